@@ -1,0 +1,103 @@
+"""Resolved stages and the graph of tasks that a goal needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+from pinyon.model.project import Goal, Origin
+
+
+class Command(NamedTuple):
+    """What a stage runs: ``exec`` is one argument vector, ``shell`` is shell lines, each a process of its own, the
+    first failure ends it. Both are after interpolation."""
+
+    kind: Literal["shell", "exec"]
+    parts: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return " ".join(self.parts) if self.kind == "exec" else "\n".join(self.parts)
+
+
+class Param(NamedTuple):
+    """One declared parameter: file (relative to the root), dotted name ("" is the whole file) and its typed value."""
+
+    file: str
+    name: str
+    value: Any
+
+
+class Out(NamedTuple):
+    """One place that a stage writes. ``cache`` False: its bytes are not kept in the store when run in place.
+    ``persist``: not removed before the stage runs."""
+
+    path: str
+    role: Literal["out", "metric", "plot"] = "out"
+    cache: bool = True
+    persist: bool = False
+
+
+class Retry(NamedTuple):
+    """How often a failed attempt is tried again, and after which causes (`pinyon.model.outcome.CAUSES`)."""
+
+    times: int = 0
+    on: tuple[str, ...] = ("lost", "preempted")
+
+
+class Resources(NamedTuple):
+    """What an attempt asks for. Memory and vram in bytes, time in seconds; None means not stated."""
+
+    cpus: float | None = None
+    memory: int | None = None
+    gpus: float | None = None
+    vram: int | None = None
+    time: float | None = None
+
+
+class Stage(NamedTuple):
+    """A stage with every template resolved. All paths are posix, relative to the project root unless outside it."""
+
+    name: str
+    command: Command
+    wdir: str
+    deps: tuple[str, ...]
+    params: tuple[Param, ...]
+    outs: tuple[Out, ...]
+    env: tuple[str, ...] = ()
+    frozen: bool = False
+    always_changed: bool = False
+    description: str = ""
+    resources: Resources = Resources()
+    retry: Retry = Retry()
+    origin: Origin = Origin("")
+
+    @property
+    def unconditional(self) -> bool:
+        """True when it runs every time: it says so, or it declares nothing that could change."""
+        return self.always_changed or not (self.deps or self.params or self.env)
+
+
+class Input(NamedTuple):
+    """One dep of a task. ``producers`` are the recipes whose outs it touches; ``exact`` when it *is* one out."""
+
+    path: str
+    producers: tuple[str, ...] = ()
+    exact: bool = False
+
+
+class Task(NamedTuple):
+    """A vertex of the graph: a stage at a recipe. ``needs`` are the recipes that must have finished before."""
+
+    recipe: str
+    stage: Stage
+    inputs: tuple[Input, ...]
+    needs: tuple[str, ...]
+
+
+class Graph(NamedTuple):
+    """Tasks by recipe, producers before users; ``followers`` turns ``needs`` round; ``sources`` nobody produces."""
+
+    goal: Goal
+    tasks: Mapping[str, Task]
+    followers: Mapping[str, tuple[str, ...]]
+    sources: tuple[str, ...]

@@ -1,0 +1,81 @@
+"""Names of things: random ids, ids that derive from a key, and the proof that a process lives."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import NamedTuple
+
+
+def new_id(prefix: str) -> str:
+    """A random id such as ``x-3f9a0c52d1e84b67``: 64 random bits, so a project's ids never collide in practice."""
+    return f"{prefix}-{os.urandom(8).hex()}"
+
+
+def run_id(key: str) -> str:
+    """The id of the run at ``key`` (64 hex digits): its first 16, so equal keys are one run everywhere."""
+    return f"r-{key[:16]}"
+
+
+def attempt_id(key: str, epoch: int) -> str:
+    """A new id for an attempt at ``key``; the epoch is readable in it, the random end keeps racing drivers apart."""
+    return f"a-{key[:12]}-{epoch}-{os.urandom(4).hex()}"
+
+
+class ProcessId(NamedTuple):
+    """One process, for ever: a pid alone is reused, so the boot and the start time belong to its name."""
+
+    host: str
+    boot: str
+    pid: int
+    start: int  # clock ticks after boot, /proc/PID/stat field 22
+
+    def alive(self) -> bool | None:
+        """True or False when this host can tell, None when the process is (or was) on another host."""
+        here = this_process()
+        if self.host != here.host:
+            return None
+        if self.boot != here.boot:
+            return False
+        return _start_ticks(self.pid) == self.start
+
+
+def this_process() -> ProcessId:
+    """The name of the calling process."""
+    pid = os.getpid()
+    return ProcessId(host_name(), boot_id(), pid, _start_ticks(pid) or 0)
+
+
+def process_id(pid: int) -> ProcessId:
+    """The name of a child that is known to be alive (or a zombie not yet waited for)."""
+    return ProcessId(host_name(), boot_id(), pid, _start_ticks(pid) or 0)
+
+
+def host_name() -> str:
+    """This machine's name."""
+    return socket.gethostname()
+
+
+_boot = ""
+
+
+def boot_id() -> str:
+    """The id the kernel drew at boot; empty where there is none (then processes cannot be told apart over a reboot)."""
+    global _boot
+    if not _boot:
+        try:
+            with open("/proc/sys/kernel/random/boot_id") as file:
+                _boot = file.read().strip()
+        except OSError:
+            _boot = ""
+    return _boot
+
+
+def _start_ticks(pid: int) -> int | None:
+    """Start time of a live process; None when it is gone or a zombie."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in (b"Z", b"X") else int(fields[19])

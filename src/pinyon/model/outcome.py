@@ -1,0 +1,61 @@
+"""What an attempt was, and what it left."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+from pinyon.model.ids import ProcessId
+
+SUCCEEDED, FAILED, CANCELLED, LOST, RUNNING, SUBMITTED = (
+    "SUCCEEDED",
+    "FAILED",
+    "CANCELLED",
+    "LOST",
+    "RUNNING",
+    "SUBMITTED",
+)
+FINAL = frozenset({SUCCEEDED, FAILED, CANCELLED, LOST})
+
+# Causes a retry can name. An exit code or a missing out is deterministic until somebody changes something.
+CAUSES = ("exit", "signal", "timeout", "oom", "missing_out", "setup", "lost", "preempted")
+
+
+class Output(NamedTuple):
+    """One out as an attempt left it. ``digest`` is ``blake3:HEX`` for a file, ``blake3:HEX/`` for a directory (the blob
+    is then its manifest). ``stored`` False when only the digest was kept (``cache: false`` in place)."""
+
+    path: str
+    digest: str
+    size: int
+    executable: bool = False
+    stored: bool = True
+
+
+class Attempt(NamedTuple):
+    """One try of a run on one host, as the journals tell it. Times are seconds since the epoch, for people only."""
+
+    id: str
+    key: str
+    recipe: str
+    stage: str
+    execution: str
+    epoch: int
+    mode: Literal["in place", "isolated"]
+    state: str
+    detail: str = ""
+    exit_code: int | None = None
+    outputs: tuple[Output, ...] = ()
+    reusable: bool = True
+    durable: bool = True
+    boot: str = ""
+    supervisor: ProcessId | None = None
+    started: float = 0.0
+    seconds: float = 0.0
+    inputs: dict[str, Any] = {}
+    metrics: dict[str, Any] = {}
+    log: tuple[str, int, int] | None = None
+
+    @property
+    def order(self) -> tuple[int, str]:
+        """Attempts of a run are ordered by (epoch, id), never by time."""
+        return (self.epoch, self.id)

@@ -1,0 +1,71 @@
+"""What the user wrote, not yet resolved: templates that remember where they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+
+class Origin(NamedTuple):
+    """A place in a file of the user's; ``line`` counts from 1, 0 means the whole file."""
+
+    file: str
+    line: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}" if self.line else self.file
+
+
+class StageTemplate(NamedTuple):
+    """One stage as written: ``body`` has passed the schema and may hold ``${…}`` anywhere.
+
+    ``base`` is the directory of the file it stands in, relative to the project root in posix form ("" is the root).
+    ``dialect`` is ``pinyon`` or ``dvc``: a list ``cmd`` is one argument vector in the first, several shell lines in the
+    second. ``lines`` maps a path of keys joined by dots (``deps.0``) to a line, for errors.
+    """
+
+    name: str
+    body: Mapping[str, Any]
+    origin: Origin
+    base: str = ""
+    dialect: str = "pinyon"
+    lines: Mapping[str, int] = {}
+
+    def at(self, *path: object) -> Origin:
+        """Where a part of the body stands; the nearest enclosing part that has a line."""
+        keys = [str(part) for part in path]
+        while keys:
+            line = self.lines.get(".".join(keys))
+            if line:
+                return Origin(self.origin.file, line)
+            keys.pop()
+        return self.origin
+
+
+class Project(NamedTuple):
+    """A directory with ``pinyon.yaml`` or ``dvc.yaml``: templates, and the files they were read from.
+
+    ``variables`` maps a base directory to the ``vars`` list written there. ``settings`` holds the top-level sections
+    other than stages, by name, for the rooms that read them.
+    """
+
+    root: str
+    name: str
+    files: tuple[str, ...]
+    stages: tuple[StageTemplate, ...]
+    variables: Mapping[str, tuple[Any, ...]] = {}
+    settings: Mapping[str, Any] = {}
+
+
+class Goal(NamedTuple):
+    """What the user asked for.
+
+    ``stages`` empty means all of them. ``overrides`` are ``-S key=value`` pairs, typed. ``isolated`` runs attempts in
+    workspaces of their own, so the user's files are not touched.
+    """
+
+    stages: tuple[str, ...] = ()
+    overrides: tuple[tuple[str, Any], ...] = ()
+    force: bool = False
+    keep_going: bool = False
+    isolated: bool = False

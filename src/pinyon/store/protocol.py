@@ -1,0 +1,163 @@
+"""What a store is: three primitives behind one protocol (docs/FORMAT.md §2, §3, §6).
+
+`pinyon.testing.store` holds the contract suite that every backend passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from pinyon.model.event import Event
+
+
+class RefVersion(NamedTuple):
+    """One immutable version of a ref; ``version`` counts from 1."""
+
+    name: str
+    version: int
+    value: Any
+    actor: str
+    ts: float
+
+
+class Damage(NamedTuple):
+    """One thing that `verify` found: file and byte offset, and what is wrong there. ``torn`` is the harmless kind, a
+    last line that a killed writer left half."""
+
+    file: str
+    offset: int
+    what: str
+    torn: bool = False
+
+
+class Blobs(Protocol):
+    """Immutable bytes by digest."""
+
+    def put(self, source: Path | bytes, *, executable: bool = False) -> str:
+        """Store a file's or the given bytes and return the name (``blake3:HEX``). Idempotent; process-durable on
+        return. The source is never linked, so that later writes to it cannot reach the store."""
+        ...
+
+    def has(self, name: str) -> bool:
+        """Whether the bytes are here (not whether they are sound: that is `get`'s and `verify`'s)."""
+        ...
+
+    def read(self, name: str) -> bytes:
+        """All bytes, verified.
+
+        Raises:
+            MissingBlobError: not here.
+            CorruptError: here, but different.
+        """
+        ...
+
+    def copy_out(self, name: str, target: Path, *, executable: bool = False) -> None:
+        """Write the bytes to ``target`` (replaced atomically, a new inode, writable), verified on the way. Same errors."""
+        ...
+
+    def flush(self, names: Iterable[str]) -> None:
+        """Make these blobs power-durable."""
+        ...
+
+    def names(self) -> Iterator[str]:
+        """Every blob here."""
+        ...
+
+    def verify(self, name: str) -> Damage | None:
+        """Hash one blob again."""
+        ...
+
+
+class Refs(Protocol):
+    """Names with numbered versions, changed by compare-and-swap only."""
+
+    def get(self, name: str) -> RefVersion | None:
+        """The newest version; None when there is none."""
+        ...
+
+    def history(self, name: str) -> list[RefVersion]:
+        """All versions, oldest first."""
+        ...
+
+    def set(self, name: str, value: Any, *, expect: int, actor: str = "") -> RefVersion:
+        """Write version ``expect + 1``; ``expect`` 0 makes the ref. Power-durable on return.
+
+        Raises:
+            RefConflictError: that version exists already.
+        """
+        ...
+
+    def names(self, prefix: str = "") -> list[str]:
+        """All refs whose name begins so, sorted."""
+        ...
+
+    def verify(self) -> Iterator[Damage]:
+        """Unreadable versions and gaps."""
+        ...
+
+
+class JournalWriter(Protocol):
+    """The one writer of one stream of facts. Not thread-safe; a forked child must open its own."""
+
+    @property
+    def writer(self) -> str:
+        """This writer's id."""
+        ...
+
+    def append(self, kind: str, body: dict[str, Any]) -> Event:
+        """Write one record; process-durable on return. After a failed write the next one goes to a new segment."""
+        ...
+
+    def flush(self) -> None:
+        """Make all records power-durable (fdatasync). A failure raises, once, and retires the segment."""
+        ...
+
+    def close(self) -> None:
+        """Append ``closed``, flush, and end."""
+        ...
+
+
+class Journals(Protocol):
+    """All facts of the store."""
+
+    def open_writer(self, *, user: str = "") -> JournalWriter:
+        """A new writer; its first segment appears with the first record."""
+        ...
+
+    def segments(self) -> list[str]:
+        """Names of all fact segments, sorted."""
+        ...
+
+    def stamp(self) -> tuple[int, ...]:
+        """Changes whenever a segment appears; cheap (one stat)."""
+        ...
+
+    def read(self, segment: str, offset: int = 0) -> Iterator[tuple[Event, int]]:
+        """Sound records from a byte offset on, each with the offset after it. Stops quietly before a torn last line;
+        skips damage elsewhere (`verify` reports both). The chain is not checked here."""
+        ...
+
+    def verify(self, segment: str) -> Iterator[Damage]:
+        """Check crc, seq and chain of a segment."""
+        ...
+
+
+class Store(Protocol):
+    """Holds the three primitives."""
+
+    @property
+    def blobs(self) -> Blobs: ...
+
+    @property
+    def refs(self) -> Refs: ...
+
+    @property
+    def journals(self) -> Journals: ...
+
+    @property
+    def url(self) -> str:
+        """Where it is, for messages."""
+        ...
+
