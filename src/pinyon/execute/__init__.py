@@ -1,0 +1,1 @@
+"""Effects: the supervisor that owns attempts, workspaces, the local target, and the driver's eyes (observe)."""

@@ -1,0 +1,76 @@
+"""What `decide` answers with: actions for the loop, verdicts for people."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from pinyon.model.graph import Task
+from pinyon.model.outcome import Attempt, Output
+
+VerdictKind = Literal["unchanged", "reuse", "run", "wait", "stop"]
+
+
+class Reason(NamedTuple):
+    """Why, for a person: one headline, and the single facts behind it."""
+
+    text: str
+    details: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Verdict(NamedTuple):
+    """What becomes of one task, and why."""
+
+    kind: VerdictKind
+    reason: Reason
+
+
+class Look(NamedTuple):
+    """These paths must be looked at before anything can be said about the tasks that need them."""
+
+    paths: tuple[str, ...]
+
+
+class Reuse(NamedTuple):
+    """Take the outputs of ``attempt``; ``restore`` are those that the workspace lacks or has otherwise."""
+
+    task: Task
+    attempt: Attempt
+    restore: tuple[Output, ...]
+    reason: Reason
+
+
+class Run(NamedTuple):
+    """Start an attempt at ``key`` with this epoch."""
+
+    task: Task
+    key: str
+    epoch: int
+    reason: Reason
+    deps: tuple[tuple[str, str], ...]
+
+
+class Repair(NamedTuple):
+    """An attempt that nobody will finish: clean up after it and record it as lost."""
+
+    attempt: Attempt
+    reason: Reason
+
+
+class Wait(NamedTuple):
+    """Nothing to do until one of these attempts says something. ``adopted`` ones belong to another execution."""
+
+    attempts: tuple[str, ...]
+    adopted: bool = False
+
+
+class Stop(NamedTuple):
+    """Nothing more can be done: these tasks failed, or need one that did."""
+
+    failed: tuple[str, ...]
+    reason: Reason
+
+
+Action = Look | Reuse | Run | Repair | Wait | Stop

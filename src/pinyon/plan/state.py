@@ -1,0 +1,54 @@
+"""What `decide` may ask of the past (`State`) and of the present (`Seen`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, Protocol
+
+from pinyon.model.outcome import Attempt
+
+ABSENT = "absent"
+
+
+class State(Protocol):
+    """A lazy view of the folded journals. Look-ups cost by key, never by history."""
+
+    def answer(self, key: str) -> Attempt | None:
+        """The attempt whose outputs answer this key: succeeded, reusable, outputs believed; None if there is none."""
+        ...
+
+    def epoch(self, key: str) -> int:
+        """The highest epoch that any attempt at this key has; 0 if none."""
+        ...
+
+    def latest(self, stage: str) -> Attempt | None:
+        """The newest attempt of a stage of this name that left inputs to compare with, for reasons only."""
+        ...
+
+    def of_execution(self, execution: str, recipe: str) -> list[Attempt]:
+        """Attempts of this execution at this recipe, in order."""
+        ...
+
+    def open(self) -> Iterable[Attempt]:
+        """Attempts without an outcome, whichever execution they belong to."""
+        ...
+
+
+class Seen(NamedTuple):
+    """What the driver has looked at.
+
+    Attributes:
+        execution: id of the execution that asks ("" while only planning).
+        files: path → name (``blake3:…``), or `ABSENT`. A path that is not here was not looked at.
+        lost_blobs: names that a restore has found missing or damaged, so that reuse is out of the question.
+        alive: open attempts whose process (or, before that, supervisor) lives. Others are dead.
+        held: keys claimed by a live other driver → who.
+        free: attempts that may still be started; None means no limit (planning).
+    """
+
+    execution: str = ""
+    files: Mapping[str, str] = {}
+    lost_blobs: frozenset[str] = frozenset()
+    alive: frozenset[str] = frozenset()
+    held: Mapping[str, str] = {}
+    free: int | None = None
