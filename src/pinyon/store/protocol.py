@@ -35,7 +35,7 @@ class Damage(NamedTuple):
 class Blobs(Protocol):
     """Immutable bytes by digest."""
 
-    def put(self, source: Path | bytes, *, executable: bool = False) -> str:
+    def put(self, source: Path | bytes) -> str:
         """Store a file's or the given bytes and return the name (``blake3:HEX``). Idempotent; process-durable on
         return. The source is never linked, so that later writes to it cannot reach the store."""
         ...
@@ -132,6 +132,10 @@ class Journals(Protocol):
 
     def stamp(self) -> tuple[int, ...]:
         """Changes whenever a segment appears; cheap (one stat)."""
+        ...
+
+    def size(self, segment: str) -> int:
+        """Bytes of a segment now; 0 when it is gone."""
         ...
 
     def read(self, segment: str, offset: int = 0) -> Iterator[tuple[Event, int]]:

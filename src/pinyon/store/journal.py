@@ -1,0 +1,236 @@
+"""Facts in a directory: hash-chained JSON lines, one writer per file (docs/FORMAT.md §3)."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import time
+import zlib
+from collections.abc import Iterator
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import pinyon
+from pinyon.errors import StoreError
+from pinyon.model.event import Event
+from pinyon.model.ids import new_id, this_process
+from pinyon.store.protocol import Damage
+
+_CRC = re.compile(rb',"crc":"([0-9a-f]{8})"}$')
+_CRC_LENGTH = len(b',"crc":"00000000"}')
+_SEGMENT = re.compile(r"(?P<writer>[A-Za-z0-9-]+)\.facts\.(?P<number>\d+)\.jsonl$")
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+
+
+def encode(record: dict[str, Any]) -> bytes:
+    """One line without its line feed, the crc at its end."""
+    try:
+        text = _encode(record)
+    except ValueError:
+        text = _encode(_finite(record))
+    data = text.encode(errors="backslashreplace")[:-1]
+    return data + b',"crc":"%08x"}' % zlib.crc32(data)
+
+
+def decode(line: bytes) -> dict[str, Any] | None:
+    """The record of one line; None when its crc or its JSON is wrong."""
+    match = _CRC.search(line)
+    if match is None or zlib.crc32(line[:-_CRC_LENGTH]) != int(match[1], 16):
+        return None
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def chain(line: bytes) -> str:
+    """What the next record carries as ``prev``."""
+    return blake2b(line, digest_size=16).hexdigest()
+
+
+class LocalJournalWriter:
+    """See `pinyon.store.protocol.JournalWriter`. ``flush`` may be called from another thread than ``append``."""
+
+    def __init__(self, directory: Path, user: str) -> None:
+        self._directory = directory
+        self._user = user
+        self._process = this_process()
+        self._writer = new_id("w")
+        self._seq = 0
+        self._number = -1
+        self._prev = chain(b"")
+        self._fd = -1
+        self._retired = True
+
+    @property
+    def writer(self) -> str:
+        """See `pinyon.store.protocol.JournalWriter.writer`."""
+        return self._writer
+
+    def append(self, kind: str, body: dict[str, Any]) -> Event:
+        """See `pinyon.store.protocol.JournalWriter.append`."""
+        if self._process.pid != os.getpid():
+            raise StoreError("a forked child must open its own journal", where=self._writer, next="open_writer()")
+        if self._retired:
+            self._open()
+        return self._write(kind, body)
+
+    def _open(self) -> None:
+        self._directory.mkdir(parents=True, exist_ok=True)
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._number += 1
+        path = self._directory / f"{self._writer}.facts.{self._number}.jsonl"
+        self._fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o664)
+        self._retired = False
+        self._write("opened", {"process": list(self._process), "user": self._user, "pinyon": pinyon.__version__})
+
+    def _write(self, kind: str, body: dict[str, Any]) -> Event:
+        ts = round(time.time(), 6)
+        record = {"v": 1, "writer": self._writer, "seq": self._seq, "kind": kind, "ts": ts, "prev": self._prev, "body": body}
+        line = encode(record)
+        try:
+            if os.write(self._fd, line + b"\n") != len(line) + 1:
+                raise OSError(28, os.strerror(28), self._writer)
+        except OSError:
+            # What is on disk now is unknown; nothing may be appended behind it.
+            self._retired = True
+            raise
+        event = Event(self._writer, self._seq, kind, ts, body)
+        self._seq += 1
+        self._prev = chain(line)
+        return event
+
+    def flush(self) -> None:
+        """See `pinyon.store.protocol.JournalWriter.flush`."""
+        if self._fd < 0:
+            return
+        try:
+            os.fdatasync(self._fd)
+            _fsync_directory(self._directory)
+        except OSError:
+            self._retired = True
+            raise
+
+    def close(self) -> None:
+        """See `pinyon.store.protocol.JournalWriter.close`."""
+        if self._fd < 0:
+            return
+        try:
+            self.append("closed", {})
+            self.flush()
+        finally:
+            os.close(self._fd)
+            self._fd = -1
+            self._retired = True
+
+
+class LocalJournals:
+    """Facts under ``root/journals``."""
+
+    def __init__(self, root: Path) -> None:
+        self._dir = root / "journals"
+
+    def open_writer(self, *, user: str = "") -> LocalJournalWriter:
+        """See `pinyon.store.protocol.Journals.open_writer`."""
+        return LocalJournalWriter(self._dir, user)
+
+    def segments(self) -> list[str]:
+        """See `pinyon.store.protocol.Journals.segments`."""
+        try:
+            return sorted(name for name in os.listdir(self._dir) if _SEGMENT.match(name))
+        except FileNotFoundError:
+            return []
+
+    def stamp(self) -> tuple[int, ...]:
+        """See `pinyon.store.protocol.Journals.stamp`."""
+        try:
+            stat = os.stat(self._dir)
+        except FileNotFoundError:
+            return ()
+        return (stat.st_ino, stat.st_mtime_ns)
+
+    def size(self, segment: str) -> int:
+        """Bytes of a segment now; 0 when it is gone."""
+        try:
+            return os.stat(self._dir / segment).st_size
+        except FileNotFoundError:
+            return 0
+
+    def read(self, segment: str, offset: int = 0) -> Iterator[tuple[Event, int]]:
+        """See `pinyon.store.protocol.Journals.read`."""
+        for line, end in _lines(self._dir / segment, offset):
+            record = decode(line)
+            if record is not None and record.get("v") == 1:
+                yield Event(record["writer"], record["seq"], record["kind"], record["ts"], record["body"]), end
+
+    def verify(self, segment: str) -> Iterator[Damage]:
+        """See `pinyon.store.protocol.Journals.verify`. The chain of later segments begins with the earlier one's end."""
+        path = self._dir / segment
+        name = _SEGMENT.match(segment)
+        assert name is not None, segment
+        expect_seq, expect_prev = self._handed_over(name["writer"], int(name["number"]))
+        offset = 0
+        for line, end in _lines(path, 0):
+            record = decode(line)
+            if record is None:
+                yield Damage(str(path), offset, "this line is not what was written (crc)")
+                expect_seq = expect_prev = None
+            else:
+                if expect_seq is not None and record.get("seq") != expect_seq:
+                    yield Damage(str(path), offset, f"record {record.get('seq')} stands where {expect_seq} belongs")
+                elif expect_prev is not None and record.get("prev") != expect_prev:
+                    yield Damage(str(path), offset, "the record before this one is not the one that was written (chain)")
+                expect_seq, expect_prev = int(record.get("seq", -1)) + 1, chain(line)
+            offset = end
+        rest = self.size(segment) - offset
+        if rest:
+            yield Damage(str(path), offset, f"{rest} bytes of a record that was never finished", torn=True)
+
+    def _handed_over(self, writer: str, number: int) -> tuple[int | None, str | None]:
+        """Seq and chain with which segment ``number`` must begin; None where the segment before cannot tell."""
+        if number == 0:
+            return 0, chain(b"")
+        last = None
+        for line, _ in _lines(self._dir / f"{writer}.facts.{number - 1}.jsonl", 0):
+            last = line
+        record = decode(last) if last else None
+        return (int(record["seq"]) + 1, chain(last)) if record and last else (None, None)
+
+
+def _lines(path: Path, offset: int) -> Iterator[tuple[bytes, int]]:
+    """Whole lines from an offset on, without their line feed, each with the offset behind it."""
+    try:
+        file = open(path, "rb")
+    except FileNotFoundError:
+        return
+    with file:
+        file.seek(offset)
+        for line in file:
+            if not line.endswith(b"\n"):
+                return
+            offset += len(line)
+            yield line[:-1], offset
+
+
+def _finite(value: Any) -> Any:
+    """NaN and infinities as text, which every JSON reader survives."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value
+
+
+def _fsync_directory(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,140 @@
+"""Refs in a directory: numbered files made by link(2) (docs/FORMAT.md §6)."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote
+
+from pinyon.errors import CorruptError, RefConflictError, StoreError
+from pinyon.store.protocol import Damage, RefVersion
+
+_LONGEST = 200  # bytes of an encoded name; file systems stop at 255
+
+
+def encode_name(name: str) -> str:
+    """A ref's name as one directory name; any text that is not empty is a name.
+
+    Raises:
+        StoreError: empty, or too long.
+    """
+    encoded = quote(name, safe="-_.").replace("~", "%7E")
+    if encoded.startswith("."):
+        encoded = "%2E" + encoded[1:]
+    if not 0 < len(encoded) <= _LONGEST:
+        raise StoreError(
+            f"'{name[:60]}' cannot name a ref",
+            why=f"encoded it has {len(encoded)} bytes, 1 to {_LONGEST} are allowed",
+            next="choose a shorter name",
+        )
+    return encoded
+
+
+class LocalRefs:
+    """Refs under ``root/refs``, written through ``root/tmp``."""
+
+    def __init__(self, root: Path) -> None:
+        self._dir = root / "refs"
+        self._tmp = root / "tmp"
+
+    def get(self, name: str) -> RefVersion | None:
+        """See `pinyon.store.protocol.Refs.get`."""
+        directory = self._dir / encode_name(name)
+        newest = max(_versions(directory), default=0)
+        return self._read(directory, name, newest) if newest else None
+
+    def history(self, name: str) -> list[RefVersion]:
+        """See `pinyon.store.protocol.Refs.history`."""
+        directory = self._dir / encode_name(name)
+        return [self._read(directory, name, version) for version in sorted(_versions(directory))]
+
+    def set(self, name: str, value: Any, *, expect: int, actor: str = "") -> RefVersion:
+        """See `pinyon.store.protocol.Refs.set`."""
+        directory = self._dir / encode_name(name)
+        made = RefVersion(name, expect + 1, value, actor, time.time())
+        newest = max(_versions(directory), default=0)
+        if newest != expect:
+            raise _conflict(name, expect, newest)
+        data = json.dumps({"v": 1, **made._asdict()}, sort_keys=True).encode()
+        temporary = f"{self._tmp}/{os.getpid()}-{os.urandom(6).hex()}"
+        self._tmp.mkdir(parents=True, exist_ok=True)
+        fd = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o444)
+        try:
+            if os.write(fd, data) != len(data):
+                raise OSError(28, os.strerror(28), temporary)
+            os.fsync(fd)
+            self._link(temporary, fd, directory, made)
+        finally:
+            os.close(fd)
+            os.unlink(temporary)
+        return made
+
+    def _link(self, temporary: str, fd: int, directory: Path, made: RefVersion) -> None:
+        fresh = not directory.is_dir()
+        directory.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(temporary, directory / f"{made.version:06d}")
+        except OSError as error:
+            # Over a network the answer can get lost although the link was made; the link count knows.
+            if os.fstat(fd).st_nlink != 2:
+                if isinstance(error, FileExistsError):
+                    raise _conflict(made.name, made.version - 1, made.version) from error
+                raise
+        _fsync(directory)
+        if fresh:
+            _fsync(self._dir)
+
+    def names(self, prefix: str = "") -> list[str]:
+        """See `pinyon.store.protocol.Refs.names`."""
+        if not self._dir.is_dir():
+            return []
+        return sorted(name for entry in os.listdir(self._dir) if (name := unquote(entry)).startswith(prefix))
+
+    def verify(self) -> Iterator[Damage]:
+        """See `pinyon.store.protocol.Refs.verify`."""
+        for name in self.names():
+            directory = self._dir / encode_name(name)
+            versions = sorted(_versions(directory))
+            if versions != list(range(1, len(versions) + 1)):
+                yield Damage(str(directory), 0, f"versions have gaps: {versions[:20]}")
+            for version in versions:
+                try:
+                    self._read(directory, name, version)
+                except CorruptError as error:
+                    yield Damage(f"{directory}/{version:06d}", 0, error.what)
+
+    def _read(self, directory: Path, name: str, version: int) -> RefVersion:
+        path = directory / f"{version:06d}"
+        try:
+            data = json.loads(path.read_bytes())
+            found = RefVersion(data["name"], data["version"], data["value"], data["actor"], data["ts"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise CorruptError("this ref version is unreadable", where=str(path), next="pinyon verify") from error
+        if (found.name, found.version) != (name, version):
+            raise CorruptError(f"this file is version {found.version} of '{found.name}'", where=str(path), next="pinyon verify")
+        return found
+
+
+def _versions(directory: Path) -> list[int]:
+    try:
+        return [int(entry) for entry in os.listdir(directory) if entry.isdecimal()]
+    except FileNotFoundError:
+        return []
+
+
+def _conflict(name: str, expected: int, found: int) -> RefConflictError:
+    return RefConflictError(
+        f"ref '{name}' is at version {found}, not {expected}", why="somebody else wrote it first", next="read it and decide again"
+    )
+
+
+def _fsync(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,44 @@
+"""Manifests: the blob that stands for a directory (docs/FORMAT.md §2). Pure; walking is `execute`'s."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from pinyon.errors import CorruptError
+from pinyon.model.canonical import canonical
+
+_HEADER = b"pinyon-tree 1\n"
+
+
+class Row(NamedTuple):
+    """One file of a directory: posix path relative to it, name, size in bytes."""
+
+    path: str
+    name: str
+    size: int
+    executable: bool = False
+
+
+def encode(rows: Iterable[Row]) -> bytes:
+    """The manifest's bytes, the same for every order of rows."""
+    table = [list(row[:3]) + (["x"] if row.executable else []) for row in rows]
+    table.sort(key=lambda row: str(row[0]).encode())
+    return _HEADER + canonical(table) + b"\n"
+
+
+def decode(data: bytes) -> list[Row]:
+    """Rows of a manifest.
+
+    Raises:
+        CorruptError: not a manifest, or one with a path that would leave its directory.
+    """
+    if not data.startswith(_HEADER):
+        raise CorruptError("this blob is not a directory's manifest", next="pinyon verify")
+    rows = [Row(row[0], row[1], row[2], len(row) > 3) for row in json.loads(data[len(_HEADER) :])]
+    for row in rows:
+        parts = row.path.split("/")
+        if "\0" in row.path or "" in parts or "." in parts or ".." in parts:
+            raise CorruptError(f"the manifest names '{row.path}'", why="such a path could lie outside the directory")
+    return rows
