@@ -54,6 +54,8 @@ class Attempt(NamedTuple):
     inputs: dict[str, Any] = {}
     metrics: dict[str, Any] = {}
     log: tuple[str, int, int] | None = None
+    message: str = ""
+    forced: bool = False
 
     @property
     def order(self) -> tuple[int, str]:

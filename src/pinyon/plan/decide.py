@@ -1,0 +1,309 @@
+"""`decide`: what happens next, and why. Pure; one function serves plan, run, status and ``--dry-run``.
+
+The loop calls it again after every change. `Settled` remembers which tasks need no further thought, so that a call visits
+only the frontier: tasks whose needs are settled and that are not settled themselves. It is nothing but memory: an empty one
+gives the same actions.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from pinyon.model.graph import Graph, Task
+from pinyon.model.outcome import CANCELLED, FINAL, LOST, SUCCEEDED, Attempt, Output
+from pinyon.plan.actions import Action, Look, Reason, Repair, Reuse, Run, Stop, Verdict, Wait
+from pinyon.plan.keys import key_of
+from pinyon.plan.reasons import last_words, why_run
+from pinyon.plan.state import ABSENT, Seen, State
+
+# A supervisor that died is not the stage's fault: such attempts are repeated this often whatever `retry` says.
+_LOST_AGAIN = 3
+
+
+class Settled:
+    """What `decide` needs not think about again. Belongs to one graph and one execution."""
+
+    def __init__(self) -> None:
+        self.outputs: dict[str, tuple[Output, ...]] = {}
+        self.verdicts: dict[str, Verdict] = {}
+        self.failed: dict[str, Reason] = {}
+        self._rank: dict[str, int] = {}
+        self._open: dict[str, int] = {}
+        self._frontier: list[int] = []
+        self._names: list[str] = []
+
+    def begin(self, graph: Graph) -> None:
+        """Find the first frontier; later calls do nothing."""
+        if self._names or not graph.tasks:
+            return
+        self._names = list(graph.tasks)
+        self._rank = {recipe: rank for rank, recipe in enumerate(self._names)}
+        self._open = {recipe: len(task.needs) for recipe, task in graph.tasks.items()}
+        self._frontier = [rank for rank, recipe in enumerate(self._names) if not self._open[recipe]]
+
+    def take(self) -> list[str]:
+        """The frontier in order, emptied; `keep` what is not settled by the visit."""
+        ranks, self._frontier = sorted(self._frontier), []
+        return [self._names[rank] for rank in ranks]
+
+    def keep(self, recipe: str) -> None:
+        """Visit this task again at the next call."""
+        self._frontier.append(self._rank[recipe])
+
+    def settle(self, graph: Graph, recipe: str, outputs: tuple[Output, ...], verdict: Verdict) -> list[str]:
+        """This task has these outputs for good; gives the tasks that are in the frontier because of it."""
+        self.outputs[recipe] = outputs
+        # A task that ran is settled later as unchanged; what people want to read is that it ran.
+        if verdict.kind != "unchanged" or recipe not in self.verdicts:
+            self.verdicts[recipe] = verdict
+        ready = []
+        for follower in graph.followers[recipe]:
+            self._open[follower] -= 1
+            if not self._open[follower]:
+                ready.append(follower)
+        return ready
+
+    def rank(self, recipe: str) -> int:
+        """Place of a task in the graph's order."""
+        return self._rank[recipe]
+
+    def fail(self, graph: Graph, recipe: str, reason: Reason) -> None:
+        """This task cannot be had, and neither can what needs it."""
+        self.failed[recipe] = reason
+        self.verdicts[recipe] = Verdict("stop", reason)
+        name = graph.tasks[recipe].stage.name
+        todo = list(graph.followers[recipe])
+        while todo:
+            follower = todo.pop()
+            if follower not in self.verdicts or self.verdicts[follower].kind != "stop":
+                self.verdicts[follower] = Verdict("stop", Reason(f"needs {name}, which failed"))
+                todo += graph.followers[follower]
+
+
+class _Unknown(NamedTuple):
+    """Nothing can be said before these paths have been looked at."""
+
+    paths: tuple[str, ...]
+
+
+def decide(graph: Graph, state: State, seen: Seen, done: Settled) -> list[Action]:
+    """The actions that are possible now; an empty list means that the goal is reached.
+
+    Args:
+        done: memory of earlier calls for the same graph and execution; may be new.
+    """
+    done.begin(graph)
+    call = _Call(graph, state, seen, done)
+    call.repairs()
+    call.visit()
+    return call.answer()
+
+
+class _Call:
+    """One call of `decide`: its inputs, and the actions found so far."""
+
+    def __init__(self, graph: Graph, state: State, seen: Seen, done: Settled) -> None:
+        self.graph, self.state, self.seen, self.done = graph, state, seen, done
+        self.actions: list[Action] = []
+        self.looks: dict[str, None] = {}
+        self.mine: list[str] = []
+        self.others: list[str] = []
+        self.free = seen.free
+        self.elsewhere: dict[str, Attempt] = {}
+
+    def repairs(self) -> None:
+        """Open attempts that nobody lives to finish; the live ones of other executions are waited for."""
+        for attempt in self.state.open():
+            if attempt.id not in self.seen.alive:
+                words = f"{attempt.stage}: its supervisor is gone and left no result"
+                self.actions.append(Repair(attempt, Reason(words)))
+            elif attempt.execution != self.seen.execution:
+                self.elsewhere[attempt.key] = attempt
+
+    def visit(self) -> None:
+        """Go through the frontier, and what joins it on the way, in the graph's order."""
+        if self.actions:
+            return  # a repair may put old outs back: first that, then look again
+        heap = [(self.done.rank(recipe), recipe) for recipe in self.done.take()]
+        heapq.heapify(heap)
+        while heap:
+            _, recipe = heapq.heappop(heap)
+            for follower in self._task(self.graph.tasks[recipe]):
+                heapq.heappush(heap, (self.done.rank(follower), follower))
+            if self.free is not None and self.free < 0:
+                break
+        for _, recipe in heap:
+            self.done.keep(recipe)
+
+    def answer(self) -> list[Action]:
+        """The actions in the order they should be performed."""
+        if self.looks:
+            self.actions.append(Look(tuple(self.looks)))
+        if self.mine or self.others:
+            self.actions.append(Wait((*self.mine, *self.others), adopted=not self.mine))
+        if not self.actions and self.done.failed:
+            names = tuple(self.graph.tasks[recipe].stage.name for recipe in self.done.failed)
+            self.actions.append(Stop(names, next(iter(self.done.failed.values()))))
+        return self.actions
+
+    def _task(self, task: Task) -> list[str]:
+        """Decide about one task; gives the followers that it makes ready."""
+        if task.recipe in self.done.failed:
+            return []
+        history = self.state.of_execution(self.seen.execution, task.recipe) if self.seen.execution else []
+        if history and history[-1].state not in FINAL:
+            self.mine.append(history[-1].id)
+            self.done.keep(task.recipe)
+            return []
+        if history and history[-1].state == SUCCEEDED:
+            return self._settle(task, history[-1].outputs, Verdict("run", Reason("ran")))
+        if task.stage.frozen:
+            return self._frozen(task)
+        return self._unfinished(task, history)
+
+    def _settle(self, task: Task, outputs: tuple[Output, ...], verdict: Verdict) -> list[str]:
+        if task.recipe in self.done.verdicts and verdict.kind == "run":
+            verdict = self.done.verdicts[task.recipe]
+        return self.done.settle(self.graph, task.recipe, outputs, verdict)
+
+    def _frozen(self, task: Task) -> list[str]:
+        outputs = []
+        for out in task.stage.outs:
+            name = self._name(out.path)
+            if name is None:
+                self.done.keep(task.recipe)
+                return []
+            if name != ABSENT:
+                outputs.append(Output(out.path, name, 0))
+        return self._settle(task, tuple(outputs), Verdict("unchanged", Reason("frozen: its outs count as they are")))
+
+    def _unfinished(self, task: Task, history: list[Attempt]) -> list[str]:
+        deps = self._deps(task)
+        if isinstance(deps, _Unknown):
+            self.done.keep(task.recipe)
+            return []
+        absent = [path for path, name in deps if name == ABSENT]
+        if absent:
+            self.done.fail(self.graph, task.recipe, Reason(f"{absent[0]} does not exist and no stage makes it"))
+            return []
+        env = [dep for dep in deps if dep[0] in task.stage.env]
+        key = key_of(task.stage, [dep for dep in deps if dep[0] not in task.stage.env], env)
+        reason = self._why_not_reused(task, key, history)
+        if isinstance(reason, list):
+            return reason
+        if reason is not None:
+            self._run(task, key, deps, reason, history)
+        return []
+
+    def _deps(self, task: Task) -> list[tuple[str, str]] | _Unknown:
+        """(path, name) of every dep and env file, in order."""
+        deps: list[tuple[str, str]] = []
+        unknown = False
+        for item in task.inputs:
+            name = self._made(item.producers[0], item.path) if item.exact else self._name(item.path)
+            unknown = unknown or name is None
+            deps.append((item.path, name or ""))
+        for path in task.stage.env:
+            name = self._name(path)
+            unknown = unknown or name is None
+            deps.append((path, name or ""))
+        return _Unknown(tuple(self.looks)) if unknown else deps
+
+    def _made(self, producer: str, path: str) -> str:
+        return next((out.digest for out in self.done.outputs[producer] if out.path == path), ABSENT)
+
+    def _name(self, path: str) -> str | None:
+        """What the driver saw at a path; None, and a look asked for, if it has not looked."""
+        name = self.seen.files.get(path)
+        if name is None:
+            self.looks[path] = None
+        return name
+
+    def _why_not_reused(self, task: Task, key: str, history: list[Attempt]) -> Reason | list[str] | None:
+        """A reason to run; or the followers of a task that is settled; or None when it is too early to say."""
+        stage = task.stage
+        if history:
+            return self._again(task, history)
+        if self.graph.goal.force:
+            return Reason("forced (-f)")
+        if stage.unconditional:
+            return Reason("always_changed" if stage.always_changed else "it declares no deps and no params, so it always runs")
+        answer = self.state.answer(key)
+        if answer is None:
+            return why_run(stage, key, self._deps_of(task), self.state)
+        if self.graph.goal.isolated:
+            gone = [out.path for out in answer.outputs if not out.stored or out.digest in self.seen.lost_blobs]
+            if gone:
+                return Reason(f"{gone[0]} is not in the store any more")
+            return self._settle(task, answer.outputs, Verdict("reuse", Reason(f"made before by {answer.id}")))
+        return self._in_place(task, answer)
+
+    def _in_place(self, task: Task, answer: Attempt) -> Reason | list[str] | None:
+        """Compare the outs that lie in the project with those of the attempt that answers the key."""
+        names = {out.path: self._name(out.path) for out in answer.outputs}
+        if None in names.values():
+            self.done.keep(task.recipe)
+            return None
+        differing = tuple(out for out in answer.outputs if names[out.path] != out.digest)
+        if not differing:
+            return self._settle(task, answer.outputs, Verdict("unchanged", Reason("nothing it depends on has changed")))
+        for out in differing:
+            what = "is missing" if names[out.path] == ABSENT else "was edited"
+            if not out.stored:
+                return Reason(f"{out.path} {what}, and its bytes are not kept (cache: false)")
+            if out.digest in self.seen.lost_blobs:
+                return Reason(f"{out.path} {what}, and its bytes in the store are damaged or gone")
+        lacking = ", ".join(out.path for out in differing[:3]) + (", …" if len(differing) > 3 else "")
+        state = "missing" if all(names[out.path] == ABSENT for out in differing) else "different"
+        reason = Reason(f"{lacking} {state} here; made before by {answer.id}")
+        self.actions.append(Reuse(task, answer, differing, reason))
+        self.done.verdicts[task.recipe] = Verdict("reuse", reason)
+        self.done.keep(task.recipe)
+        return None
+
+    def _again(self, task: Task, history: list[Attempt]) -> Reason | None:
+        """After an attempt of this execution that did not succeed: try again, or give up."""
+        last, retry = history[-1], task.stage.retry
+        cause = "lost" if last.state == LOST else last.detail
+        tried = len(history)
+        limit = max(retry.times if cause in retry.on else 0, _LOST_AGAIN if last.state == LOST else 0)
+        if last.state == CANCELLED or tried > limit:
+            self.done.fail(self.graph, task.recipe, Reason(last_words(last)))
+            return None
+        return Reason(f"try {tried + 1} of {limit + 1} after {cause}")
+
+    def _deps_of(self, task: Task) -> list[tuple[str, str]]:
+        deps = self._deps(task)
+        return [] if isinstance(deps, _Unknown) else deps
+
+    def _run(self, task: Task, key: str, deps: list[tuple[str, str]], reason: Reason, history: list[Attempt]) -> None:
+        self.done.keep(task.recipe)
+        if self.done.failed and not self.graph.goal.keep_going:
+            return
+        holder = self.seen.held.get(key)
+        other = self.elsewhere.get(key)
+        if other is not None or holder is not None:
+            self.others.append(other.id if other else str(holder))
+            self.done.verdicts[task.recipe] = Verdict("wait", Reason("another execution is making it right now"))
+            return
+        if self.free is not None:
+            self.free -= 1
+            if self.free < 0:
+                return
+        self.done.verdicts[task.recipe] = Verdict("run", reason)
+        self.actions.append(Run(task, key, self.state.epoch(key) + 1, reason, tuple(deps)))
+
+
+def forecast(graph: Graph, state: State, done: Settled) -> Mapping[str, Verdict]:
+    """A verdict for every task, those included that `decide` cannot reach before others have run."""
+    verdicts: dict[str, Verdict] = {}
+    for recipe, task in graph.tasks.items():
+        verdict = done.verdicts.get(recipe)
+        if verdict is None:
+            first = next(graph.tasks[need].stage.name for need in task.needs if verdicts[need].kind in ("run", "wait"))
+            own = why_run(task.stage, "", [], state).details
+            verdict = Verdict("run", Reason(f"{first} runs first and may change what this stage reads", own))
+        verdicts[recipe] = verdict
+    return verdicts

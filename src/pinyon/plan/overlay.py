@@ -1,0 +1,74 @@
+"""``-S key=value`` and the cells of an experiment: values laid over parameter files, with the types kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pinyon.errors import PlanError
+from pinyon.plan.interpolate import get_path, nearest
+from pinyon.plan.resolve import DEFAULT_PARAMS, dotted_names
+
+Overrides = Sequence[tuple[str, Any]]
+
+
+def split(key: str) -> tuple[str, str]:
+    """``file:a.b`` or ``a.b`` (of params.yaml) → (file, dotted name)."""
+    file, colon, name = key.rpartition(":")
+    return (file, name) if colon else (DEFAULT_PARAMS, key)
+
+
+def files_of(overrides: Overrides) -> list[str]:
+    """The parameter files that the overrides touch."""
+    return list(dict.fromkeys(split(key)[0] for key, _ in overrides))
+
+
+def apply(read: Mapping[str, Any], overrides: Overrides) -> Mapping[str, Any]:
+    """The files with the overrides in them; the originals are not changed.
+
+    Raises:
+        PlanError: a parameter that is not there (with the nearest name) or has another type.
+    """
+    files = dict(read)
+    for key, value in overrides:
+        file, name = split(key)
+        if files.get(file) is None:
+            raise PlanError(f"-S {key}: there is no {file}", next=f"write {file} first")
+        there, old = get_path(files[file], name)
+        if not there:
+            why = nearest(name, dotted_names(files[file]))
+            raise PlanError(f"-S {key}: {file} has no parameter '{name}'", why=why)
+        if not _fits(old, value):
+            raise PlanError(
+                f"-S {key}={value}: {name} is {_kind(old)} in {file}, not {_kind(value)}", next=f"give {_kind(old)}"
+            )
+        files[file] = _put(files[file], name, value)
+    return files
+
+
+def _put(content: Any, name: str, value: Any) -> Any:
+    if isinstance(content, Mapping):
+        if name in content:
+            return {**content, name: value}
+        head, _, rest = name.partition(".")
+        key = next(key for key in content if str(key) == head)
+        return {**content, key: _put(content[key], rest, value)}
+    head, _, rest = name.partition(".")
+    items = list(content)
+    items[int(head)] = _put(items[int(head)], rest, value) if rest else value
+    return items
+
+
+def _fits(old: Any, new: Any) -> bool:
+    if old is None or new is None:
+        return True
+    if isinstance(old, bool) or isinstance(new, bool):
+        return isinstance(old, bool) and isinstance(new, bool)
+    if isinstance(old, (int, float)):
+        return isinstance(new, (int, float))
+    return isinstance(new, (list, tuple)) if isinstance(old, (list, tuple)) else isinstance(new, type(old))
+
+
+def _kind(value: Any) -> str:
+    names = {bool: "true or false", int: "a number", float: "a number", str: "text", list: "a list", dict: "a map"}
+    return names.get(type(value), "null")

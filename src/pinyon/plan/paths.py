@@ -1,0 +1,38 @@
+"""Posix paths relative to the project root, as text only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+
+def join(base: str, path: str) -> str:
+    """``path`` as seen from ``base``, normalised; ``.`` is the root, a leading ``..`` lies outside, absolute stays absolute."""
+    if not base or base == "." or path.startswith("/"):
+        if path.isalnum():
+            return path
+        joined = path
+    else:
+        joined = f"{base}/{path}"
+    parts: list[str] = []
+    for part in joined.split("/"):
+        if part == ".." and parts and parts[-1] != "..":
+            parts.pop()
+        elif part not in ("", ".") and not (part == ".." and joined.startswith("/")):
+            parts.append(part)
+    text = "/".join(parts)
+    return f"/{text}" if joined.startswith("/") else text or "."
+
+
+def outside(path: str) -> bool:
+    """Whether a normalised path leaves the project."""
+    return path.startswith("/") or path == ".." or path.startswith("../")
+
+
+def parents(path: str) -> Iterator[str]:
+    """``a/b/c`` → ``a/b``, ``a``; the root (``.``) last for a path inside it."""
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        if path:
+            yield path
+    if path not in (".", "") and not path.startswith(".."):
+        yield "."

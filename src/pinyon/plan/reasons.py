@@ -1,0 +1,96 @@
+"""Why a stage runs: its inputs now beside those of its newest attempt, told as a person would."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pinyon.model.graph import Stage
+from pinyon.model.outcome import FAILED, SUCCEEDED, Attempt
+from pinyon.plan.actions import Reason
+from pinyon.plan.state import State
+
+Pairs = Iterable[tuple[str, str]]
+
+
+def inputs_of(stage: Stage, deps: Pairs) -> dict[str, Any]:
+    """What an intent records of a stage's inputs (docs/FORMAT.md §4), and `why_run` later compares."""
+    return {
+        "command": [stage.command.kind, *stage.command.parts],
+        "wdir": stage.wdir,
+        "params": [[p.file, p.name, p.value] for p in stage.params],
+        "deps": [[path, name] for path, name in deps],
+        "outs": [out.path for out in stage.outs],
+    }
+
+
+def why_run(stage: Stage, key: str, deps: Pairs, state: State) -> Reason:
+    """The reason to run a stage that no attempt answers for. ``deps`` empty: they are not known yet, do not compare."""
+    before = state.latest(stage.name)
+    if before is None:
+        return Reason("never ran before")
+    details = tuple(_changes(before.inputs, inputs_of(stage, deps)))
+    if details:
+        return Reason(details[0] + (f" (and {len(details) - 1} more)" if len(details) > 1 else ""), details)
+    if before.key == key and before.state != SUCCEEDED:
+        return Reason(last_words(before))
+    if before.key == key and not before.reusable:
+        return Reason(f"its last attempt cannot be reused: {before.message or 'a dep changed while it ran'}")
+    if before.key == key:
+        return Reason("the outs of its last attempt do not verify")
+    return Reason("no finished attempt has these inputs")
+
+
+def last_words(attempt: Attempt) -> str:
+    """How an attempt ended, in one line."""
+    how = {"exit": f"exit code {attempt.exit_code}", "": attempt.state.lower()}.get(attempt.detail, attempt.detail)
+    what = {FAILED: "failed"}.get(attempt.state, attempt.state.lower())
+    text = f"its last attempt {what}" + (f" ({how})" if how and how != what else "")
+    return f"{text}: {attempt.message}" if attempt.message else text
+
+
+def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterable[str]:
+    if not before:
+        return
+    yield from _params(before.get("params", ()), now["params"])
+    if now["deps"]:
+        yield from _deps({path: name for path, name in before.get("deps", ())}, {path: name for path, name in now["deps"]})
+    if before.get("command") != now["command"]:
+        yield f"command changed: {_short(' '.join(before.get('command', [''])[1:]))} → {_short(' '.join(now['command'][1:]))}"
+    if before.get("wdir") != now["wdir"]:
+        yield f"wdir changed: {before.get('wdir')} → {now['wdir']}"
+    old, new = set(before.get("outs", ())), set(now["outs"])
+    yield from (f"new out {path}" for path in sorted(new - old))
+    yield from (f"out {path} is no longer declared" for path in sorted(old - new))
+
+
+def _params(before: Iterable[list[Any]], now: Iterable[list[Any]]) -> Iterable[str]:
+    old = {(file, name): value for file, name, value in before}
+    new = {(file, name): value for file, name, value in now}
+    for file, name in sorted(old.keys() | new.keys()):
+        label = f"{file}:{name}" if name else file
+        if (file, name) not in old:
+            yield f"new parameter {label} = {_short(new[file, name])}"
+        elif (file, name) not in new:
+            yield f"parameter {label} is no longer declared"
+        elif old[file, name] != new[file, name]:
+            yield f"parameter {label}: {_short(old[file, name])} → {_short(new[file, name])}"
+
+
+def _deps(old: Mapping[str, str], new: Mapping[str, str]) -> Iterable[str]:
+    for path in sorted(old.keys() | new.keys()):
+        if path not in old:
+            yield f"new dep {path}"
+        elif path not in new:
+            yield f"dep {path} is no longer declared"
+        elif old[path] != new[path]:
+            yield f"dep {path} changed: {_digest(old[path])} → {_digest(new[path])}"
+
+
+def _digest(name: str) -> str:
+    return name.removeprefix("blake3:")[:8] + ("/" if name.endswith("/") else "")
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= 60 else text[:57] + "…"
