@@ -1,0 +1,1 @@
+"""Views of the journals: the fold, its index on disk, the state that `decide` asks, and listings of runs."""

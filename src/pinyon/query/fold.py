@@ -1,0 +1,82 @@
+"""The fold: from records to attempts. A join, so that every interleaving of the same journals gives the same state.
+
+A *document* holds, for each kind of record about one attempt, the record itself as ``[writer, seq, ts, body]``; where two
+records of one kind exist, the smaller (writer, seq) stays. What the attempt *is* follows from the document alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pinyon.model.event import Event
+from pinyon.model.ids import ProcessId
+from pinyon.model.outcome import LOST, RUNNING, SUBMITTED, Attempt, Output
+
+Document = dict[str, list[Any]]
+
+_ATTEMPT_KINDS = frozenset({"intent", "submitted", "setup", "running", "outputs", "ended", "lost"})
+_EXECUTION_KINDS = frozenset({"execution", "finished"})
+
+
+def subject(event: Event) -> tuple[str, str] | None:
+    """What a record is about: ("attempt" or "execution", id); None for kinds that the fold does not keep."""
+    if event.kind in _ATTEMPT_KINDS:
+        return "attempt", event.body["attempt"]
+    if event.kind in _EXECUTION_KINDS:
+        return "execution", event.body["execution"]
+    return None
+
+
+def join(document: Document, event: Event) -> Document:
+    """The document with one more record in it; commutative, associative and idempotent."""
+    old = document.get(event.kind)
+    if old is None or (event.writer, event.seq) < (old[0], old[1]):
+        document[event.kind] = [event.writer, event.seq, event.ts, event.body]
+    return document
+
+
+def attempt_of(name: str, document: Document, *, durable: bool = True) -> Attempt | None:
+    """The attempt that a document tells of; None without its intent (a journal is missing: nothing to act on)."""
+    if "intent" not in document:
+        return None
+    intent = document["intent"][3]
+    running = document["running"] if "running" in document else None
+    outputs = document["outputs"][3] if "outputs" in document else {}
+    ended = document["ended"][3] if "ended" in document else None
+    supervisor = ProcessId(*intent["supervisor"]) if intent.get("supervisor") else None
+    state, detail = _state(document, ended)
+    log = (ended or {}).get("log") or ((running[3]["log"] + [-1]) if running and running[3].get("log") else None)
+    return Attempt(
+        id=name,
+        key=intent["key"],
+        recipe=intent["recipe"],
+        stage=intent["stage"],
+        execution=intent["execution"],
+        epoch=intent["epoch"],
+        mode=intent["mode"],
+        state=state,
+        detail=detail,
+        exit_code=(ended or {}).get("exit_code"),
+        outputs=tuple(Output(*row) for row in outputs.get("outs", ())),
+        reusable=bool((ended or {}).get("reusable", True)),
+        durable=durable,
+        boot=supervisor.boot if supervisor else "",
+        supervisor=supervisor,
+        started=running[2] if running else document["intent"][2],
+        seconds=(ended or {}).get("seconds") or 0.0,
+        inputs=intent.get("inputs", {}),
+        metrics=outputs.get("metrics", {}),
+        log=tuple(log) if log else None,
+        message=(ended or {}).get("message") or ("" if ended else document["lost"][3].get("reason", "") if "lost" in document else ""),
+        forced=bool(intent.get("forced")),
+    )
+
+
+def _state(document: Document, ended: Mapping[str, Any] | None) -> tuple[str, str]:
+    # The supervisor's record outranks the driver's inference, whichever came first.
+    if ended is not None:
+        return ended["state"], ended.get("detail") or ""
+    if "lost" in document:
+        return LOST, "lost"
+    return (RUNNING, "") if "running" in document else (SUBMITTED, "setup" if "setup" in document else "queued")

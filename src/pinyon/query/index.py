@@ -1,0 +1,241 @@
+"""The index on disk: the fold by key, so that a look-up costs nothing of history (docs/FORMAT.md §10).
+
+Disposable. It is thrown away when it is of another version, unreadable or from before the last boot: sqlite runs without
+fsync here, so a power cut may have spoilt it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pinyon.model.event import Event
+from pinyon.model.ids import ProcessId, boot_id
+from pinyon.model.outcome import FINAL, Attempt
+from pinyon.query.fold import Document, attempt_of, join, subject
+from pinyon.store.protocol import Journals
+
+_VERSION = "2"
+_SCHEMA = """
+create table meta (key text primary key, value text) without rowid;
+create table segments (name text primary key, offset integer, final integer, process text) without rowid;
+create table attempts (
+    id text primary key, key text, stage text, execution text, recipe text, epoch integer, ts real, open integer, doc text
+) without rowid;
+create index attempts_key on attempts (key);
+create index attempts_stage on attempts (stage, ts);
+create index attempts_execution on attempts (execution, recipe);
+create index attempts_open on attempts (id) where open;
+create table executions (id text primary key, ts real, doc text) without rowid;
+create table durable (writer text primary key, through integer) without rowid;
+"""
+# A directory's time stamp moves in steps of the kernel's clock; a listing this fresh may have missed a file of the same step.
+_RACY_NS = 2_000_000_000
+
+
+class Index:
+    """The fold of all journals of one store, brought up to date by `catch_up`."""
+
+    def __init__(self, path: Path, journals: Journals) -> None:
+        self._path = path
+        self._journals = journals
+        self._db = self._connect()
+        self._durable: dict[str, int] | None = None
+
+    def _connect(self) -> sqlite3.Connection:
+        for _ in range(2):
+            try:
+                db = self._open()
+                if dict(db.execute("select key, value from meta where key in ('version', 'boot')")) == _stamp():
+                    return db
+                db.close()
+            except sqlite3.DatabaseError:
+                pass
+            self._discard()
+        db = self._open()
+        return db
+
+    def _open(self) -> sqlite3.Connection:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        db = sqlite3.connect(self._path, timeout=30, isolation_level=None, check_same_thread=False)
+        db.execute("pragma journal_mode = wal")
+        db.execute("pragma synchronous = off")
+        if not db.execute("select 1 from sqlite_master where name = 'meta'").fetchone():
+            with contextlib.suppress(sqlite3.OperationalError):  # another process makes it at the same time
+                db.executescript(f"begin immediate; {_SCHEMA}")
+                db.executemany("insert into meta values (?, ?)", _stamp().items())
+                db.execute("commit")
+        return db
+
+    def _discard(self) -> None:
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{self._path}{suffix}").unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+    # -- bringing up to date ------------------------------------------------------------------------------------------
+
+    def catch_up(self) -> int:
+        """Fold what journals have gained since the last time; gives the number of new records."""
+        known = {name: (offset, process) for name, offset, process in self._not_final()}
+        for name in self._new_segments():
+            known[name] = (0, "")
+        batch = _Batch(self._db)
+        for name, (offset, process) in sorted(known.items()):
+            size = self._journals.size(name)
+            if size == offset and process and _dead(process):
+                batch.segments[name] = (offset, 1, process)
+            elif size > offset:
+                self._read(name, offset, process, batch)
+        if batch.segments:
+            batch.write()
+            self._durable = None
+        return batch.count
+
+    def _read(self, name: str, offset: int, process: str, batch: _Batch) -> None:
+        final = 0
+        # Asked before reading: a process that dies after the question may still write before the reading.
+        dead = bool(process) and _dead(process)
+        for event, end in self._journals.read(name, offset):
+            offset = end
+            if event.kind == "opened":
+                process = json.dumps(event.body["process"])
+            elif event.kind == "closed":
+                final = 1
+            batch.add(event)
+        batch.segments[name] = (offset, int(final or dead), process)
+
+    def _not_final(self) -> Iterator[tuple[str, int, str]]:
+        return iter(self._db.execute("select name, offset, process from segments where not final").fetchall())
+
+    def _new_segments(self) -> list[str]:
+        stamp = self._journals.stamp()
+        told = json.dumps(stamp)
+        row = self._db.execute("select value from meta where key = 'journals'").fetchone()
+        if row and row[0] == told:
+            return []
+        known = {name for (name,) in self._db.execute("select name from segments")}
+        new = [name for name in self._journals.segments() if name not in known]
+        if stamp and time.time_ns() - stamp[-1] > _RACY_NS:
+            self._db.execute("insert or replace into meta values ('journals', ?)", (told,))
+        return new
+
+    # -- asking ---------------------------------------------------------------------------------------------------------
+
+    def attempts(self, where: str, *values: object) -> list[Attempt]:
+        """Attempts by a condition over the columns of the index, in (epoch, id) order."""
+        rows = self._db.execute(f"select id, doc from attempts where {where} order by epoch, id", values)
+        found = (self._attempt(name, json.loads(doc)) for name, doc in rows.fetchall())
+        return [attempt for attempt in found if attempt is not None]
+
+    def document(self, name: str) -> Document:
+        """All that is known of one attempt; empty when nothing is."""
+        row = self._db.execute("select doc from attempts where id = ?", (name,)).fetchone()
+        return json.loads(row[0]) if row else {}
+
+    def epoch(self, key: str) -> int:
+        """The highest epoch at a key."""
+        return int(self._db.execute("select coalesce(max(epoch), 0) from attempts where key = ?", (key,)).fetchone()[0])
+
+    def executions(self, where: str = "1", *values: object) -> list[tuple[str, Document]]:
+        """Executions, newest first (by their clocks, for people)."""
+        rows = self._db.execute(f"select id, doc from executions where {where} order by ts desc, id", values)
+        return [(name, json.loads(doc)) for name, doc in rows.fetchall()]
+
+    def _attempt(self, name: str, document: Document) -> Attempt | None:
+        return attempt_of(name, document, durable=self.is_durable(document))
+
+    def is_durable(self, document: Document) -> bool:
+        """Whether an ``ended`` is covered by a ``durable`` of its writer."""
+        if "ended" not in document:
+            return True
+        if self._durable is None:
+            self._durable = dict(self._db.execute("select writer, through from durable").fetchall())
+        writer, seq = document["ended"][:2]
+        return self._durable.get(writer, -1) >= seq
+
+
+class _Batch:
+    """New records on their way into the index, joined with what it has; one transaction."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._documents: dict[tuple[str, str], Document] = {}
+        self._durable: dict[str, int] = {}
+        self.segments: dict[str, tuple[int, int, str]] = {}
+        self.count = 0
+
+    def add(self, event: Event) -> None:
+        """Join one record."""
+        self.count += 1
+        if event.kind == "durable":
+            self._durable[event.writer] = max(self._durable.get(event.writer, -1), int(event.body["through"]))
+        about = subject(event)
+        if about is not None:
+            if about not in self._documents:
+                row = self._db.execute(f"select doc from {about[0]}s where id = ?", (about[1],)).fetchone()
+                self._documents[about] = json.loads(row[0]) if row else {}
+            join(self._documents[about], event)
+
+    def write(self) -> None:
+        """Put everything into the index at once. Another process may have done the same: a join does not mind."""
+        self._db.execute("begin immediate")
+        attempts = [_attempt_row(name, doc) for (kind, name), doc in self._documents.items() if kind == "attempt"]
+        self._db.executemany("insert or replace into attempts values (?,?,?,?,?,?,?,?,?)", attempts)
+        rows = [(n, _first_ts(d), json.dumps(d)) for (kind, n), d in self._documents.items() if kind == "execution"]
+        self._db.executemany("insert or replace into executions values (?,?,?)", rows)
+        self._db.executemany(
+            "insert into durable values (?,?) on conflict (writer) do update set through = max(through, excluded.through)",
+            self._durable.items(),
+        )
+        self._db.executemany(
+            "insert or replace into segments values (?,?,?,?)", [(name, *row) for name, row in self.segments.items()]
+        )
+        self._db.execute("commit")
+
+
+def _attempt_row(name: str, document: Document) -> tuple[Any, ...]:
+    attempt = attempt_of(name, document)
+    if attempt is None:
+        return (name, "", "", "", "", 0, _first_ts(document), 0, json.dumps(document))
+    is_open = int(attempt.state not in FINAL)
+    columns = (attempt.key, attempt.stage, attempt.execution, attempt.recipe, attempt.epoch, document["intent"][2], is_open)
+    return (name, *columns, json.dumps(document))
+
+
+def _first_ts(document: Document) -> float:
+    return min((record[2] for record in document.values()), default=0.0)
+
+
+def _dead(process: str) -> bool:
+    return ProcessId(*json.loads(process)).alive() is False
+
+
+def _stamp() -> dict[str, str]:
+    return {"version": _VERSION, "boot": boot_id()}
+
+
+def fold(events: Iterable[Event]) -> dict[str, Attempt]:
+    """All attempts of some records, in memory; what `Index` does on disk."""
+    documents: dict[str, Document] = {}
+    through: dict[str, int] = {}
+    for event in events:
+        if event.kind == "durable":
+            through[event.writer] = max(through.get(event.writer, -1), int(event.body["through"]))
+        about = subject(event)
+        if about and about[0] == "attempt":
+            join(documents.setdefault(about[1], {}), event)
+    found: dict[str, Attempt] = {}
+    for name, document in sorted(documents.items()):
+        ended = document.get("ended")
+        attempt = attempt_of(name, document, durable=ended is None or through.get(ended[0], -1) >= ended[1])
+        if attempt is not None:
+            found[name] = attempt
+    return found

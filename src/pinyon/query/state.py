@@ -1,0 +1,100 @@
+"""The state that `decide` asks: the index, and over it what this driver has seen since it opened it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from pinyon.model.event import Event
+from pinyon.model.ids import boot_id
+from pinyon.model.outcome import FINAL, SUCCEEDED, Attempt
+from pinyon.query.fold import Document, attempt_of, join, subject
+from pinyon.query.index import Index
+
+
+class ProjectState:
+    """See `pinyon.plan.state.State`. ``verify`` says whether all stored outputs of an attempt still hash to their names;
+    it is asked only of attempts that a power cut may have touched."""
+
+    def __init__(self, index: Index, verify: Callable[[Attempt], bool]) -> None:
+        self._index = index
+        self._verify = verify
+        self._believed: dict[str, bool] = {}
+        self._documents: dict[str, Document] = {}
+        self._live: dict[str, Attempt] = {}
+        self._by_key: dict[str, set[str]] = {}
+        self._by_task: dict[tuple[str, str], set[str]] = {}
+        self._latest: dict[str, str] = {}
+        self._open: dict[str, Attempt] | None = None
+
+    def apply(self, event: Event) -> None:
+        """Take in a record that was written after the index was brought up to date."""
+        about = subject(event)
+        if about is None or about[0] != "attempt":
+            return
+        name = about[1]
+        if name not in self._documents:
+            self._documents[name] = self._index.document(name)
+        attempt = attempt_of(name, join(self._documents[name], event))
+        if attempt is None:
+            return
+        opened = self._open_attempts()
+        self._live[name] = attempt
+        self._by_key.setdefault(attempt.key, set()).add(name)
+        self._by_task.setdefault((attempt.execution, attempt.recipe), set()).add(name)
+        if event.kind == "intent":
+            self._latest[attempt.stage] = name
+        if attempt.state in FINAL:
+            opened.pop(name, None)
+        else:
+            opened[name] = attempt
+
+    def attempt(self, name: str) -> Attempt | None:
+        """One attempt by id."""
+        if name in self._live:
+            return self._live[name]
+        return next(iter(self._index.attempts("id = ?", name)), None)
+
+    def answer(self, key: str) -> Attempt | None:
+        """See `pinyon.plan.state.State.answer`."""
+        good = [a for a in self._at("key = ?", (key,), self._by_key.get(key)) if a.state == SUCCEEDED and a.reusable]
+        good.sort(key=lambda a: (not a.forced, -a.epoch if a.forced else a.epoch, a.id))
+        return next((attempt for attempt in good if self._believe(attempt)), None)
+
+    def epoch(self, key: str) -> int:
+        """See `pinyon.plan.state.State.epoch`."""
+        return max([self._index.epoch(key), *(self._live[name].epoch for name in self._by_key.get(key, ()))])
+
+    def latest(self, stage: str) -> Attempt | None:
+        """See `pinyon.plan.state.State.latest`."""
+        if stage in self._latest:
+            return self._live[self._latest[stage]]
+        found = self._index.attempts(
+            "stage = ? and ts = (select max(ts) from attempts where stage = ?)", stage, stage
+        )
+        return found[-1] if found else None
+
+    def of_execution(self, execution: str, recipe: str) -> list[Attempt]:
+        """See `pinyon.plan.state.State.of_execution`. An execution's attempts are all of this driver's making."""
+        names = self._by_task.get((execution, recipe), ())
+        return sorted((self._live[name] for name in names), key=lambda attempt: attempt.order)
+
+    def open(self) -> Iterable[Attempt]:
+        """See `pinyon.plan.state.State.open`."""
+        return list(self._open_attempts().values())
+
+    def _open_attempts(self) -> dict[str, Attempt]:
+        if self._open is None:
+            self._open = {attempt.id: attempt for attempt in self._index.attempts("open")}
+        return self._open
+
+    def _at(self, where: str, values: tuple[object, ...], names: set[str] | None) -> list[Attempt]:
+        live = [self._live[name] for name in names or ()]
+        return live + [attempt for attempt in self._index.attempts(where, *values) if attempt.id not in self._live]
+
+    def _believe(self, attempt: Attempt) -> bool:
+        # Written under this boot, it is process-durable; announced durable, it is more. Else hash it again, once.
+        if attempt.durable or attempt.boot == boot_id():
+            return True
+        if attempt.id not in self._believed:
+            self._believed[attempt.id] = self._verify(attempt)
+        return self._believed[attempt.id]
