@@ -84,20 +84,33 @@ class Index:
 
     def catch_up(self) -> int:
         """Fold what journals have gained since the last time; gives the number of new records."""
-        known = {name: (offset, process) for name, offset, process in self._not_final()}
-        for name in self._new_segments():
-            known[name] = (0, "")
-        batch = _Batch(self._db)
-        for name, (offset, process) in sorted(known.items()):
-            size = self._journals.size(name)
-            if size == offset and process and _dead(process):
-                batch.segments[name] = (offset, 1, process)
-            elif size > offset:
-                self._read(name, offset, process, batch)
-        if batch.segments:
+        if not any(self._grown()):
+            return 0
+        # Everything under one write lock: two processes that fold at once would overwrite each other's documents.
+        self._db.execute("begin immediate")
+        try:
+            batch = _Batch(self._db)
+            for name, offset, process, size in self._grown():
+                if size == offset:
+                    batch.segments[name] = (offset, 1, process)
+                else:
+                    self._read(name, offset, process, batch)
             batch.write()
-            self._durable = None
+            self._db.execute("commit")
+        except BaseException:
+            self._db.execute("rollback")
+            raise
+        self._durable = None
         return batch.count
+
+    def _grown(self) -> Iterator[tuple[str, int, str, int]]:
+        """Segments that are longer than what was folded, or whose writer has died: name, offset, process, size."""
+        known = list(self._db.execute("select name, offset, process from segments where not final"))
+        known += [(name, 0, "") for name in self._new_segments()]
+        for name, offset, process in sorted(known):
+            size = self._journals.size(name)
+            if size > offset or (process and _dead(process)):
+                yield name, offset, process, size
 
     def _read(self, name: str, offset: int, process: str, batch: _Batch) -> None:
         final = 0
@@ -111,9 +124,6 @@ class Index:
                 final = 1
             batch.add(event)
         batch.segments[name] = (offset, int(final or dead), process)
-
-    def _not_final(self) -> Iterator[tuple[str, int, str]]:
-        return iter(self._db.execute("select name, offset, process from segments where not final").fetchall())
 
     def _new_segments(self) -> list[str]:
         stamp = self._journals.stamp()
@@ -159,7 +169,7 @@ class Index:
         if self._durable is None:
             self._durable = dict(self._db.execute("select writer, through from durable").fetchall())
         writer, seq = document["ended"][:2]
-        return self._durable.get(writer, -1) >= seq
+        return bool(self._durable.get(writer, -1) >= seq)
 
 
 class _Batch:
@@ -185,8 +195,7 @@ class _Batch:
             join(self._documents[about], event)
 
     def write(self) -> None:
-        """Put everything into the index at once. Another process may have done the same: a join does not mind."""
-        self._db.execute("begin immediate")
+        """Put everything into the index; the caller holds the write lock."""
         attempts = [_attempt_row(name, doc) for (kind, name), doc in self._documents.items() if kind == "attempt"]
         self._db.executemany("insert or replace into attempts values (?,?,?,?,?,?,?,?,?)", attempts)
         rows = [(n, _first_ts(d), json.dumps(d)) for (kind, n), d in self._documents.items() if kind == "execution"]
@@ -198,7 +207,6 @@ class _Batch:
         self._db.executemany(
             "insert or replace into segments values (?,?,?,?)", [(name, *row) for name, row in self.segments.items()]
         )
-        self._db.execute("commit")
 
 
 def _attempt_row(name: str, document: Document) -> tuple[Any, ...]:

@@ -48,6 +48,11 @@ class ProjectState:
         else:
             opened[name] = attempt
 
+    def refresh(self) -> None:
+        """Take in what other executions have written meanwhile."""
+        if self._index.catch_up():
+            self._open = None
+
     def attempt(self, name: str) -> Attempt | None:
         """One attempt by id."""
         if name in self._live:
@@ -84,7 +89,8 @@ class ProjectState:
 
     def _open_attempts(self) -> dict[str, Attempt]:
         if self._open is None:
-            self._open = {attempt.id: attempt for attempt in self._index.attempts("open")}
+            found = {attempt.id: attempt for attempt in self._index.attempts("open")} | self._live
+            self._open = {name: attempt for name, attempt in found.items() if attempt.state not in FINAL}
         return self._open
 
     def _at(self, where: str, values: tuple[object, ...], names: set[str] | None) -> list[Attempt]:
