@@ -1,0 +1,1 @@
+"""What the stages share. One file per concern, so that an edit reruns only the stages it touches."""
