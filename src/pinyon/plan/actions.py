@@ -43,13 +43,14 @@ class Reuse(NamedTuple):
 
 
 class Run(NamedTuple):
-    """Start an attempt at ``key`` with this epoch."""
+    """Start an attempt at ``key`` with this epoch; ``uses`` are the outs of other tasks that it reads."""
 
     task: Task
     key: str
     epoch: int
     reason: Reason
     deps: tuple[tuple[str, str], ...]
+    uses: tuple[Output, ...] = ()
 
 
 class Repair(NamedTuple):

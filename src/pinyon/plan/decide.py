@@ -169,15 +169,12 @@ class _Call:
         return self.done.settle(self.graph, task.recipe, outputs, verdict)
 
     def _frozen(self, task: Task) -> list[str]:
-        outputs = []
-        for out in task.stage.outs:
-            name = self._name(out.path)
-            if name is None:
-                self.done.keep(task.recipe)
-                return []
-            if name != ABSENT:
-                outputs.append(Output(out.path, name, 0))
-        return self._settle(task, tuple(outputs), Verdict("unchanged", Reason("frozen: its outs count as they are")))
+        names = {out.path: self._name(out.path) for out in task.stage.outs}
+        if None in names.values():
+            self.done.keep(task.recipe)
+            return []
+        outputs = tuple(Output(path, name, 0) for path, name in names.items() if name and name != ABSENT)
+        return self._settle(task, outputs, Verdict("unchanged", Reason("frozen: its outs count as they are")))
 
     def _unfinished(self, task: Task, history: list[Attempt]) -> list[str]:
         deps = self._deps(task)
@@ -293,7 +290,16 @@ class _Call:
             if self.free < 0:
                 return
         self.done.verdicts[task.recipe] = Verdict("run", reason)
-        self.actions.append(Run(task, key, self.state.epoch(key) + 1, reason, tuple(deps)))
+        uses = [out for need in task.needs for out in self.done.outputs[need] if _touches(out.path, task)]
+        self.actions.append(Run(task, key, self.state.epoch(key) + 1, reason, tuple(deps), tuple(uses)))
+
+
+def _touches(path: str, task: Task) -> bool:
+    """Whether a task reads an out, something inside it, or a directory around it."""
+    return any(
+        item.path == path or item.path.startswith(f"{path}/") or path.startswith(f"{item.path}/") or item.path == "."
+        for item in task.inputs
+    )
 
 
 def forecast(graph: Graph, state: State, done: Settled) -> Mapping[str, Verdict]:

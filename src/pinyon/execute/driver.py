@@ -1,0 +1,259 @@
+"""The driver's hands and eyes: it performs what `decide` answered, and keeps what it has seen up to date.
+
+It writes the driver's records and nothing else; what attempts do, their supervisor writes.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pinyon
+from pinyon.capture import facts
+from pinyon.errors import CorruptError, MissingBlobError
+from pinyon.execute.observe import observe
+from pinyon.execute.protocol import AttemptSpec, SpecOut, StatNote, Target
+from pinyon.execute.restore import restore
+from pinyon.execute.statcache import StatCache
+from pinyon.execute.virtual import VirtualTree
+from pinyon.model.event import Event
+from pinyon.model.graph import Graph
+from pinyon.model.ids import ProcessId, attempt_id, host_name, new_id
+from pinyon.model.outcome import SUCCEEDED, Attempt, Output
+from pinyon.plan.actions import Repair, Reuse, Run
+from pinyon.plan.reasons import inputs_of
+from pinyon.plan.state import ABSENT, Seen
+from pinyon.store.protocol import JournalWriter, Store
+
+
+class Frozen(NamedTuple):
+    """What isolated attempts are made from: the bundle, and parameter files with overrides as outs laid over it."""
+
+    bundle: str
+    overlays: tuple[Output, ...]
+
+
+class Driver:
+    """Effects of one execution.
+
+    Args:
+        root: the project's directory.
+        jobs: how many attempts may run at once.
+        apply: takes each record in, so that the state knows it.
+        frozen: for isolated attempts; None runs in place.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        store: Store,
+        target: Target,
+        graph: Graph,
+        stats: StatCache,
+        *,
+        jobs: int,
+        apply: Callable[[Event], None],
+        frozen: Frozen | None = None,
+    ) -> None:
+        self.execution = new_id("x")
+        self.files: dict[str, str] = {}
+        self._root, self._store, self._target, self._graph, self._stats = root, store, target, graph, stats
+        self._jobs, self._apply, self._frozen = jobs, apply, frozen
+        self._journal: JournalWriter | None = None
+        self._supervisor: ProcessId | None = None
+        self._running: dict[str, Run] = {}
+        self._lost_blobs: set[str] = set()
+        self._virtual = VirtualTree(store.blobs, frozen.bundle) if frozen else None
+        # Deps that are neither sources nor exactly an out: the only ones that an out changes sideways.
+        tasks = graph.tasks.values()
+        self._around = [item.path for task in tasks for item in task.inputs if item.producers and not item.exact]
+        for overlay in frozen.overlays if frozen else ():
+            assert self._virtual is not None
+            self._virtual.lay(overlay)
+
+    # -- eyes -----------------------------------------------------------------------------------------------------------
+
+    def look(self, paths: Iterable[str]) -> None:
+        """Learn what lies at these paths."""
+        if self._virtual is not None:
+            self.files.update(self._virtual.names(paths))
+        else:
+            self.files.update(observe(self._root, list(paths), self._stats))
+
+    def seen(self, open_attempts: Iterable[Attempt]) -> Seen:
+        """What `decide` may know of the present."""
+        alive = frozenset(attempt.id for attempt in open_attempts if self._alive(attempt))
+        free = self._jobs - len(self._running)
+        return Seen(self.execution, self.files, frozenset(self._lost_blobs), alive, {}, free)
+
+    def _alive(self, attempt: Attempt) -> bool:
+        if attempt.supervisor is None:
+            return False
+        if attempt.supervisor == self._supervisor:
+            return True
+        # Another host's processes cannot be asked; only a proof of death makes an attempt lost.
+        return attempt.supervisor.alive() is not False
+
+    @property
+    def running(self) -> int:
+        """Attempts of this execution that have not ended."""
+        return len(self._running)
+
+    # -- records --------------------------------------------------------------------------------------------------------
+
+    def _write(self, kind: str, body: dict[str, Any]) -> None:
+        if self._journal is None:
+            self._journal = self._store.journals.open_writer(user=facts.user())
+            self._apply(self._journal.append("execution", self._execution()))
+        self._apply(self._journal.append(kind, body))
+
+    def _execution(self) -> dict[str, Any]:
+        goal = self._graph.goal
+        return {
+            "execution": self.execution,
+            "actor": {"kind": "person", "name": facts.user()},
+            "argv": sys.argv[1:],
+            "goal": {**goal._asdict(), "stages": list(goal.stages), "overrides": [list(pair) for pair in goal.overrides]},
+            "project": self._root.name,
+            "root": str(self._root),
+            "host": host_name(),
+            "pinyon": pinyon.__version__,
+            "git": facts.git(self._root),
+            "stages": len(self._graph.tasks),
+        }
+
+    def finish(self, state: str, counts: Mapping[str, int]) -> None:
+        """Record the end of the execution, if anything of it was recorded at all."""
+        if self._journal is not None:
+            self._write("finished", {"execution": self.execution, "state": state, "counts": dict(counts)})
+            self._journal.close()
+            self._journal = None
+
+    # -- hands ----------------------------------------------------------------------------------------------------------
+
+    def start(self, runs: list[Run]) -> list[tuple[Run, str]]:
+        """Write the intents, then submit; gives the attempt ids."""
+        if self._supervisor is None:
+            self._supervisor = self._target.start()
+        chosen = [(run, attempt_id(run.key, run.epoch)) for run in runs]
+        for run, name in chosen:
+            self._write("intent", self._intent(run, name))
+            self._running[name] = run
+        for run, name in chosen:
+            self._target.submit(self._spec(run, name))
+        return chosen
+
+    def _intent(self, run: Run, name: str) -> dict[str, Any]:
+        body = {
+            "attempt": name,
+            "execution": self.execution,
+            "key": run.key,
+            "recipe": run.task.recipe,
+            "stage": run.task.stage.name,
+            "epoch": run.epoch,
+            "mode": self._mode,
+            "supervisor": list(self._supervisor or ()),
+            "reason": run.reason.text,
+            "inputs": inputs_of(run.task.stage, run.deps),
+        }
+        return {**body, "forced": True} if self._graph.goal.force else body
+
+    @property
+    def _mode(self) -> str:
+        return "isolated" if self._frozen else "in place"
+
+    def _spec(self, run: Run, name: str) -> AttemptSpec:
+        stage = run.task.stage
+        outs = tuple(
+            SpecOut(out.path, out.role, out.cache, out.persist, self._there(out.path)) for out in stage.outs
+        )
+        overlays = (*self._frozen.overlays, *run.uses) if self._frozen else ()
+        return AttemptSpec(
+            attempt=name,
+            execution=self.execution,
+            stage=stage.name,
+            root=str(self._root),
+            mode=self._mode,
+            command=stage.command,
+            wdir=stage.wdir,
+            env={},
+            deps=run.deps,
+            outs=outs,
+            timeout=stage.resources.time,
+            bundle=self._frozen.bundle if self._frozen else None,
+            inputs=tuple((out.path, out.digest, out.executable) for out in overlays),
+        )
+
+    def _there(self, path: str) -> str | None:
+        name = self.files.get(path, ABSENT)
+        return None if name == ABSENT or self._frozen else name
+
+    def reuse(self, action: Reuse) -> bool:
+        """Restore the outs of an earlier attempt; False when the store cannot give them (the stage will run then)."""
+        for output in action.restore:
+            try:
+                restore(self._store.blobs, self._root, output)
+            except (CorruptError, MissingBlobError):
+                self._lost_blobs.add(output.digest)
+                return False
+            self._now(output)
+        run = {"execution": self.execution, "stage": action.task.stage.name, "recipe": action.task.recipe}
+        self._write("reused", {**run, "key": action.attempt.key, "attempt": action.attempt.id})
+        return True
+
+    def repair(self, action: Repair) -> None:
+        """Clean up after an attempt that nobody will finish, and say that it is lost."""
+        self._target.repair(action.attempt)
+        self._write("lost", {"attempt": action.attempt.id, "reason": action.reason.text})
+        self._running.pop(action.attempt.id, None)
+        for path in action.attempt.inputs.get("outs", ()):
+            self._forget(path)
+
+    def wait(self, timeout: float) -> list[Event]:
+        """Records that arrive within ``timeout`` seconds, taken in."""
+        events: list[Event] = []
+        for message in self._target.poll(timeout):
+            if isinstance(message, StatNote):
+                self._stats.learn([message])
+                continue
+            self._apply(message)
+            self._heed(message)
+            events.append(message)
+        return events
+
+    def _heed(self, event: Event) -> None:
+        if event.kind == "outputs" and event.body["attempt"] in self._running:
+            for row in event.body["outs"]:
+                self._now(Output(*row))
+        elif event.kind == "ended":
+            run = self._running.pop(event.body["attempt"], None)
+            if run is not None and event.body["state"] != SUCCEEDED:
+                for out in run.task.stage.outs:
+                    self._forget(out.path)
+
+    def supervisor_lost(self) -> None:
+        """The supervisor has died: its open attempts are dead, and the next one starts afresh."""
+        self._supervisor = None
+
+    def cancel(self) -> None:
+        """End everything that runs; the records of it follow."""
+        self._target.cancel()
+
+    def close(self) -> None:
+        """Let the supervisor end."""
+        self._target.close()
+
+    def _now(self, output: Output) -> None:
+        """An out has this content now; what was seen of directories around it or files inside it no longer counts."""
+        self._forget(output.path)
+        self.files[output.path] = output.digest
+        if self._virtual is not None:
+            self._virtual.lay(output)
+
+    def _forget(self, path: str) -> None:
+        self.files.pop(path, None)
+        for other in self._around:
+            if other.startswith(f"{path}/") or path.startswith(f"{other}/") or other == ".":
+                self.files.pop(other, None)

@@ -1,0 +1,98 @@
+"""A short cut for the commonest call: nothing has changed since "nothing to do" was the answer (docs/FORMAT.md §10).
+
+Written only after a call that found nothing to do, it holds the stat of every file that decided so. Imported at every call
+of the command line: nothing heavy may come in here.
+"""
+
+from __future__ import annotations
+
+import json
+import marshal
+import os
+import time
+from collections.abc import Iterable
+from hashlib import blake2b
+from typing import Any
+
+import pinyon
+
+# A file changed within one step of the kernel's clock after it was looked at can look the same.
+_RACY_NS = 50_000_000
+
+Stat = tuple[int, int, int, int] | None
+
+
+def path_for(cache: str, question: Any) -> str:
+    """Where the fingerprint of a question (goal, options: JSON-able) lies."""
+    return f"{cache}/noop-{blake2b(json.dumps(question, sort_keys=True).encode(), digest_size=8).hexdigest()}"
+
+
+def check(path: str, root: str) -> dict[str, Any] | None:
+    """The summary that was true then and still is; None when anything moved or nothing was recorded."""
+    try:
+        with open(path, "rb") as file:
+            data = marshal.load(file)  # our own cache: numbers, text, lists; marshal reads 2,000 rows in 0.3 ms
+    except (OSError, ValueError, EOFError, TypeError):
+        return None
+    if not isinstance(data, dict) or data.get("version") != pinyon.__version__ or data.get("root") != root:
+        return None
+    stat = os.stat
+    try:
+        for name, expected in data["stats"]:
+            try:
+                found = stat(name)
+            except OSError:
+                if expected is not None:
+                    return None
+                continue
+            if expected != (found.st_mtime_ns, found.st_size, found.st_ino, found.st_ctime_ns):
+                return None
+    except (KeyError, ValueError):
+        return None
+    summary = data.get("summary")
+    return summary if isinstance(summary, dict) else None
+
+
+def record(path: str, root: str, files: Iterable[str], summary: dict[str, Any]) -> bool:
+    """Remember that nothing is to be done while these files and directories (with all in them) stay as they are.
+
+    Gives False, and remembers nothing, when one of them changed too short a time ago to be sure.
+    """
+    stats: list[tuple[str, Stat]] = []
+    newest = time.time_ns() - _RACY_NS
+    for name in files:
+        for entry in _expand(name):
+            found = _stat(entry)
+            if found is not None and max(found[0], found[3]) > newest:
+                return False
+            stats.append((entry, found))
+    data = {"version": pinyon.__version__, "root": root, "stats": stats, "summary": summary}
+    temporary = f"{path}.{os.getpid()}"
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(temporary, "wb") as file:
+        marshal.dump(data, file)
+    os.replace(temporary, path)
+    return True
+
+
+def forget(path: str) -> None:
+    """The next call decides afresh."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+
+
+def _expand(name: str) -> Iterable[str]:
+    yield name
+    if os.path.isdir(name):
+        for folder, folders, names in os.walk(name, followlinks=True):
+            yield from (os.path.join(folder, entry) for entry in (*folders, *names))
+
+
+def _stat(name: str) -> Stat:
+    try:
+        found = os.stat(name)
+    except OSError:
+        return None
+    return (found.st_mtime_ns, found.st_size, found.st_ino, found.st_ctime_ns)

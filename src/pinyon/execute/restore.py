@@ -1,0 +1,80 @@
+"""Outs back from the store into the project."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from pinyon.errors import CorruptError, MissingBlobError
+from pinyon.execute.tree import put_tree
+from pinyon.model.outcome import Output
+from pinyon.store import tree
+from pinyon.store.protocol import Blobs
+
+
+def restore(blobs: Blobs, root: Path, output: Output) -> None:
+    """Put one out where the stage would have written it, verified, old or new but never half.
+
+    What lies there goes into the store first: it may be somebody's edit.
+
+    Raises:
+        CorruptError, MissingBlobError: the store cannot give the bytes; the project is as it was.
+    """
+    target = root / output.path
+    fresh = target.with_name(f".{target.name[:100]}.{os.urandom(4).hex()}.pinyon")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        if output.digest.endswith("/"):
+            _lay_out(blobs, output.digest, fresh)
+        else:
+            blobs.copy_out(output.digest, fresh, executable=output.executable)
+        _replace(blobs, fresh, target)
+    finally:
+        remove(fresh)
+
+
+def _lay_out(blobs: Blobs, name: str, folder: Path) -> None:
+    folder.mkdir()
+    for row in tree.decode(blobs.read(name)):
+        path = folder / row.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        blobs.copy_out(row.name, path, executable=row.executable)
+
+
+def _replace(blobs: Blobs, fresh: Path, target: Path) -> None:
+    if os.path.lexists(target):
+        if target.exists():
+            put_tree(blobs, str(target))
+        if target.is_dir() or fresh.is_dir():
+            # rename(2) replaces a file by a file only; a directory has to step aside first.
+            old = target.with_name(f"{fresh.name}.old")
+            os.rename(target, old)
+            os.rename(fresh, target)
+            remove(old)
+            return
+    os.rename(fresh, target)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link or a whole directory; nothing there is fine."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def sound(blobs: Blobs, outputs: tuple[Output, ...]) -> bool:
+    """Whether every stored byte of these outs still has its name; reads all of it."""
+    try:
+        for output in outputs:
+            if not output.stored:
+                continue
+            names = [output.digest]
+            if output.digest.endswith("/"):
+                names += [row.name for row in tree.decode(blobs.read(output.digest))]
+            if any(blobs.verify(name) for name in names):
+                return False
+    except (CorruptError, MissingBlobError):
+        return False
+    return True

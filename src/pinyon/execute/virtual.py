@@ -1,0 +1,47 @@
+"""What an isolated attempt would find: the frozen code tree with the outs of finished tasks laid over it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pinyon.model.outcome import Output
+from pinyon.plan.state import ABSENT
+from pinyon.store import tree
+from pinyon.store.blobs import name_of
+from pinyon.store.protocol import Blobs
+
+
+class VirtualTree:
+    """Names of files and directories that lie nowhere yet.
+
+    Args:
+        blobs: where manifests are read.
+        bundle: name of the code tree.
+    """
+
+    def __init__(self, blobs: Blobs, bundle: str) -> None:
+        self._blobs = blobs
+        self._rows = {row.path: row for row in tree.decode(blobs.read(bundle))}
+
+    def lay(self, output: Output) -> None:
+        """Put an out there, in place of whatever was."""
+        prefix = f"{output.path}/"
+        for path in [path for path in self._rows if path.startswith(prefix)]:
+            del self._rows[path]
+        if not output.digest.endswith("/"):
+            self._rows[output.path] = tree.Row(output.path, output.digest, output.size, output.executable)
+            return
+        for row in tree.decode(self._blobs.read(output.digest)):
+            self._rows[prefix + row.path] = row._replace(path=prefix + row.path)
+
+    def names(self, paths: Iterable[str]) -> dict[str, str]:
+        """path → ``blake3:…``, or `ABSENT`."""
+        return {path: self._name(path) for path in paths}
+
+    def _name(self, path: str) -> str:
+        row = self._rows.get(path)
+        if row is not None:
+            return row.name
+        prefix = "" if path == "." else f"{path}/"
+        inside = [row._replace(path=row.path[len(prefix) :]) for row in self._rows.values() if row.path.startswith(prefix)]
+        return name_of(tree.encode(inside)) + "/" if inside else ABSENT
