@@ -5,43 +5,34 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, closing, nullcontext
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pinyon.errors import PlanError, StageFailedError, TargetError
-from pinyon.execute import fingerprint
-from pinyon.execute.bundle import freeze
-from pinyon.execute.driver import Driver, Frozen
+from pinyon.errors import StageFailedError, TargetError
+from pinyon.execute.driver import Driver
+from pinyon.execute.frozen import freeze
 from pinyon.execute.local import LocalTarget
 from pinyon.execute.locks import DriverLock
 from pinyon.execute.observe import observe
-from pinyon.execute.restore import sound
-from pinyon.execute.statcache import StatCache
 from pinyon.model.event import Event
 from pinyon.model.graph import Graph
-from pinyon.model.outcome import Attempt, Output
-from pinyon.model.project import Goal, Project
-from pinyon.plan import overlay
-from pinyon.plan.actions import Action, Look, Reason, Repair, Reuse, Run, Stop, Verdict, Wait
-from pinyon.plan.build import Need, build
+from pinyon.model.outcome import Attempt
+from pinyon.model.project import Goal
+from pinyon.plan.actions import Action, Look, Repair, Reuse, Run, Stop, Verdict, Wait
+from pinyon.plan.check import first_look, refuse_absent
 from pinyon.plan.decide import Settled, decide, forecast
-from pinyon.plan.state import ABSENT, Seen
-from pinyon.query.index import Index
-from pinyon.query.state import ProjectState
-from pinyon.spec.load import find_root, load_project, read_params
-from pinyon.spec.params import write_params
-from pinyon.store.local import LocalStore
+from pinyon.plan.state import Seen
+from pinyon.report.plan import tasks
+from pinyon.session import Session, open_session
 
-STORE = ".pinyon"
 _PATIENCE = 0.5  # seconds between two looks at another execution's attempts
 
 
 class Told(NamedTuple):
-    """Something worth telling a person while it happens. ``kind``: plan, run, reuse, repair, wait, end, note."""
+    """Something worth telling a person while it happens. ``kind``: run, reuse, repair, wait, end, note."""
 
     kind: str
     stage: str = ""
@@ -52,32 +43,6 @@ class Told(NamedTuple):
 Tell = Callable[[Told], None]
 
 
-class Session(NamedTuple):
-    """A project opened for one call."""
-
-    project: Project
-    graph: Graph
-    params: Mapping[str, Any]
-    store: LocalStore
-    index: Index
-    state: ProjectState
-    stats: StatCache
-
-    @property
-    def root(self) -> Path:
-        """The project's directory."""
-        return Path(self.project.root)
-
-
-class Result(NamedTuple):
-    """How a call to `run` ended: a verdict for each task by recipe, and how many did what."""
-
-    graph: Graph
-    verdicts: Mapping[str, Verdict]
-    counts: Mapping[str, int]
-    execution: str = ""
-
-
 class Plan(NamedTuple):
     """What `run` would do: the first actions, and a verdict for every task."""
 
@@ -86,151 +51,158 @@ class Plan(NamedTuple):
     verdicts: Mapping[str, Verdict]
 
 
-def open_session(start: Path, goal: Goal, stack: ExitStack) -> Session:
-    """Read the project around ``start`` and everything known about it. Writes only caches.
+class Result(NamedTuple):
+    """How `run` ended: a verdict for each task by recipe, and how many did what."""
 
-    Raises:
-        SpecError, PlanError: the files make no graph for this goal.
-    """
-    project = load_project(find_root(start))
-    read: dict[str, Any] = {}
-    while isinstance(graph := build(project, goal, read), Need):
-        read |= {path: read_params(Path(project.root), path) for path in graph.paths}
-    store, index, state = open_state(Path(project.root), stack)
-    stats = stack.enter_context(closing(StatCache(store.cache / "stat.sqlite")))
-    return Session(project, graph, read, store, index, state, stats)
+    execution: str
+    graph: Graph
+    verdicts: Mapping[str, Verdict]
+    counts: Mapping[str, int]
 
-
-def open_state(root: Path, stack: ExitStack) -> tuple[LocalStore, Index, ProjectState]:
-    """The store of a project and the fold of its journals, up to date."""
-    store = LocalStore(root / STORE)
-    index = stack.enter_context(closing(Index(store.cache / "index.sqlite", store.journals)))
-    index.catch_up()
-    return store, index, ProjectState(index, lambda attempt: sound(store.blobs, attempt.outputs))
+    def summary(self) -> dict[str, Any]:
+        """Plain data; ``execution`` is empty when nothing had to be recorded."""
+        execution = self.execution if self.counts else ""
+        return {
+            "execution": execution,
+            "counts": dict(self.counts),
+            "tasks": tasks(self.graph, self.verdicts),
+        }
 
 
 def plan(start: Path, goal: Goal) -> Plan:
-    """What `run` would do, and why; performs nothing."""
+    """What `run` would do, and why; performs nothing.
+
+    Raises:
+        SpecError, PlanError: the files make no plan for this goal.
+    """
     with ExitStack() as stack:
         session = open_session(start, goal, stack)
-        graph, state, done = session.graph, session.state, Settled()
-        files = observe(session.root, _first_look(graph), session.stats)
-        _refuse_absent(graph, files)
+        root, graph, state, done = session.records.root, session.graph, session.records.state, Settled()
+        files = observe(root, first_look(graph), session.stats)
+        refuse_absent(graph, files)
         while True:
-            alive = frozenset(a.id for a in state.open() if a.supervisor and a.supervisor.alive() is not False)
+            alive = frozenset(
+                a.id for a in state.open() if a.supervisor and a.supervisor.alive() is not False
+            )
             actions = decide(graph, state, Seen(files=files, alive=alive), done)
-            pretend = [action for action in actions if isinstance(action, (Look, Reuse, Repair))]
+            pretend = [action for action in actions if isinstance(action, Look | Reuse | Repair)]
             if not pretend:
                 return Plan(graph, actions, forecast(graph, state, done))
             for action in pretend:
                 match action:
                     case Look(paths):
-                        files |= observe(session.root, list(paths), session.stats)
+                        files |= observe(root, list(paths), session.stats)
                     case Reuse(_, _, restored, _):
                         files |= {output.path: output.digest for output in restored}
                     case Repair(attempt, reason):
                         state.apply(Event("", 0, "lost", 0.0, {"attempt": attempt.id, "reason": reason.text}))
 
 
-def run(start: Path, goal: Goal, *, jobs: int = 1, tell: Tell = lambda told: None) -> Result:
+def run(
+    start: Path, goal: Goal, *, jobs: int = 1, tell: Tell = lambda told: None, remember: Any = None
+) -> Result:
     """Carry the goal out.
 
+    Args:
+        jobs: attempts at once.
+        tell: called with everything worth telling a person.
+        remember: if nothing had to be done, a name for this question, so that asking it again is cheap.
+
     Raises:
-        StageFailedError: a stage failed; everything that could be done without it was, with ``keep_going``.
+        SpecError, PlanError: the files make no plan for this goal; nothing on disk has changed.
+        StageFailedError: a stage failed; with ``goal.keep_going`` everything that does not need it was done.
         WorkspaceLockedError: another driver works here in place.
-        KeyboardInterrupt: after a clean stop; children have ended and the state is true.
+        KeyboardInterrupt: after a clean stop; children have ended and the records say so.
     """
     with ExitStack() as stack:
         session = open_session(start, goal, stack)
-        session.store.prepare(session.project.name)
-        stack.enter_context(nullcontext() if goal.isolated else DriverLock(session.store.url))
-        session.state.refresh()  # what the holder before us wrote before we had the lock
-        frozen = _freeze(session) if goal.isolated else None
-        target = LocalTarget(session.root, session.store)
+        root, store, fold, state = session.records
+        refuse_absent(session.graph, observe(root, list(session.graph.sources), session.stats))
+        store.prepare(session.project.name)
+        stack.enter_context(nullcontext() if goal.isolated else DriverLock(store.url))
+        state.refresh()  # what the holder before us wrote until we had the lock
+        frozen = freeze(session.graph, session.params, root, store, session.stats) if goal.isolated else None
+        target = LocalTarget(root, store)
+        stack.callback(target.close)
         driver = Driver(
-            session.root, session.store, target, session.graph, session.stats,
-            jobs=jobs, apply=session.state.apply, frozen=frozen,
-        )  # fmt: skip
-        stack.callback(driver.close)
-        driver.look(_first_look(session.graph))
-        _refuse_absent(session.graph, driver.files)
+            root, store, target, session.graph, session.stats, jobs=jobs, apply=state.apply, frozen=frozen
+        )
+        driver.look(first_look(session.graph))
         result = _Loop(session, driver, tell).run()
-        session.index.catch_up()
+        target.close()
+        fold.catch_up()
+        if remember is not None and not result.counts:
+            session.remember(remember, result.summary())
         return result
-
-
-def _freeze(session: Session) -> Frozen:
-    graph, store = session.graph, session.store
-    frozen_outs = {o.path for t in graph.tasks.values() if t.stage.frozen for o in t.stage.outs}
-    outs = {o.path for t in graph.tasks.values() for o in t.stage.outs} - frozen_outs
-    bundle = freeze(session.root, store, session.stats, exclude=sorted(outs), extra=[*graph.sources, *sorted(frozen_outs)])
-    overlays = []
-    for file, content in overlay.apply(session.params, graph.goal.overrides).items():
-        if file in overlay.files_of(graph.goal.overrides):
-            data = write_params(content, os.path.splitext(file)[1])
-            overlays.append(Output(file, store.blobs.put(data), len(data)))
-    return Frozen(bundle, tuple(overlays))
 
 
 class _Loop:
     """decide → perform, until there is nothing left to do."""
 
     def __init__(self, session: Session, driver: Driver, tell: Tell) -> None:
-        self.session, self.driver, self.tell = session, driver, tell
+        self.graph, self.state = session.graph, session.records.state
+        self.driver, self.tell = driver, tell
         self.done = Settled()
-        self.ran: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
 
     def run(self) -> Result:
-        graph, state = self.session.graph, self.session.state
+        """Carry everything out; the execution's end is recorded however it comes."""
+        state = "FAILED"
         try:
-            while actions := decide(graph, state, self.driver.seen(state.open()), self.done):
+            while actions := decide(self.graph, self.state, self.driver.seen(self.state.open()), self.done):
                 self.perform(actions)
+            state = "SUCCEEDED"
         except KeyboardInterrupt:
-            self._interrupted()
+            state = "CANCELLED"
+            self._stop()
             raise
-        except BaseException:
-            self.driver.finish("FAILED", self.ran)
-            raise
-        self.driver.finish("SUCCEEDED", self.ran)
-        return Result(graph, self.done.verdicts, self.ran, self.driver.execution)
+        finally:
+            self.driver.finish(state, self.counts)
+        return Result(self.driver.execution, self.graph, self.done.verdicts, self.counts)
 
     def perform(self, actions: list[Action]) -> None:
         """The only place with effects."""
         runs = [action for action in actions if isinstance(action, Run)]
-        for action, name in zip(runs, self._start(runs), strict=False):
-            self.tell(Told("run", action.task.stage.name, action.reason.text, self.session.state.attempt(name)))
+        if runs:
+            self._start(runs)
         for action in actions:
             match action:
                 case Look(paths):
                     self.driver.look(paths)
                 case Reuse(task, attempt, _, reason):
                     if self.driver.reuse(action):
-                        self.ran["reused"] += 1
+                        self.counts["reused"] += 1
                         self.tell(Told("reuse", task.stage.name, reason.text, attempt))
                 case Repair(attempt, reason):
                     self.tell(Told("repair", attempt.stage, reason.text, attempt))
                     self.driver.repair(action)
-                case Wait(attempts, adopted):
-                    self._wait(attempts, adopted) if not runs else None
+                case Wait(attempts, adopted) if len(actions) == 1:
+                    self._wait(attempts, adopted)
                 case Stop(failed, reason):
-                    raise StageFailedError(
-                        f"{len(failed)} stage{'s' * (len(failed) > 1)} failed: {', '.join(failed[:5])}",
-                        why=reason.text, next=f"pinyon logs {failed[0]}",
-                    )  # fmt: skip
+                    names = ", ".join(failed[:5]) + (", …" if len(failed) > 5 else "")
+                    what = (
+                        f"stage {names} failed"
+                        if len(failed) == 1
+                        else f"{len(failed)} stages failed: {names}"
+                    )
+                    raise StageFailedError(what, why=reason.text, next=f"pinyon logs {failed[0]}")
 
-    def _start(self, runs: list[Run]) -> list[str]:
+    def _start(self, runs: list[Run]) -> None:
         try:
-            return [name for _, name in self.driver.start(runs)] if runs else []
+            started = self.driver.start(runs)
         except TargetError:
             self.driver.supervisor_lost()
-            return []
+            return
+        for run, name in started:
+            self.tell(Told("run", run.task.stage.name, run.reason.text, self.state.attempt(name)))
 
     def _wait(self, attempts: tuple[str, ...], adopted: bool) -> None:
         if adopted:
-            self.tell(Told("wait", text=f"another execution is at work ({attempts[0]})"))
-        self._hear(_PATIENCE if adopted else 60.0)
-        if adopted:
-            self.session.state.refresh()
+            self.tell(Told("wait", text=f"another execution is at work on it: {attempts[0]}"))
+            self._hear(_PATIENCE)
+            self.state.refresh()
+        else:
+            self._hear(60.0)
 
     def _hear(self, timeout: float) -> None:
         try:
@@ -240,32 +212,14 @@ class _Loop:
             self.tell(Told("note", text=str(error)))
             return
         for event in events:
-            attempt = self.session.state.attempt(event.body.get("attempt", ""))
-            if event.kind == "ended" and attempt is not None:
-                self.ran[attempt.state.lower()] += 1
-                self.tell(Told("end", attempt.stage, attempt.message, attempt))
+            if event.kind in ("running", "ended"):
+                attempt = self.state.attempt(event.body["attempt"])
+                assert attempt is not None, event
+                self.tell(Told(event.kind, attempt.stage, attempt.message, attempt))
+                self.counts[attempt.state.lower()] += event.kind == "ended"
 
-    def _interrupted(self) -> None:
-        self.tell(Told("note", text="stopping: the children get SIGTERM, then SIGKILL"))
+    def _stop(self) -> None:
+        self.tell(Told("note", text="stopping: the children get SIGTERM, and SIGKILL if they do not heed it"))
         self.driver.cancel()
         while self.driver.running:
             self._hear(1.0)
-        self.driver.finish("CANCELLED", self.ran)
-
-
-def _first_look(graph: Graph) -> list[str]:
-    """Sources of every stage before anything runs, and the outs that may be there already."""
-    outs = [out.path for task in graph.tasks.values() for out in task.stage.outs]
-    return list(dict.fromkeys((*graph.sources, *outs)))
-
-
-def _refuse_absent(graph: Graph, files: Mapping[str, str]) -> None:
-    for task in graph.tasks.values():
-        stage = task.stage
-        paths = (*(item.path for item in task.inputs if not item.producers), *stage.env)
-        absent = [path for path in paths if files.get(path) == ABSENT]
-        if absent and not stage.frozen:
-            raise PlanError(
-                f"stage '{stage.name}' depends on {absent[0]}, which does not exist", where=str(stage.origin),
-                why="no stage makes it", next=f"make {absent[0]}, or correct the path",
-            )  # fmt: skip

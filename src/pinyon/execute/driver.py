@@ -8,11 +8,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pinyon
 from pinyon.capture import facts
 from pinyon.errors import CorruptError, MissingBlobError
+from pinyon.execute.frozen import Frozen
 from pinyon.execute.observe import observe
 from pinyon.execute.protocol import AttemptSpec, SpecOut, StatNote, Target
 from pinyon.execute.restore import restore
@@ -26,13 +27,6 @@ from pinyon.plan.actions import Repair, Reuse, Run
 from pinyon.plan.reasons import inputs_of
 from pinyon.plan.state import ABSENT, Seen
 from pinyon.store.protocol import JournalWriter, Store
-
-
-class Frozen(NamedTuple):
-    """What isolated attempts are made from: the bundle, and parameter files with overrides as outs laid over it."""
-
-    bundle: str
-    overlays: tuple[Output, ...]
 
 
 class Driver:
@@ -68,7 +62,9 @@ class Driver:
         self._virtual = VirtualTree(store.blobs, frozen.bundle) if frozen else None
         # Deps that are neither sources nor exactly an out: the only ones that an out changes sideways.
         tasks = graph.tasks.values()
-        self._around = [item.path for task in tasks for item in task.inputs if item.producers and not item.exact]
+        self._around = [
+            item.path for task in tasks for item in task.inputs if item.producers and not item.exact
+        ]
         for overlay in frozen.overlays if frozen else ():
             assert self._virtual is not None
             self._virtual.lay(overlay)
@@ -115,7 +111,11 @@ class Driver:
             "execution": self.execution,
             "actor": {"kind": "person", "name": facts.user()},
             "argv": sys.argv[1:],
-            "goal": {**goal._asdict(), "stages": list(goal.stages), "overrides": [list(pair) for pair in goal.overrides]},
+            "goal": {
+                **goal._asdict(),
+                "stages": list(goal.stages),
+                "overrides": [list(pair) for pair in goal.overrides],
+            },
             "project": self._root.name,
             "root": str(self._root),
             "host": host_name(),

@@ -31,7 +31,9 @@ def check(path: str, root: str) -> dict[str, Any] | None:
     """The summary that was true then and still is; None when anything moved or nothing was recorded."""
     try:
         with open(path, "rb") as file:
-            data = marshal.load(file)  # our own cache: numbers, text, lists; marshal reads 2,000 rows in 0.3 ms
+            data = marshal.load(
+                file
+            )  # our own cache: numbers, text, lists; marshal reads 2,000 rows in 0.3 ms
     except (OSError, ValueError, EOFError, TypeError):
         return None
     if not isinstance(data, dict) or data.get("version") != pinyon.__version__ or data.get("root") != root:
@@ -53,19 +55,18 @@ def check(path: str, root: str) -> dict[str, Any] | None:
     return summary if isinstance(summary, dict) else None
 
 
-def record(path: str, root: str, files: Iterable[str], summary: dict[str, Any]) -> bool:
-    """Remember that nothing is to be done while these files and directories (with all in them) stay as they are.
+def record(path: str, root: str, deep: Iterable[str], flat: Iterable[str], summary: dict[str, Any]) -> bool:
+    """Remember that nothing is to be done while these paths stay as they are; of ``deep`` ones, with all in them.
 
     Gives False, and remembers nothing, when one of them changed too short a time ago to be sure.
     """
     stats: list[tuple[str, Stat]] = []
     newest = time.time_ns() - _RACY_NS
-    for name in files:
-        for entry in _expand(name):
-            found = _stat(entry)
-            if found is not None and max(found[0], found[3]) > newest:
-                return False
-            stats.append((entry, found))
+    for entry in (*flat, *(entry for name in deep for entry in _expand(name))):
+        found = _stat(entry)
+        if found is not None and max(found[0], found[3]) > newest:
+            return False
+        stats.append((entry, found))
     data = {"version": pinyon.__version__, "root": root, "stats": stats, "summary": summary}
     temporary = f"{path}.{os.getpid()}"
     os.makedirs(os.path.dirname(path), exist_ok=True)

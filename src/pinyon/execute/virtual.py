@@ -43,5 +43,9 @@ class VirtualTree:
         if row is not None:
             return row.name
         prefix = "" if path == "." else f"{path}/"
-        inside = [row._replace(path=row.path[len(prefix) :]) for row in self._rows.values() if row.path.startswith(prefix)]
+        inside = [
+            row._replace(path=row.path[len(prefix) :])
+            for row in self._rows.values()
+            if row.path.startswith(prefix)
+        ]
         return name_of(tree.encode(inside)) + "/" if inside else ABSENT

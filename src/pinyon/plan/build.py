@@ -45,7 +45,9 @@ def resolve_all(project: Project, goal: Goal, read: Mapping[str, Any]) -> list[S
     for template in project.stages:
         try:
             if template.base not in contexts:
-                contexts[template.base] = context_of(template.base, project.variables.get(template.base, ()), files)
+                contexts[template.base] = context_of(
+                    template.base, project.variables.get(template.base, ()), files
+                )
             stages.append(resolve_stage(template, contexts[template.base], files))
         except Missing as need:
             missing[need.path] = None
@@ -58,7 +60,9 @@ def graph_of(stages: Sequence[Stage], goal: Goal) -> Graph:
     wanted = goal.stages or tuple(by_name)
     for name in wanted:
         if name not in by_name:
-            raise UnknownGoalError(f"no stage is called '{name}'", why=nearest(name, list(by_name)), next="pinyon plan")
+            raise UnknownGoalError(
+                f"no stage is called '{name}'", why=nearest(name, list(by_name)), next="pinyon plan"
+            )
     makers = _makers(stages)
     inputs = {stage.name: _inputs(stage, makers) for stage in stages}
     order = _order(by_name, inputs, wanted)
@@ -106,7 +110,9 @@ def _makers(stages: Sequence[Stage]) -> _Makers:
 def _overlap(path: str, name: str, other: str, owner: str) -> OutputConflictError:
     same = f"both write {path}" if path == other else f"write {path} and {other}, one inside the other"
     return OutputConflictError(
-        f"stages '{name}' and '{owner}' {same}" if name != owner else f"stage '{name}' names {path} and {other} as outs",
+        f"stages '{name}' and '{owner}' {same}"
+        if name != owner
+        else f"stage '{name}' names {path} and {other} as outs",
         why="a place has one producer",
         next="give one of them another path",
     )
@@ -123,12 +129,16 @@ def _inputs(stage: Stage, makers: _Makers) -> tuple[Input, ...]:
             inside = next((makers.exact[parent] for parent in parents(path) if parent in makers.exact), None)
             producers = (inside,) if inside else tuple(dict.fromkeys(makers.below.get(path, ())))
         if stage.name in producers:
-            raise CycleError(f"stage '{stage.name}' depends on {path}, which it writes itself", where=str(stage.origin))
+            raise CycleError(
+                f"stage '{stage.name}' depends on {path}, which it writes itself", where=str(stage.origin)
+            )
         found.append(Input(path, producers, exact))
     return tuple(found)
 
 
-def _order(stages: Mapping[str, Stage], inputs: Mapping[str, tuple[Input, ...]], wanted: Sequence[str]) -> list[str]:
+def _order(
+    stages: Mapping[str, Stage], inputs: Mapping[str, tuple[Input, ...]], wanted: Sequence[str]
+) -> list[str]:
     """Depth first from the wanted stages, without recursion: a chain may have any length."""
     order: list[str] = []
     mark: dict[str, int] = {}  # 1 on the path from the goal, 2 done
@@ -159,4 +169,3 @@ def _order(stages: Mapping[str, Stage], inputs: Mapping[str, tuple[Input, ...]],
 
 def _needs(inputs: tuple[Input, ...]) -> list[str]:
     return list(dict.fromkeys(producer for item in inputs for producer in item.producers))
-

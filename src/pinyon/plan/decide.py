@@ -183,7 +183,9 @@ class _Call:
             return []
         absent = [path for path, name in deps if name == ABSENT]
         if absent:
-            self.done.fail(self.graph, task.recipe, Reason(f"{absent[0]} does not exist and no stage makes it"))
+            self.done.fail(
+                self.graph, task.recipe, Reason(f"{absent[0]} does not exist and no stage makes it")
+            )
             return []
         env = [dep for dep in deps if dep[0] in task.stage.env]
         key = key_of(task.stage, [dep for dep in deps if dep[0] not in task.stage.env], env)
@@ -226,12 +228,18 @@ class _Call:
         if self.graph.goal.force:
             return Reason("forced (-f)")
         if stage.unconditional:
-            return Reason("always_changed" if stage.always_changed else "it declares no deps and no params, so it always runs")
+            return Reason(
+                "always_changed"
+                if stage.always_changed
+                else "it declares no deps and no params, so it always runs"
+            )
         answer = self.state.answer(key)
         if answer is None:
             return why_run(stage, key, self._deps_of(task), self.state)
         if self.graph.goal.isolated:
-            gone = [out.path for out in answer.outputs if not out.stored or out.digest in self.seen.lost_blobs]
+            gone = [
+                out.path for out in answer.outputs if not out.stored or out.digest in self.seen.lost_blobs
+            ]
             if gone:
                 return Reason(f"{gone[0]} is not in the store any more")
             return self._settle(task, answer.outputs, Verdict("reuse", Reason(f"made before by {answer.id}")))
@@ -245,7 +253,9 @@ class _Call:
             return None
         differing = tuple(out for out in answer.outputs if names[out.path] != out.digest)
         if not differing:
-            return self._settle(task, answer.outputs, Verdict("unchanged", Reason("nothing it depends on has changed")))
+            return self._settle(
+                task, answer.outputs, Verdict("unchanged", Reason("nothing it depends on has changed"))
+            )
         for out in differing:
             what = "is missing" if names[out.path] == ABSENT else "was edited"
             if not out.stored:
@@ -275,7 +285,9 @@ class _Call:
         deps = self._deps(task)
         return [] if isinstance(deps, _Unknown) else deps
 
-    def _run(self, task: Task, key: str, deps: list[tuple[str, str]], reason: Reason, history: list[Attempt]) -> None:
+    def _run(
+        self, task: Task, key: str, deps: list[tuple[str, str]], reason: Reason, history: list[Attempt]
+    ) -> None:
         self.done.keep(task.recipe)
         if self.done.failed and not self.graph.goal.keep_going:
             return
@@ -283,7 +295,9 @@ class _Call:
         other = self.elsewhere.get(key)
         if other is not None or holder is not None:
             self.others.append(other.id if other else str(holder))
-            self.done.verdicts[task.recipe] = Verdict("wait", Reason("another execution is making it right now"))
+            self.done.verdicts[task.recipe] = Verdict(
+                "wait", Reason("another execution is making it right now")
+            )
             return
         if self.free is not None:
             self.free -= 1
@@ -297,7 +311,10 @@ class _Call:
 def _touches(path: str, task: Task) -> bool:
     """Whether a task reads an out, something inside it, or a directory around it."""
     return any(
-        item.path == path or item.path.startswith(f"{path}/") or path.startswith(f"{item.path}/") or item.path == "."
+        item.path == path
+        or item.path.startswith(f"{path}/")
+        or path.startswith(f"{item.path}/")
+        or item.path == "."
         for item in task.inputs
     )
 
@@ -308,7 +325,9 @@ def forecast(graph: Graph, state: State, done: Settled) -> Mapping[str, Verdict]
     for recipe, task in graph.tasks.items():
         verdict = done.verdicts.get(recipe)
         if verdict is None:
-            first = next(graph.tasks[need].stage.name for need in task.needs if verdicts[need].kind in ("run", "wait"))
+            first = next(
+                graph.tasks[need].stage.name for need in task.needs if verdicts[need].kind in ("run", "wait")
+            )
             own = why_run(task.stage, "", [], state).details
             verdict = Verdict("run", Reason(f"{first} runs first and may change what this stage reads", own))
         verdicts[recipe] = verdict

@@ -40,7 +40,9 @@ def resolve_command(text: str, context: Mapping[str, Any], where: Callable[[], s
     """One command as text; maps expand to options here, and only here."""
     if "${" not in text:
         return text
-    value = _EXPRESSION.sub(lambda match: _option_text(look_up(context, match[1], where), match[1], where), text)
+    value = _EXPRESSION.sub(
+        lambda match: _option_text(look_up(context, match[1], where), match[1], where), text
+    )
     return _unescape(value, text, where)
 
 
@@ -64,7 +66,9 @@ def child(value: Any, step: str) -> Any:
         if step in value:
             return value[step]
         # Keys that are numbers in YAML are written as text in an expression.
-        return next((item for key, item in value.items() if not isinstance(key, str) and str(key) == step), _MISSING)
+        return next(
+            (item for key, item in value.items() if not isinstance(key, str) and str(key) == step), _MISSING
+        )
     if isinstance(value, Sequence) and not isinstance(value, str) and step.lstrip("-").isdecimal():
         position = int(step)
         return value[position] if -len(value) <= position < len(value) else _MISSING
@@ -87,14 +91,20 @@ def nearest(name: str, known: Sequence[str]) -> str:
     close = get_close_matches(name, known, 1, 0.6)
     if close:
         return f"did you mean {close[0]}?"
-    return f"there are {', '.join(list(known)[:8])}{', …' if len(known) > 8 else ''}" if known else "there are none"
+    return (
+        f"there are {', '.join(list(known)[:8])}{', …' if len(known) > 8 else ''}"
+        if known
+        else "there are none"
+    )
 
 
 def _text(text: str, context: Mapping[str, Any], where: Callable[[], str]) -> Any:
     whole = _EXPRESSION.fullmatch(text)
     if whole:
         return look_up(context, whole[1], where)
-    return _unescape(_EXPRESSION.sub(lambda m: _scalar(look_up(context, m[1], where), m[1], where), text), text, where)
+    return _unescape(
+        _EXPRESSION.sub(lambda m: _scalar(look_up(context, m[1], where), m[1], where), text), text, where
+    )
 
 
 def _unescape(value: str, source: str, where: Callable[[], str]) -> str:
@@ -113,7 +123,11 @@ def _scalar(value: Any, expression: str, where: Callable[[], str]) -> str:
         return "true" if value else "false"
     if value is None or isinstance(value, (Mapping, list, tuple)):
         kind = "null" if value is None else "a map" if isinstance(value, Mapping) else "a list"
-        raise PlanError(f"${{{expression}}} is {kind}", where=where(), why="inside text a value must be text, a number or a boolean")
+        raise PlanError(
+            f"${{{expression}}} is {kind}",
+            where=where(),
+            why="inside text a value must be text, a number or a boolean",
+        )
     return str(value)
 
 
@@ -123,7 +137,11 @@ def _option_text(value: Any, expression: str, where: Callable[[], str]) -> str:
     words: list[str] = []
     for key, item in value.items():
         if isinstance(item, Mapping):
-            raise PlanError(f"${{{expression}.{key}}} is a map", where=where(), why="options cannot be nested in a command")
+            raise PlanError(
+                f"${{{expression}.{key}}} is a map",
+                where=where(),
+                why="options cannot be nested in a command",
+            )
         if item is True:
             words.append(f"--{key}")
         elif isinstance(item, (list, tuple)):
@@ -140,4 +158,6 @@ def _quote(text: str) -> str:
 
 def _unknown(value: Any, step: str, expression: str, where: str) -> PlanError:
     known = [str(key) for key in value] if isinstance(value, Mapping) else []
-    return PlanError(f"${{{expression}}} names '{step}', which is not a parameter", where=where, why=nearest(step, known))
+    return PlanError(
+        f"${{{expression}}} names '{step}', which is not a parameter", where=where, why=nearest(step, known)
+    )

@@ -19,7 +19,9 @@ def digest(value: object) -> str:
 
 def key_of(stage: Stage, deps: Iterable[tuple[str, str]], env: Iterable[tuple[str, str]] = ()) -> str:
     """The key of a stage whose deps and env files have these names: (path, ``blake3:…``)."""
-    return digest(_content(stage, sorted([path, name] for path, name in deps), sorted([p, n] for p, n in env)))
+    return digest(
+        _content(stage, sorted([path, name] for path, name in deps), sorted([p, n] for p, n in env))
+    )
 
 
 def recipe_of(stage: Stage, inputs: Iterable[Input], recipes: Mapping[str, str] | None = None) -> str:

@@ -40,7 +40,8 @@ def apply(read: Mapping[str, Any], overrides: Overrides) -> Mapping[str, Any]:
             raise PlanError(f"-S {key}: {file} has no parameter '{name}'", why=why)
         if not _fits(old, value):
             raise PlanError(
-                f"-S {key}={value}: {name} is {_kind(old)} in {file}, not {_kind(value)}", next=f"give {_kind(old)}"
+                f"-S {key}={value}: {name} is {_kind(old)} in {file}, not {_kind(value)}",
+                next=f"give {_kind(old)}",
             )
         files[file] = _put(files[file], name, value)
     return files
@@ -70,5 +71,12 @@ def _fits(old: Any, new: Any) -> bool:
 
 
 def _kind(value: Any) -> str:
-    names = {bool: "true or false", int: "a number", float: "a number", str: "text", list: "a list", dict: "a map"}
+    names = {
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        str: "text",
+        list: "a list",
+        dict: "a map",
+    }
     return names.get(type(value), "null")

@@ -43,7 +43,9 @@ def why_run(stage: Stage, key: str, deps: Pairs, state: State) -> Reason:
 
 def last_words(attempt: Attempt) -> str:
     """How an attempt ended, in one line."""
-    how = {"exit": f"exit code {attempt.exit_code}", "": attempt.state.lower()}.get(attempt.detail, attempt.detail)
+    how = {"exit": f"exit code {attempt.exit_code}", "": attempt.state.lower()}.get(
+        attempt.detail, attempt.detail
+    )
     what = {FAILED: "failed"}.get(attempt.state, attempt.state.lower())
     text = f"its last attempt {what}" + (f" ({how})" if how and how != what else "")
     return f"{text}: {attempt.message}" if attempt.message else text
@@ -54,7 +56,9 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterable[str]
         return
     yield from _params(before.get("params", ()), now["params"])
     if now["deps"]:
-        yield from _deps({path: name for path, name in before.get("deps", ())}, {path: name for path, name in now["deps"]})
+        yield from _deps(
+            {path: name for path, name in before.get("deps", ())}, {path: name for path, name in now["deps"]}
+        )
     if before.get("command") != now["command"]:
         yield f"command changed: {_short(' '.join(before.get('command', [''])[1:]))} → {_short(' '.join(now['command'][1:]))}"
     if before.get("wdir") != now["wdir"]:

@@ -49,7 +49,9 @@ def context_of(base: str, variables: Sequence[Any], files: Files) -> dict[str, A
         path = join(base, str(entry).partition(":")[0])
         content = files.get(path)
         if content is None:
-            raise PlanError(f"vars names {path}, which does not exist", next=f"write {path} or remove it from vars")
+            raise PlanError(
+                f"vars names {path}, which does not exist", next=f"write {path} or remove it from vars"
+            )
         if path != default:
             _merge(merged, content, path)
     return merged
@@ -78,7 +80,11 @@ def resolve_stage(template: StageTemplate, context: Mapping[str, Any], files: Fi
     body = template.body
 
     def value(key: str, default: Any = None) -> Any:
-        return resolve(body[key], context, lambda: str(template.at(key))) if body.get(key) is not None else default
+        return (
+            resolve(body[key], context, lambda: str(template.at(key)))
+            if body.get(key) is not None
+            else default
+        )
 
     wdir = join(template.base, _text(template, "wdir", value("wdir", ".")))
     return Stage(
@@ -100,7 +106,11 @@ def resolve_stage(template: StageTemplate, context: Mapping[str, Any], files: Fi
 
 def _text(template: StageTemplate, key: str, value: Any) -> str:
     if not isinstance(value, str) or not value or "\0" in value:
-        raise PlanError(f"{key} of stage '{template.name}' resolves to {value!r}", where=str(template.at(key)), why="a path is needed")
+        raise PlanError(
+            f"{key} of stage '{template.name}' resolves to {value!r}",
+            where=str(template.at(key)),
+            why="a path is needed",
+        )
     return value
 
 
@@ -121,7 +131,11 @@ def _command(template: StageTemplate, context: Mapping[str, Any]) -> Command:
 
 def _word(value: Any, template: StageTemplate) -> str:
     if value is None or isinstance(value, (Mapping, list)) or "\0" in str(value):
-        raise PlanError(f"a word of cmd is {value!r}", where=str(template.at("cmd")), why="text, a number or a boolean is needed")
+        raise PlanError(
+            f"a word of cmd is {value!r}",
+            where=str(template.at("cmd")),
+            why="text, a number or a boolean is needed",
+        )
     return ("true" if value else "false") if isinstance(value, bool) else str(value)
 
 
@@ -174,7 +188,9 @@ def _outs(template: StageTemplate, value: Any, wdir: str) -> tuple[Out, ...]:
             full = join(wdir, _text(template, key, path))
             if outside(full) or full == ".":
                 raise PlanError(
-                    f"stage '{template.name}' writes {full}", where=str(template.at(key)), why="outs lie inside the project"
+                    f"stage '{template.name}' writes {full}",
+                    where=str(template.at(key)),
+                    why="outs lie inside the project",
                 )
             found.append(Out(full, role, bool(flags.get("cache", True)), bool(flags.get("persist", False))))  # type: ignore[arg-type]
     return tuple(found)
@@ -185,7 +201,9 @@ def _resources(template: StageTemplate, asked: Mapping[str, Any], timeout: Any) 
         try:
             return None if value is None else how(value)
         except (TypeError, ValueError) as error:
-            raise PlanError(f"{name} of stage '{template.name}': {error}", where=str(template.at("resources", name))) from None
+            raise PlanError(
+                f"{name} of stage '{template.name}': {error}", where=str(template.at("resources", name))
+            ) from None
 
     return Resources(
         cpus=read("cpus", float, asked.get("cpus")),

@@ -46,7 +46,9 @@ def attempt_of(name: str, document: Document, *, durable: bool = True) -> Attemp
     ended = document["ended"][3] if "ended" in document else None
     supervisor = ProcessId(*intent["supervisor"]) if intent.get("supervisor") else None
     state, detail = _state(document, ended)
-    log = (ended or {}).get("log") or ((running[3]["log"] + [-1]) if running and running[3].get("log") else None)
+    log = (ended or {}).get("log") or (
+        (running[3]["log"] + [-1]) if running and running[3].get("log") else None
+    )
     return Attempt(
         id=name,
         key=intent["key"],
@@ -68,7 +70,8 @@ def attempt_of(name: str, document: Document, *, durable: bool = True) -> Attemp
         inputs=intent.get("inputs", {}),
         metrics=outputs.get("metrics", {}),
         log=tuple(log) if log else None,
-        message=(ended or {}).get("message") or ("" if ended else document["lost"][3].get("reason", "") if "lost" in document else ""),
+        message=(ended or {}).get("message")
+        or ("" if ended else document["lost"][3].get("reason", "") if "lost" in document else ""),
         forced=bool(intent.get("forced")),
     )
 
@@ -79,4 +82,6 @@ def _state(document: Document, ended: Mapping[str, Any] | None) -> tuple[str, st
         return ended["state"], ended.get("detail") or ""
     if "lost" in document:
         return LOST, "lost"
-    return (RUNNING, "") if "running" in document else (SUBMITTED, "setup" if "setup" in document else "queued")
+    return (
+        (RUNNING, "") if "running" in document else (SUBMITTED, "setup" if "setup" in document else "queued")
+    )

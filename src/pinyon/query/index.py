@@ -51,7 +51,10 @@ class Index:
         for _ in range(2):
             try:
                 db = self._open()
-                if dict(db.execute("select key, value from meta where key in ('version', 'boot')")) == _stamp():
+                if (
+                    dict(db.execute("select key, value from meta where key in ('version', 'boot')"))
+                    == _stamp()
+                ):
                     return db
                 db.close()
             except sqlite3.DatabaseError:
@@ -137,6 +140,10 @@ class Index:
             self._db.execute("insert or replace into meta values ('journals', ?)", (told,))
         return new
 
+    def growing(self) -> list[str]:
+        """Segments that may still get records: the only ones a later call must look at."""
+        return [name for (name,) in self._db.execute("select name from segments where not final")]
+
     # -- asking ---------------------------------------------------------------------------------------------------------
 
     def attempts(self, where: str, *values: object) -> list[Attempt]:
@@ -152,7 +159,11 @@ class Index:
 
     def epoch(self, key: str) -> int:
         """The highest epoch at a key."""
-        return int(self._db.execute("select coalesce(max(epoch), 0) from attempts where key = ?", (key,)).fetchone()[0])
+        return int(
+            self._db.execute("select coalesce(max(epoch), 0) from attempts where key = ?", (key,)).fetchone()[
+                0
+            ]
+        )
 
     def executions(self, where: str = "1", *values: object) -> list[tuple[str, Document]]:
         """Executions, newest first (by their clocks, for people)."""
@@ -196,16 +207,23 @@ class _Batch:
 
     def write(self) -> None:
         """Put everything into the index; the caller holds the write lock."""
-        attempts = [_attempt_row(name, doc) for (kind, name), doc in self._documents.items() if kind == "attempt"]
+        attempts = [
+            _attempt_row(name, doc) for (kind, name), doc in self._documents.items() if kind == "attempt"
+        ]
         self._db.executemany("insert or replace into attempts values (?,?,?,?,?,?,?,?,?)", attempts)
-        rows = [(n, _first_ts(d), json.dumps(d)) for (kind, n), d in self._documents.items() if kind == "execution"]
+        rows = [
+            (n, _first_ts(d), json.dumps(d))
+            for (kind, n), d in self._documents.items()
+            if kind == "execution"
+        ]
         self._db.executemany("insert or replace into executions values (?,?,?)", rows)
         self._db.executemany(
             "insert into durable values (?,?) on conflict (writer) do update set through = max(through, excluded.through)",
             self._durable.items(),
         )
         self._db.executemany(
-            "insert or replace into segments values (?,?,?,?)", [(name, *row) for name, row in self.segments.items()]
+            "insert or replace into segments values (?,?,?,?)",
+            [(name, *row) for name, row in self.segments.items()],
         )
 
 
@@ -214,7 +232,15 @@ def _attempt_row(name: str, document: Document) -> tuple[Any, ...]:
     if attempt is None:
         return (name, "", "", "", "", 0, _first_ts(document), 0, json.dumps(document))
     is_open = int(attempt.state not in FINAL)
-    columns = (attempt.key, attempt.stage, attempt.execution, attempt.recipe, attempt.epoch, document["intent"][2], is_open)
+    columns = (
+        attempt.key,
+        attempt.stage,
+        attempt.execution,
+        attempt.recipe,
+        attempt.epoch,
+        document["intent"][2],
+        is_open,
+    )
     return (name, *columns, json.dumps(document))
 
 

@@ -61,7 +61,11 @@ class ProjectState:
 
     def answer(self, key: str) -> Attempt | None:
         """See `pinyon.plan.state.State.answer`."""
-        good = [a for a in self._at("key = ?", (key,), self._by_key.get(key)) if a.state == SUCCEEDED and a.reusable]
+        good = [
+            a
+            for a in self._at("key = ?", (key,), self._by_key.get(key))
+            if a.state == SUCCEEDED and a.reusable
+        ]
         good.sort(key=lambda a: (not a.forced, -a.epoch if a.forced else a.epoch, a.id))
         return next((attempt for attempt in good if self._believe(attempt)), None)
 
@@ -95,7 +99,9 @@ class ProjectState:
 
     def _at(self, where: str, values: tuple[object, ...], names: set[str] | None) -> list[Attempt]:
         live = [self._live[name] for name in names or ()]
-        return live + [attempt for attempt in self._index.attempts(where, *values) if attempt.id not in self._live]
+        return live + [
+            attempt for attempt in self._index.attempts(where, *values) if attempt.id not in self._live
+        ]
 
     def _believe(self, attempt: Attempt) -> bool:
         # Written under this boot, it is process-durable; announced durable, it is more. Else hash it again, once.

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 from functools import cached_property
-from hashlib import blake2b
 from pathlib import Path
 
 from pinyon.errors import CorruptError, FormatVersionError
 from pinyon.model.ids import new_id
 from pinyon.store.blobs import LocalBlobs
+from pinyon.store.place import cache_of
 from pinyon.store.journal import LocalJournals
 from pinyon.store.refs import LocalRefs
 
@@ -34,7 +34,7 @@ class LocalStore:
     @cached_property
     def cache(self) -> Path:
         """Where disposable files lie; always on a local disk (docs/FORMAT.md §1)."""
-        return self.root / "cache" if _is_local(self.root) else _user_cache(self.root)
+        return Path(cache_of(str(self.root)))
 
     def prepare(self, name: str) -> None:
         """Make the store on disk if it is not there, and refuse one of a newer format. Call before writing.
@@ -72,22 +72,3 @@ class LocalStore:
             raise CorruptError("this file is unreadable", where=str(path), next='write {"format": 1, "project": "p-1"} into it')
         return data
 
-
-_NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "lustre", "gpfs", "ceph", "9p", "afs", "beegfs", "fuse.sshfs"})
-
-
-def _is_local(path: Path) -> bool:
-    """Whether a path lies on a disk of this machine: sqlite is unsafe elsewhere."""
-    try:
-        with open("/proc/self/mounts") as file:
-            mounts = [line.split(" ", 3)[1:3] for line in file]
-    except OSError:
-        return True
-    where = os.path.realpath(path)
-    covering = [mount for mount in mounts if where == mount[0] or where.startswith(mount[0].rstrip("/") + "/")]
-    return not covering or max(covering, key=lambda mount: len(mount[0]))[1] not in _NETWORK
-
-
-def _user_cache(path: Path) -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(base, "pinyon", blake2b(os.path.realpath(path).encode(), digest_size=8).hexdigest())

@@ -1,0 +1,3 @@
+from pinyon.cli import main
+
+main()

@@ -1,0 +1,41 @@
+"""``pinyon logs``: what an attempt printed."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+
+@click.command("logs", epilog="Example: pinyon logs -f train")
+@click.argument("run")
+@click.option("-f", "--follow", is_flag=True, help="Go on while the attempt runs.")
+@click.pass_obj
+def command(directory: str, run: str, follow: bool) -> None:
+    """Print the output of the newest attempt of a RUN (a run, an attempt or a stage)."""
+    from pinyon.model.outcome import LOST, RUNNING
+    from pinyon.query import logs
+    from pinyon.query.runs import find, status
+    from pinyon.session import open_records
+
+    with ExitStack() as stack:
+        index = open_records(Path(directory), stack).fold
+        attempt = max(find(index, run), key=lambda one: one.started)
+        done = 0
+        while True:
+            data = logs.read(attempt, done)
+            sys.stdout.buffer.write(data)
+            sys.stdout.flush()
+            done += len(data)
+            if not follow or status(attempt) not in (RUNNING, "SUBMITTED"):
+                break
+            time.sleep(0.2)
+            index.catch_up()
+            attempt = find(index, attempt.id)[0]
+        if not done:
+            click.echo(f"{attempt.id} of {attempt.stage} printed nothing", err=True)
+        elif status(attempt) == LOST:
+            click.echo(f"{attempt.id} is lost: its supervisor is gone", err=True)

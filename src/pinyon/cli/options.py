@@ -1,0 +1,62 @@
+"""Options that several verbs share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+from pinyon.errors import PlanError
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def goal_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """GOALS, -S, -f, --isolated and --json, as `plan` and `run` both have them."""
+    for decorate in (
+        json_option,
+        click.option(
+            "--isolated", is_flag=True, help="Run in workspaces of their own; your files stay as they are."
+        ),
+        click.option("-f", "--force", is_flag=True, help="Run again what is finished already."),
+        click.option(
+            "-S",
+            "sets",
+            metavar="KEY=VALUE",
+            multiple=True,
+            help="Set a parameter for this call (implies --isolated).",
+        ),
+        click.argument("goals", nargs=-1),
+    ):
+        function = decorate(function)
+    return function
+
+
+def overrides(sets: Sequence[str]) -> tuple[tuple[str, Any], ...]:
+    """``key=value`` pairs, the values typed as YAML would: JSON if it is JSON, else text.
+
+    Raises:
+        PlanError: no ``=`` in it.
+    """
+    pairs = []
+    for entry in sets:
+        key, equals, text = entry.partition("=")
+        if not equals or not key:
+            raise PlanError(
+                f"-S {entry} sets nothing", why="it must be KEY=VALUE", next=f"-S {entry or 'train.lr'}=0.01"
+            )
+        pairs.append((key, _typed(text)))
+    return tuple(pairs)
+
+
+def _typed(text: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=lambda name: name)
+    except ValueError:
+        pass
+    try:
+        return float(text) if text[:1].isdigit() or text[:1] in "+-." else text
+    except ValueError:
+        return text

@@ -1,0 +1,60 @@
+"""How verbs print: JSON for programs, aligned columns for people."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+
+_COLOURS = {
+    "run": "yellow", "reuse": "cyan", "unchanged": "bright_black", "wait": "blue", "stop": "red", "SUCCEEDED": "green",
+    "FAILED": "red", "LOST": "magenta", "CANCELLED": "magenta", "RUNNING": "yellow", "ok": "green", "warn": "yellow", "bad": "red",
+}  # fmt: skip
+
+
+def print_json(value: Any) -> None:
+    """One JSON value; NaN and infinities as text."""
+    click.echo(json.dumps(value, indent=2, default=str, ensure_ascii=False))
+
+
+def word(text: str, width: int = 0) -> str:
+    """A state or verdict in its colour, padded."""
+    return click.style(text.ljust(width), fg=_COLOURS.get(text))
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Columns aligned to their widest cell; the last one is cut to the terminal."""
+    cells = [[str(cell) for cell in row] for row in rows]
+    if not cells:
+        return
+    widths = [max(len(row[i]) for row in [list(header), *cells]) for i in range(len(header))]
+    click.echo(
+        click.style(
+            "  ".join(name.ljust(width) for name, width in zip(header, widths, strict=True)).rstrip(),
+            bold=True,
+        )
+    )
+    for row in cells:
+        padded = [word(row[i], widths[i]) for i in range(len(row) - 1)]
+        click.echo("  ".join([*padded, row[-1]]).rstrip())
+
+
+def when(ts: float) -> str:
+    """A moment on the reader's clock."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(ts)) if ts else "-"
+
+
+def number(value: Any) -> str:
+    """A metric or parameter for people: four significant digits, text as it is."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def is_watched() -> bool:
+    """Whether a person looks at the output."""
+    return sys.stdout.isatty()

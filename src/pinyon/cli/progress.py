@@ -1,0 +1,141 @@
+"""What a person sees while a goal is carried out: live lines on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Protocol
+
+import click
+
+from pinyon.cli.output import is_watched, number, word
+from pinyon.model.outcome import FAILED, SUCCEEDED, Attempt
+from pinyon.model.units import show_seconds
+
+if TYPE_CHECKING:
+    from pinyon.pipeline import Told
+
+_TAIL = 400  # bytes from the end of a log that are searched for its last line
+
+
+class Progress(Protocol):
+    """Takes what the pipeline tells."""
+
+    def tell(self, told: Told) -> None:
+        """Show one piece of news."""
+        ...
+
+
+def progress_for(as_json: bool) -> AbstractContextManager[Progress]:
+    """Silence for programs, live lines for a person at a terminal, plain lines otherwise."""
+    if as_json:
+        return _Silent()
+    return _Live() if is_watched() else _Plain()
+
+
+class _Silent:
+    def __enter__(self) -> _Silent:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def tell(self, told: Told) -> None:
+        pass
+
+
+class _Plain(_Silent):
+    """One line when something begins or ends."""
+
+    def __enter__(self) -> _Plain:
+        return self
+
+    def tell(self, told: Told) -> None:
+        line = describe(told)
+        if line:
+            click.echo(line)
+
+
+class _Live(_Silent):
+    """Finished stages scroll by; below them what runs, for how long, and the last line it printed."""
+
+    def __enter__(self) -> _Live:
+        from rich.console import Console
+        from rich.live import Live
+
+        self._running: dict[str, tuple[str, float, Attempt]] = {}
+        self._finished = 0
+        self._console = Console(highlight=False)
+        self._live = Live(
+            console=self._console, refresh_per_second=4, get_renderable=self._render, transient=True
+        )
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def tell(self, told: Told) -> None:
+        if told.attempt is not None:
+            name = told.attempt.id
+            if told.kind in ("run", "running"):
+                began = self._running[name][1] if name in self._running else time.monotonic()
+                self._running[name] = (told.stage, began, told.attempt)
+            elif told.kind in ("ended", "repair"):
+                self._running.pop(name, None)
+                self._finished += told.kind == "ended"
+        line = describe(told)
+        if line and told.kind != "run":
+            from rich.text import Text
+
+            self._console.print(Text.from_ansi(line))
+
+    def _render(self) -> Any:
+        from rich.table import Table
+        from rich.text import Text
+
+        grid = Table.grid(padding=(0, 2))
+        for stage, began, attempt in self._running.values():
+            grid.add_row(
+                Text("run", "yellow"),
+                Text(stage, "bold"),
+                show_seconds(time.monotonic() - began),
+                last_line(attempt),
+            )
+        if self._running:
+            grid.add_row("", Text(f"{self._finished} finished, {len(self._running)} running", "dim"))
+        return grid
+
+
+def describe(told: Told) -> str:
+    """One line for one piece of news; empty when there is nothing to say."""
+    if told.kind == "ended" and told.attempt is not None:
+        return _ended(told.attempt)
+    if told.kind in ("run", "reuse", "repair"):
+        return f"{word(told.kind, 9)} {told.stage}  {click.style(told.text, dim=True)}"
+    return f"{told.kind:9} {told.text}" if told.kind in ("wait", "note") else ""
+
+
+def _ended(attempt: Attempt) -> str:
+    state = {SUCCEEDED: "done", FAILED: "FAILED"}.get(attempt.state, attempt.state.lower())
+    colour = "green" if attempt.state == SUCCEEDED else "red"
+    line = f"{click.style(state.ljust(9), fg=colour)} {attempt.stage}  {show_seconds(attempt.seconds)}"
+    shown = [f"{name} {number(value)}" for name, value in list(attempt.metrics.items())[:6]]
+    line += f"  {click.style(', '.join(shown), dim=True)}" if shown else ""
+    if attempt.state == SUCCEEDED:
+        return f"{line}  {attempt.message}".rstrip()
+    cause = f"exit code {attempt.exit_code}" if attempt.detail == "exit" else attempt.detail
+    tail = "".join(f"\n          │ {text}" for text in last_lines(attempt, 8))
+    return f"{line}  {cause} {attempt.message}".rstrip() + tail
+
+
+def last_line(attempt: Attempt) -> str:
+    """The newest line that an attempt has printed."""
+    return next(iter(last_lines(attempt, 1)), "")[:100]
+
+
+def last_lines(attempt: Attempt, count: int) -> list[str]:
+    """The newest lines that an attempt has printed, as far as its log is known."""
+    from pinyon.query.logs import tail
+
+    return tail(attempt, count, _TAIL * count)

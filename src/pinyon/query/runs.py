@@ -1,0 +1,123 @@
+"""Runs, for listings: a stage at a key, as its newest attempt tells it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from pinyon.errors import PlanError
+from pinyon.model.ids import run_id
+from pinyon.model.outcome import FINAL, LOST, SUCCEEDED, Attempt
+from pinyon.query.index import Index
+
+
+class RunRow(NamedTuple):
+    """One run. ``status`` is derived: an open attempt without a live supervisor is LOST, never RUNNING."""
+
+    run: str
+    stage: str
+    status: str
+    attempt: Attempt
+    attempts: int
+    params: dict[str, Any]
+    metrics: dict[str, Any]
+    deterministic: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """For ``--json``."""
+        last = self.attempt
+        return {
+            "run": self.run,
+            "stage": self.stage,
+            "status": self.status,
+            "params": self.params,
+            "metrics": self.metrics,
+            "attempt": last.id,
+            "attempts": self.attempts,
+            "execution": last.execution,
+            "mode": last.mode,
+            "detail": last.detail,
+            "exit_code": last.exit_code,
+            "started": last.started,
+            "seconds": last.seconds,
+            "key": last.key,
+            "outputs": {out.path: out.digest for out in last.outputs},
+            "deterministic": self.deterministic,
+        }
+
+
+def list_runs(index: Index, stage: str | None = None) -> list[RunRow]:
+    """All runs, or one stage's, the newest last (by their hosts' clocks: for people)."""
+    found = index.attempts("stage = ?", stage) if stage else index.attempts("key != ''")
+    by_key: dict[str, list[Attempt]] = {}
+    for attempt in found:
+        by_key.setdefault(attempt.key, []).append(attempt)
+    rows = [_row(attempts) for attempts in by_key.values()]
+    return sorted(rows, key=lambda row: row.attempt.started)
+
+
+def _row(attempts: list[Attempt]) -> RunRow:
+    # What counts is the newest success; only a run without one shows its newest failure.
+    last = next((a for a in reversed(attempts) if a.state == SUCCEEDED), attempts[-1])
+    outcomes = {
+        tuple((o.path, o.digest) for o in a.outputs) for a in attempts if a.state == SUCCEEDED and a.reusable
+    }
+    params = {
+        (name if file == "params.yaml" else f"{file}:{name}") or file: value
+        for file, name, value in last.inputs.get("params", ())
+    }
+    return RunRow(
+        run_id(last.key),
+        last.stage,
+        status(last),
+        last,
+        len(attempts),
+        params,
+        last.metrics,
+        len(outcomes) < 2,
+    )
+
+
+def status(attempt: Attempt) -> str:
+    """The state of an attempt as it is now, not as it was when somebody last wrote."""
+    if attempt.state in FINAL:
+        return attempt.state
+    alive = attempt.supervisor.alive() if attempt.supervisor else False
+    return LOST if alive is False else attempt.state
+
+
+def find(index: Index, name: str) -> list[Attempt]:
+    """Attempts by attempt id, run id, key, any unique beginning of those, or stage name (then of its newest run).
+
+    Raises:
+        PlanError: nothing is called so.
+    """
+    if name.startswith("a-"):
+        found = index.attempts("id >= ? and id < ?", name, name + "~")
+    else:
+        prefix = name.removeprefix("r-")
+        found = index.attempts("key >= ? and key < ?", prefix, prefix + "~") if _is_hex(prefix) else []
+    if not found:
+        rows = list_runs(index, name)
+        found = index.attempts("key = ? and stage = ?", rows[-1].attempt.key, name) if rows else []
+    if not found:
+        raise PlanError(f"no run, attempt or stage '{name}' is known here", next="pinyon runs")
+    return found
+
+
+def _is_hex(text: str) -> bool:
+    return len(text) >= 4 and set(text) <= set("0123456789abcdef")
+
+
+def describe_run(index: Index, attempts: list[Attempt]) -> dict[str, Any]:
+    """Everything about one run, for ``show``: the row of `list_runs`, its inputs, the code version, every attempt."""
+    row = _row(attempts)
+    found = index.executions("id = ?", row.attempt.execution)
+    body = found[0][1]["execution"][3] if found and "execution" in found[0][1] else {}
+    return {
+        **row.as_dict(),
+        "inputs": row.attempt.inputs,
+        "git": body.get("git"),
+        "actor": body.get("actor"),
+        "argv": body.get("argv"),
+        "history": [attempt._asdict() for attempt in attempts],
+    }

@@ -1,0 +1,42 @@
+"""What runs now, and how the last execution went."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pinyon.model.outcome import LOST
+from pinyon.query.fold import Document
+from pinyon.query.index import Index
+from pinyon.query.runs import status
+
+
+def describe(index: Index) -> dict[str, Any]:
+    """``open``: attempts without an outcome, their status derived; ``last``: the newest execution or None."""
+    opened = [
+        {
+            "attempt": attempt.id,
+            "stage": attempt.stage,
+            "status": status(attempt),
+            "execution": attempt.execution,
+            "started": attempt.started,
+            "host": attempt.supervisor.host if attempt.supervisor else "",
+        }
+        for attempt in index.attempts("open")
+    ]
+    newest = index.executions()[:1]
+    return {"open": opened, "last": _execution(*newest[0], opened) if newest else None}
+
+
+def _execution(name: str, document: Document, opened: list[dict[str, Any]]) -> dict[str, Any]:
+    _, _, started, body = document["execution"]
+    finished = document["finished"][3] if "finished" in document else None
+    mine = [row["status"] for row in opened if row["execution"] == name]
+    running = any(state != LOST for state in mine)
+    return {
+        "execution": name,
+        "state": finished["state"] if finished else "RUNNING" if running else LOST,
+        "started": started,
+        "counts": finished["counts"] if finished else {},
+        "goal": body["goal"],
+        "actor": body["actor"],
+    }

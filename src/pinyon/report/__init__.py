@@ -1,0 +1,1 @@
+"""Views for people and programs: plans, runs, and later leaderboards and reports."""

@@ -1,0 +1,72 @@
+"""A plan as plain data, for ``--json``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pinyon.model.graph import Graph, Stage
+from pinyon.plan.actions import Action, Repair, Reuse, Run, Verdict
+
+
+def as_dict(graph: Graph, actions: list[Action], verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
+    """``actions`` are those that could start now, ``tasks`` has a verdict for every vertex."""
+    return {
+        "actions": [row for row in map(_action, actions) if row],
+        "tasks": tasks(graph, verdicts),
+        "estimate_seconds": None,
+        "stages": {task.stage.name: stage_dict(task.stage) for task in graph.tasks.values()},
+    }
+
+
+def tasks(graph: Graph, verdicts: Mapping[str, Verdict]) -> list[dict[str, Any]]:
+    """Stage, verdict and reason of every task that has a verdict."""
+    return [
+        {
+            "stage": graph.tasks[recipe].stage.name,
+            "verdict": verdict.kind,
+            "reason": verdict.reason.text,
+            "details": list(verdict.reason.details),
+            "recipe": recipe,
+        }
+        for recipe, verdict in verdicts.items()
+    ]
+
+
+def stage_dict(stage: Stage) -> dict[str, Any]:
+    """A resolved stage; ``cmd`` is text for one shell line or a list."""
+    kind, parts = stage.command
+    return {
+        "cmd": parts[0] if kind == "shell" and len(parts) == 1 else list(parts),
+        "wdir": stage.wdir,
+        "deps": list(stage.deps),
+        "params": {
+            file: _params(stage, file) for file in dict.fromkeys(param.file for param in stage.params)
+        },
+        "outs": [out.path for out in stage.outs if out.role == "out"],
+        "metrics": [out.path for out in stage.outs if out.role == "metric"],
+        "plots": [out.path for out in stage.outs if out.role == "plot"],
+        "frozen": stage.frozen,
+        "always_changed": stage.always_changed,
+    }
+
+
+def _params(stage: Stage, file: str) -> Any:
+    found = {param.name: param.value for param in stage.params if param.file == file}
+    return found.get("", found)
+
+
+def _action(action: Action) -> dict[str, Any] | None:
+    if isinstance(action, Run):
+        return {
+            "action": "run",
+            "stage": action.task.stage.name,
+            "reason": action.reason.text,
+            "key": action.key,
+        }
+    if isinstance(action, Reuse):
+        row = {"action": "reuse", "stage": action.task.stage.name, "reason": action.reason.text}
+        return {**row, "attempt": action.attempt.id}
+    if isinstance(action, Repair):
+        return {"action": "repair", "stage": action.attempt.stage, "reason": action.reason.text}
+    return None

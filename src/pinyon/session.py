@@ -1,0 +1,89 @@
+"""A project opened for one call: what the user wrote, and everything known about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pinyon.execute import fingerprint
+from pinyon.execute.restore import sound
+from pinyon.execute.statcache import StatCache
+from pinyon.model.graph import Graph
+from pinyon.model.project import Goal, Project
+from pinyon.plan.build import Need, build
+from pinyon.plan.check import first_look
+from pinyon.query.index import Index
+from pinyon.query.state import ProjectState
+from pinyon.spec.load import find_root, load_project, read_params
+from pinyon.store.local import LocalStore
+from pinyon.store.place import SPEC_FILES, STORE
+
+
+class Records(NamedTuple):
+    """The store of a project and the fold of its journals, up to date."""
+
+    root: Path
+    store: LocalStore
+    fold: Index
+    state: ProjectState
+
+
+class Session(NamedTuple):
+    """Records, and the graph of a goal with the parameter files it was built from."""
+
+    records: Records
+    project: Project
+    graph: Graph
+    params: Mapping[str, Any]
+    stats: StatCache
+
+    def remember(self, question: Any, summary: dict[str, Any]) -> None:
+        """Nothing was to be done: let the next call with this question find out by looking at time stamps alone."""
+        root, store = self.records.root, self.records.store
+        flat = [str(root / name) for name in {*SPEC_FILES, *self.project.files, *self.params}]
+        flat += [
+            str(store.root / "journals"),
+            *(str(store.root / "journals" / name) for name in self.records.fold.growing()),
+        ]
+        deep = [str(root / path) for path in first_look(self.graph)]
+        fingerprint.record(fingerprint.path_for(str(store.cache), question), str(root), deep, flat, summary)
+
+
+def open_records(start: Path, stack: ExitStack) -> Records:
+    """What is known of the project around ``start``. Writes only caches.
+
+    Raises:
+        SpecError: there is no project.
+    """
+    root = find_root(start)
+    store = LocalStore(root / STORE)
+    fold = stack.enter_context(closing(Index(store.cache / "index.sqlite", store.journals)))
+    fold.catch_up()
+    return Records(root, store, fold, ProjectState(fold, lambda attempt: sound(store.blobs, attempt.outputs)))
+
+
+def open_session(start: Path, goal: Goal, stack: ExitStack) -> Session:
+    """Read the project around ``start`` and resolve a goal in it. Writes only caches.
+
+    Raises:
+        SpecError, PlanError: the files make no graph for this goal.
+    """
+    project = load_project(find_root(start))
+    graph, params = load(project, goal)
+    records = open_records(start, stack)
+    stats = stack.enter_context(closing(StatCache(records.store.cache / "stat.sqlite")))
+    return Session(records, project, graph, params, stats)
+
+
+def load(project: Project, goal: Goal) -> tuple[Graph, dict[str, Any]]:
+    """The graph of a goal and the parameter files it needed, by path; None for one that does not exist."""
+    read: dict[str, Any] = {}
+    while isinstance(graph := build(project, goal, read), Need):
+        read |= _read(Path(project.root), graph.paths)
+    return graph, read
+
+
+def _read(root: Path, paths: Iterable[str]) -> dict[str, Any]:
+    return {path: read_params(root, path) for path in paths}

@@ -1,0 +1,44 @@
+"""Where a project's store and its disposable cache lie. Imported at every call: nothing heavy may come in here."""
+
+from __future__ import annotations
+
+import os
+from hashlib import blake2b
+
+STORE = ".pinyon"
+SPEC_FILES = ("pinyon.yaml", "dvc.yaml")
+
+_NETWORK = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "lustre", "gpfs", "ceph", "9p", "afs", "beegfs", "fuse.sshfs"}
+)
+
+
+def cache_of(store: str) -> str:
+    """The cache directory of a store; on a local disk always, since sqlite is unsafe elsewhere (docs/FORMAT.md §1)."""
+    if _is_local(store):
+        return os.path.join(store, "cache")
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return os.path.join(base, "pinyon", blake2b(os.path.realpath(store).encode(), digest_size=8).hexdigest())
+
+
+def project_around(start: str) -> str | None:
+    """The nearest directory at or above ``start`` that holds a project; None when there is none."""
+    here = os.path.realpath(start)
+    while True:
+        if any(os.path.exists(os.path.join(here, name)) for name in SPEC_FILES):
+            return here
+        above = os.path.dirname(here)
+        if above == here:
+            return None
+        here = above
+
+
+def _is_local(path: str) -> bool:
+    try:
+        with open("/proc/self/mounts") as file:
+            mounts = [line.split(" ", 3)[1:3] for line in file]
+    except OSError:
+        return True
+    where = os.path.realpath(path)
+    covering = [mount for mount in mounts if where == mount[0] or where.startswith(mount[0].rstrip("/") + "/")]
+    return not covering or max(covering, key=lambda mount: len(mount[0]))[1] not in _NETWORK

@@ -1,0 +1,1 @@
+"""Copies between stores, and the proof that a store is whole."""

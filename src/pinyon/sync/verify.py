@@ -1,0 +1,60 @@
+"""`verify`: read everything again and say what differs from its name or its checksum."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from pinyon.store import tree
+from pinyon.store.protocol import Damage, Store
+
+
+class Report(NamedTuple):
+    """What was read, what is damaged, and what a killed writer left half (harmless)."""
+
+    records: int
+    segments: int
+    blobs: int
+    refs: int
+    damage: tuple[Damage, ...]
+    torn: tuple[Damage, ...]
+
+
+def verify(store: Store, tell: Callable[[str, int], None] = lambda what, count: None) -> Report:
+    """Check every journal, blob and ref of a store, and that recorded outputs are there.
+
+    Args:
+        tell: called with what is being read and how many of it so far.
+    """
+    found: list[Damage] = []
+    records, needed = 0, set[str]()
+    segments = store.journals.segments()
+    for count, segment in enumerate(segments):
+        tell("journals", count)
+        found += store.journals.verify(segment)
+        for event, _ in store.journals.read(segment):
+            records += 1
+            if event.kind == "outputs":
+                needed.update(row[1] for row in event.body.get("outs", ()) if row[4])
+    blobs = 0
+    for blobs, name in enumerate(store.blobs.names(), 1):
+        tell("blobs", blobs)
+        if (damage := store.blobs.verify(name)) is not None:
+            found.append(damage)
+    found += store.refs.verify()
+    found += _missing(store, needed)
+    broken = tuple(one for one in found if not one.torn)
+    torn = tuple(one for one in found if one.torn)
+    return Report(records, len(segments), blobs, len(store.refs.names()), broken, torn)
+
+
+def _missing(store: Store, names: set[str]) -> Iterator[Damage]:
+    for name in sorted(names):
+        if not store.blobs.has(name):
+            yield Damage(name, 0, "recorded as an output, but its bytes are not here")
+        elif name.endswith("/") and store.blobs.verify(name) is None:
+            for row in tree.decode(store.blobs.read(name)):
+                if not store.blobs.has(row.name):
+                    yield Damage(
+                        row.name, 0, f"{row.path} of the directory {name}, but its bytes are not here"
+                    )
