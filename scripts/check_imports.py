@@ -61,9 +61,9 @@ def problems(path: Path, source: Path) -> Iterator[str]:
             yield f"{path}:{line}: {reason}"
     if room == PURE:
         calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
-        for name in (call.func for call in calls if isinstance(call.func, ast.Name)):
-            if name.id in EFFECT_CALLS:
-                yield f"{path}:{name.lineno}: {PURE}/ is pure, so it cannot call {name.id}()"
+        for called in (call.func for call in calls if isinstance(call.func, ast.Name)):
+            if called.id in EFFECT_CALLS:
+                yield f"{path}:{called.lineno}: {PURE}/ is pure, so it cannot call {called.id}()"
 
 
 def _refuse(name: str, module: str, room: str) -> str | None:
