@@ -25,7 +25,7 @@ CONTRACT_BREAKS = {
     "undeclared": ("attic/bad.py", "", "attic"),
 }
 TABLE_BREAKS = {
-    "a library elsewhere": ("model/bad.py", "import yaml", "yaml may be imported by spec only"),
+    "a library elsewhere": ("model/bad.py", "import yaml", "yaml may be imported by spec,"),
     "a part of it, lazily": (
         "plan/bad.py",
         "def f():\n    from rich.table import Table",
