@@ -99,7 +99,7 @@ def plan(start: Path, goal: Goal) -> Plan:
 
 
 def run(
-    start: Path, goal: Goal, *, jobs: int = 1, tell: Tell = lambda told: None, remember: Any = None
+    start: Path, goal: Goal, *, jobs: int = 1, tell: Tell = lambda _: None, remember: Any = None
 ) -> Result:
     """Carry the goal out.
 

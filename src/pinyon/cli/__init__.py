@@ -21,10 +21,10 @@ _VERBS = ("plan", "run", "status", "runs", "show", "logs", "verify", "doctor")
 class _Lazy(click.Group):
     """A group whose commands are modules."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, _ctx: click.Context) -> list[str]:
         return list(_VERBS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _VERBS:
             return None
         command: click.Command = importlib.import_module(f"pinyon.cli.{cmd_name}").command

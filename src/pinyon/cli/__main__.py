@@ -1,3 +1,5 @@
+"""``python -m pinyon.cli``."""
+
 from pinyon.cli import main
 
 main()

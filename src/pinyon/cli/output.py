@@ -11,8 +11,9 @@ from typing import Any
 import click
 
 _COLOURS = {
-    "run": "yellow", "reuse": "cyan", "unchanged": "bright_black", "wait": "blue", "stop": "red", "SUCCEEDED": "green",
-    "FAILED": "red", "LOST": "magenta", "CANCELLED": "magenta", "RUNNING": "yellow", "ok": "green", "warn": "yellow", "bad": "red",
+    "unchanged": "bright_black", "reuse": "cyan", "run": "yellow", "wait": "blue", "stop": "red",
+    "SUCCEEDED": "green", "RUNNING": "yellow", "FAILED": "red", "CANCELLED": "magenta", "LOST": "magenta",
+    "ok": "green", "warn": "yellow", "bad": "red",
 }  # fmt: skip
 
 

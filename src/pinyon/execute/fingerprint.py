@@ -6,6 +6,7 @@ of the command line: nothing heavy may come in here.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import marshal
 import os
@@ -78,10 +79,8 @@ def record(path: str, root: str, deep: Iterable[str], flat: Iterable[str], summa
 
 def forget(path: str) -> None:
     """The next call decides afresh."""
-    try:
+    with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
-    except FileNotFoundError:
-        pass
 
 
 def _expand(name: str) -> Iterable[str]:

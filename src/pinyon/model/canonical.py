@@ -23,13 +23,17 @@ def canonical(value: Any) -> bytes:
             _normal(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
         ).encode()
     except (TypeError, ValueError, UnicodeEncodeError) as error:
-        raise PlanError(f"this value has no canonical form: {error}", next="use numbers, text, lists and maps") from error
+        raise PlanError(
+            f"this value has no canonical form: {error}", next="use numbers, text, lists and maps"
+        ) from error
 
 
 def _normal(value: Any) -> Any:
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise PlanError(f"{value} cannot be part of a key", why="it does not equal itself", next="use a finite number")
+            raise PlanError(
+                f"{value} cannot be part of a key", why="it does not equal itself", next="use a finite number"
+            )
         return int(value) if value.is_integer() and abs(value) < 2**53 else value
     if isinstance(value, dict):
         return {_key(k): _normal(v) for k, v in value.items()}

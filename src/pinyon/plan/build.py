@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 from pinyon.errors import CycleError, OutputConflictError, UnknownGoalError
 from pinyon.model.graph import Graph, Input, Stage, Task
 from pinyon.model.project import Goal, Project
+from pinyon.plan import overlay
 from pinyon.plan.interpolate import nearest
 from pinyon.plan.keys import recipe_of
-from pinyon.plan import overlay
 from pinyon.plan.paths import parents
 from pinyon.plan.resolve import Files, Missing, context_of, resolve_stage
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 
 def join(base: str, path: str) -> str:
-    """``path`` as seen from ``base``, normalised; ``.`` is the root, a leading ``..`` lies outside, absolute stays absolute."""
+    """``path`` as seen from ``base``, normalised; ``.`` is the root, a leading ``..`` lies outside."""
     if not base or base == "." or path.startswith("/"):
         if path.isalnum():
             return path

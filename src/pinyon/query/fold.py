@@ -41,7 +41,7 @@ def attempt_of(name: str, document: Document, *, durable: bool = True) -> Attemp
     if "intent" not in document:
         return None
     intent = document["intent"][3]
-    running = document["running"] if "running" in document else None
+    running = document.get("running")
     outputs = document["outputs"][3] if "outputs" in document else {}
     ended = document["ended"][3] if "ended" in document else None
     supervisor = ProcessId(*intent["supervisor"]) if intent.get("supervisor") else None

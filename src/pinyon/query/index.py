@@ -34,7 +34,8 @@ create index attempts_open on attempts (id) where open;
 create table executions (id text primary key, ts real, doc text) without rowid;
 create table durable (writer text primary key, through integer) without rowid;
 """
-# A directory's time stamp moves in steps of the kernel's clock; a listing this fresh may have missed a file of the same step.
+# A directory's time stamp moves in steps of the kernel's clock: a listing this fresh may have missed a file of the
+# same step.
 _RACY_NS = 2_000_000_000
 
 
@@ -60,8 +61,7 @@ class Index:
             except sqlite3.DatabaseError:
                 pass
             self._discard()
-        db = self._open()
-        return db
+        return self._open()
 
     def _open(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True)

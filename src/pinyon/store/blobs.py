@@ -40,7 +40,9 @@ class LocalBlobs:
         """Where a blob lies, or would; a trailing ``/`` (a directory's manifest) makes no difference."""
         digest = name.removesuffix("/").removeprefix(_PREFIX)
         if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
-            raise CorruptError(f"'{name}' is not the name of a blob", why="names are blake3: and 64 hex digits")
+            raise CorruptError(
+                f"'{name}' is not the name of a blob", why="names are blake3: and 64 hex digits"
+            )
         return self._dir / digest[:2] / digest[2:]
 
     def put(self, source: Path | bytes) -> str:
@@ -179,7 +181,10 @@ class LocalBlobs:
 
     def _corrupt(self, name: str) -> CorruptError:
         return CorruptError(
-            "stored bytes differ from their name", where=str(self.path(name)), why="the file has rotted", next="pinyon verify"
+            "stored bytes differ from their name",
+            where=str(self.path(name)),
+            why="the file has rotted",
+            next="pinyon verify",
         )
 
 

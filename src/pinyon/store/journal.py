@@ -74,7 +74,9 @@ class LocalJournalWriter:
     def append(self, kind: str, body: dict[str, Any]) -> Event:
         """See `pinyon.store.protocol.JournalWriter.append`."""
         if self._process.pid != os.getpid():
-            raise StoreError("a forked child must open its own journal", where=self._writer, next="open_writer()")
+            raise StoreError(
+                "a forked child must open its own journal", where=self._writer, next="open_writer()"
+            )
         if self._retired:
             self._open()
         return self._write(kind, body)
@@ -87,11 +89,21 @@ class LocalJournalWriter:
         path = self._directory / f"{self._writer}.facts.{self._number}.jsonl"
         self._fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o664)
         self._retired = False
-        self._write("opened", {"process": list(self._process), "user": self._user, "pinyon": pinyon.__version__})
+        self._write(
+            "opened", {"process": list(self._process), "user": self._user, "pinyon": pinyon.__version__}
+        )
 
     def _write(self, kind: str, body: dict[str, Any]) -> Event:
         ts = round(time.time(), 6)
-        record = {"v": 1, "writer": self._writer, "seq": self._seq, "kind": kind, "ts": ts, "prev": self._prev, "body": body}
+        record = {
+            "v": 1,
+            "writer": self._writer,
+            "seq": self._seq,
+            "kind": kind,
+            "ts": ts,
+            "prev": self._prev,
+            "body": body,
+        }
         line = encode(record)
         try:
             if os.write(self._fd, line + b"\n") != len(line) + 1:
@@ -166,7 +178,10 @@ class LocalJournals:
         for line, end in _lines(self._dir / segment, offset):
             record = decode(line)
             if record is not None and record.get("v") == 1:
-                yield Event(record["writer"], record["seq"], record["kind"], record["ts"], record["body"]), end
+                yield (
+                    Event(record["writer"], record["seq"], record["kind"], record["ts"], record["body"]),
+                    end,
+                )
 
     def verify(self, segment: str) -> Iterator[Damage]:
         """See `pinyon.store.protocol.Journals.verify`. The chain of later segments begins with the earlier one's end."""
@@ -182,9 +197,15 @@ class LocalJournals:
                 expect_seq = expect_prev = None
             else:
                 if expect_seq is not None and record.get("seq") != expect_seq:
-                    yield Damage(str(path), offset, f"record {record.get('seq')} stands where {expect_seq} belongs")
+                    yield Damage(
+                        str(path), offset, f"record {record.get('seq')} stands where {expect_seq} belongs"
+                    )
                 elif expect_prev is not None and record.get("prev") != expect_prev:
-                    yield Damage(str(path), offset, "the record before this one is not the one that was written (chain)")
+                    yield Damage(
+                        str(path),
+                        offset,
+                        "the record before this one is not the one that was written (chain)",
+                    )
                 expect_seq, expect_prev = int(record.get("seq", -1)) + 1, chain(line)
             offset = end
         rest = self.size(segment) - offset

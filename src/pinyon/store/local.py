@@ -10,8 +10,8 @@ from pathlib import Path
 from pinyon.errors import CorruptError, FormatVersionError
 from pinyon.model.ids import new_id
 from pinyon.store.blobs import LocalBlobs
-from pinyon.store.place import cache_of
 from pinyon.store.journal import LocalJournals
+from pinyon.store.place import cache_of
 from pinyon.store.refs import LocalRefs
 
 FORMAT = 1
@@ -56,7 +56,9 @@ class LocalStore:
         found = self.describe()["format"]
         if not isinstance(found, int) or found > FORMAT:
             raise FormatVersionError(
-                f"this store has format {found}, this Pinyon writes {FORMAT}", where=str(path), next="pip install -U pinyon"
+                f"this store has format {found}, this Pinyon writes {FORMAT}",
+                where=str(path),
+                next="pip install -U pinyon",
             )
 
     def describe(self) -> dict[str, object]:
@@ -69,6 +71,9 @@ class LocalStore:
         except ValueError:
             data = None
         if not isinstance(data, dict) or "format" not in data:
-            raise CorruptError("this file is unreadable", where=str(path), next='write {"format": 1, "project": "p-1"} into it')
+            raise CorruptError(
+                "this file is unreadable",
+                where=str(path),
+                next='write {"format": 1, "project": "p-1"} into it',
+            )
         return data
-

@@ -40,5 +40,7 @@ def _is_local(path: str) -> bool:
     except OSError:
         return True
     where = os.path.realpath(path)
-    covering = [mount for mount in mounts if where == mount[0] or where.startswith(mount[0].rstrip("/") + "/")]
+    covering = [
+        mount for mount in mounts if where == mount[0] or where.startswith(mount[0].rstrip("/") + "/")
+    ]
     return not covering or max(covering, key=lambda mount: len(mount[0]))[1] not in _NETWORK

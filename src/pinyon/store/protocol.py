@@ -152,16 +152,21 @@ class Store(Protocol):
     """Holds the three primitives."""
 
     @property
-    def blobs(self) -> Blobs: ...
+    def blobs(self) -> Blobs:
+        """Its bytes."""
+        ...
 
     @property
-    def refs(self) -> Refs: ...
+    def refs(self) -> Refs:
+        """Its names."""
+        ...
 
     @property
-    def journals(self) -> Journals: ...
+    def journals(self) -> Journals:
+        """Its records."""
+        ...
 
     @property
     def url(self) -> str:
         """Where it is, for messages."""
         ...
-

@@ -113,9 +113,15 @@ class LocalRefs:
             data = json.loads(path.read_bytes())
             found = RefVersion(data["name"], data["version"], data["value"], data["actor"], data["ts"])
         except (ValueError, KeyError, TypeError) as error:
-            raise CorruptError("this ref version is unreadable", where=str(path), next="pinyon verify") from error
+            raise CorruptError(
+                "this ref version is unreadable", where=str(path), next="pinyon verify"
+            ) from error
         if (found.name, found.version) != (name, version):
-            raise CorruptError(f"this file is version {found.version} of '{found.name}'", where=str(path), next="pinyon verify")
+            raise CorruptError(
+                f"this file is version {found.version} of '{found.name}'",
+                where=str(path),
+                next="pinyon verify",
+            )
         return found
 
 
@@ -128,7 +134,9 @@ def _versions(directory: Path) -> list[int]:
 
 def _conflict(name: str, expected: int, found: int) -> RefConflictError:
     return RefConflictError(
-        f"ref '{name}' is at version {found}, not {expected}", why="somebody else wrote it first", next="read it and decide again"
+        f"ref '{name}' is at version {found}, not {expected}",
+        why="somebody else wrote it first",
+        next="read it and decide again",
     )
 
 

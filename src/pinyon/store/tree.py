@@ -40,5 +40,7 @@ def decode(data: bytes) -> list[Row]:
     for row in rows:
         parts = row.path.split("/")
         if "\0" in row.path or "" in parts or "." in parts or ".." in parts:
-            raise CorruptError(f"the manifest names '{row.path}'", why="such a path could lie outside the directory")
+            raise CorruptError(
+                f"the manifest names '{row.path}'", why="such a path could lie outside the directory"
+            )
     return rows

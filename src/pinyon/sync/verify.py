@@ -20,7 +20,7 @@ class Report(NamedTuple):
     torn: tuple[Damage, ...]
 
 
-def verify(store: Store, tell: Callable[[str, int], None] = lambda what, count: None) -> Report:
+def verify(store: Store, tell: Callable[[str, int], None] = lambda _what, _count: None) -> Report:
     """Check every journal, blob and ref of a store, and that recorded outputs are there.
 
     Args:
