@@ -117,7 +117,7 @@ def run(
     with ExitStack() as stack:
         session = open_session(start, goal, stack)
         root, store, fold, state = session.records
-        refuse_absent(session.graph, observe(root, list(session.graph.sources), session.stats))
+        refuse_absent(session.graph, observe(root, session.graph.sources, session.stats))
         store.prepare(session.project.name)
         stack.enter_context(nullcontext() if goal.isolated else DriverLock(store.url))
         state.refresh()  # what the holder before us wrote until we had the lock
@@ -125,8 +125,9 @@ def run(
         target = LocalTarget(root, store)
         stack.callback(target.close)
         driver = Driver(
-            root, store, target, session.graph, session.stats, jobs=jobs, apply=state.apply, frozen=frozen
-        )
+            root, store, target, session.graph, session.stats,
+            jobs=jobs, apply=state.apply, frozen=frozen,
+        )  # fmt: skip
         driver.look(first_look(session.graph))
         result = _Loop(session, driver, tell).run()
         target.close()
@@ -216,7 +217,7 @@ class _Loop:
                 attempt = self.state.attempt(event.body["attempt"])
                 assert attempt is not None, event
                 self.tell(Told(event.kind, attempt.stage, attempt.message, attempt))
-                self.counts[attempt.state.lower()] += event.kind == "ended"
+                self.counts.update([attempt.state.lower()] if event.kind == "ended" else [])
 
     def _stop(self) -> None:
         self.tell(Told("note", text="stopping: the children get SIGTERM, and SIGKILL if they do not heed it"))
