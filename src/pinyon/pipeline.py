@@ -130,7 +130,7 @@ def run(
         stack.callback(target.close)
         driver = Driver(
             root, store, target, session.graph, session.stats,
-            jobs=jobs, apply=state.apply, frozen=frozen,
+            jobs=jobs, ledger=state, frozen=frozen,
         )  # fmt: skip
         driver.look(first_look(session.graph))
         result = _Loop(session, driver, tell).run()

@@ -59,6 +59,10 @@ class ProjectState:
             return self._live[name]
         return next(iter(self._index.attempts("id = ?", name)), None)
 
+    def at(self, key: str) -> list[Attempt]:
+        """Every attempt at a key."""
+        return self._at("key = ?", (key,), self._by_key.get(key))
+
     def answer(self, key: str) -> Attempt | None:
         """See `pinyon.plan.state.State.answer`."""
         good = [
