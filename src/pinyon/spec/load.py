@@ -12,6 +12,7 @@ from pinyon.model.project import Origin, Project, StageTemplate
 from pinyon.spec import files, params
 from pinyon.spec.checks import SchemaError
 from pinyon.spec.schema import Dialect, check_document
+from pinyon.store.place import project_around
 
 PROJECT_FILES: dict[str, Dialect] = {"pinyon.yaml": "pinyon", "dvc.yaml": "dvc"}
 
@@ -24,12 +25,12 @@ def find_root(start: Path) -> Path:
     Raises:
         SpecError: neither is there.
     """
-    here = start.absolute()
-    for name in PROJECT_FILES:
-        for directory in (here, *here.parents):
-            if os.path.isfile(directory / name):
-                return directory
-    raise SpecError("no pinyon.yaml and no dvc.yaml here or above", where=str(here), next="pinyon init")
+    root = project_around(str(start))
+    if root is not None:
+        return Path(root)
+    raise SpecError(
+        "no pinyon.yaml and no dvc.yaml here or above", where=os.path.abspath(start), next="pinyon init"
+    )
 
 
 def load_project(root: Path) -> Project:

@@ -21,7 +21,8 @@ def parse_params(raw: bytes, file: str) -> Any:
     Raises:
         SpecError: not of the kind its name says, too large, too deep, or of no known kind; with file and line.
     """
-    return _reader(file)(raw, file)
+    data = _reader(file)(raw, file)
+    return {} if data is None else data
 
 
 def write_params(data: Any, format: str) -> bytes:
@@ -60,8 +61,7 @@ def _reader(file: str) -> Callable[[bytes, str], Any]:
 def _yaml(raw: bytes, file: str) -> Any:
     from pinyon.spec.yaml import load_yaml
 
-    data = load_yaml(raw, file, PARAMS_LIMIT).data
-    return {} if data is None else data
+    return load_yaml(raw, file, PARAMS_LIMIT).data
 
 
 class _TwiceError(ValueError):
@@ -71,7 +71,7 @@ class _TwiceError(ValueError):
 def _json(raw: bytes, file: str) -> Any:
     text = decode(raw, file, PARAMS_LIMIT)
     if not text.strip():
-        return {}
+        return None
     try:
         data = json.loads(text, object_pairs_hook=_unique)
     except json.JSONDecodeError as error:

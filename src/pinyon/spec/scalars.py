@@ -76,10 +76,10 @@ def tagged(text: str, tag: str) -> Any:
             f"the tag {show_tag(tag)} is not known; known are !!str, !!int, !!float, !!bool, !!null"
         )
     value = resolve(text)
-    if kind is float and type(value) is int:
-        value = float(text) if "x" not in text and "o" not in text else float(value)
+    if kind is float and type(value) is int and value.bit_length() < 1024:  # more overflow a float
+        value = float(value)
     if type(value) is not kind:
-        raise ValueError(f"'{text}' is not a {show_tag(tag)}")
+        raise ValueError(f"'{text[:40]}' is not a {show_tag(tag)}")
     return value
 
 

@@ -121,7 +121,7 @@ def _entry(options: Check) -> Check:
             location(value, path)
             return
         for key, below in value.items():
-            location(key, (*path, key))
+            location(key, (*path, str(key)))
             if below is None:
                 next = "remove its colon, or indent its options deeper than the path"
                 raise SchemaError((*path, key), f"'{key}' in {named(path)} has no options", next=next)
@@ -143,7 +143,7 @@ def _param(value: Any, path: Path) -> None:
         text(value, path)
         return
     for file, names in value.items():
-        location(file, (*path, file))
+        location(file, (*path, str(file)))
         if names is not None:
             _names(names, (*path, file))
 
@@ -217,7 +217,7 @@ def _per_file(columns: Check) -> Check:
             columns(value, path)
             return
         for file, below in value.items():
-            columns(below, (*path, file))
+            columns(below, (*path, str(file)))
 
     return check
 
@@ -230,7 +230,7 @@ def _top_plot(value: Any, path: Path) -> None:
         location(value, path)
         return
     for key, options in value.items():
-        location(key, (*path, key))
+        location(key, (*path, str(key)))
         if options is not None:
             _plot(options, (*path, key))
 
