@@ -8,10 +8,11 @@ from pathlib import Path
 from pinyon.errors import SpecError
 from pinyon.model.units import show_bytes
 
-PROJECT_LIMIT = 1_000_000  # bytes of a pinyon.yaml or dvc.yaml, or of a parameter file that is code
+PROJECT_LIMIT = 1_000_000  # bytes of a pinyon.yaml, a dvc.yaml or a .toml
+CODE_LIMIT = 250_000  # bytes of a .py, whose syntax tree takes six hundred times as much memory
 PARAMS_LIMIT = 16_000_000  # bytes of a parameter file that is data
 DEPTH = 50  # how deep lists and mappings may lie in each other
-NODES = 1_000_000  # how many values a file may hold, aliases written out
+NODES = 250_000  # values and keys a file may hold, aliases written out: what can be read in a second
 DIGITS = 1_000  # longer integers cannot be shown: Python refuses to print them
 
 

@@ -11,7 +11,8 @@ from pinyon.errors import SpecError
 from pinyon.model.project import Origin, Project, StageTemplate
 from pinyon.spec import files, params
 from pinyon.spec.checks import SchemaError
-from pinyon.spec.schema import Dialect, check_document
+from pinyon.spec.schema import check_document
+from pinyon.spec.stage import Dialect
 from pinyon.store.place import project_around
 
 PROJECT_FILES: dict[str, Dialect] = {"pinyon.yaml": "pinyon", "dvc.yaml": "dvc"}

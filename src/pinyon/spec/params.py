@@ -9,7 +9,7 @@ from typing import Any
 
 from pinyon.errors import SpecError
 from pinyon.spec.checks import nearest
-from pinyon.spec.files import DEPTH, DIGITS, NODES, PARAMS_LIMIT, PROJECT_LIMIT, decode
+from pinyon.spec.files import CODE_LIMIT, DEPTH, DIGITS, NODES, PARAMS_LIMIT, PROJECT_LIMIT, decode
 
 
 def parse_params(raw: bytes, file: str) -> Any:
@@ -128,7 +128,7 @@ def _toml(raw: bytes, file: str) -> Any:
 def _python(raw: bytes, file: str) -> Any:
     from pinyon.spec.literals import literals
 
-    return _plain(literals(decode(raw, file, PROJECT_LIMIT), file), file)
+    return _plain(literals(decode(raw, file, CODE_LIMIT), file), file)
 
 
 _READERS: dict[str, Callable[[bytes, str], Any]] = {
