@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import select
+import signal
 import sys
 import time
 from collections.abc import Iterable
@@ -56,6 +57,8 @@ class LocalTarget:
                 os.environ,
                 file_actions=[(os.POSIX_SPAWN_DUP2, theirs_in, 0), (os.POSIX_SPAWN_DUP2, theirs_out, 1)],
                 setsid=True,
+                # Held back until it can deal with them: the first milliseconds of Python would die of them.
+                setsigmask=(signal.SIGINT, signal.SIGHUP, signal.SIGTERM),
             )
         finally:
             os.close(theirs_in)

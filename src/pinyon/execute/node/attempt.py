@@ -39,6 +39,7 @@ class Place(Protocol):
     slot: str
     lock: int
     saved: list[str]  # blobs that preparing has put into the store
+    light: bool  # leaving is quick
 
     def small(self) -> bool:
         """Whether what follows is quick enough for the loop itself."""
@@ -67,6 +68,7 @@ class Host(Protocol):
     store: LocalStore
     null: int
     oom: OomCounter
+    environment: dict[str, str]
     inplace_lock: int | None  # held from the first attempt in place on
 
     @property
@@ -140,7 +142,7 @@ class Attempt:
         while self._host.behind:
             yield time.monotonic() + 1.0  # nothing old is forgotten before the record is on disk
         if self._place is not None:
-            yield from self._do(self._place.leave, small=self._place.small())
+            yield from self._do(self._place.leave, small=self._place.light)
 
     # Before the command
 
@@ -267,7 +269,7 @@ class Attempt:
     def _environment(self) -> dict[str, str]:
         assert self._place is not None, "a command runs in a place"
         return {
-            **os.environ,
+            **self._host.environment,
             **self.spec.env,
             "PINYON_ATTEMPT": self.spec.attempt,
             "PINYON_EXECUTION": self.spec.execution,

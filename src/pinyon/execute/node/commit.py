@@ -70,7 +70,8 @@ class Commit:
         if self._broken:
             return
         try:
-            self._blobs.flush(names)
+            if names:
+                self._blobs.flush(names)
             self._writer.flush()
         except OSError:
             self.give_up()

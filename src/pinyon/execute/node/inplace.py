@@ -21,6 +21,7 @@ class InPlace:
         self.base = spec.root
         self.lock = lock
         self.saved: list[str] = []
+        self.light = True
         self._spec = spec
         self._blobs = blobs
         self._aside = Aside(store, spec.attempt, spec.root)
@@ -39,6 +40,7 @@ class InPlace:
             known = out.seen is not None and tree.has_tree(self._blobs, out.seen)
             if not known and is_stored(out, "in place"):
                 self.saved.append(tree.put_tree(self._blobs, self._full(out.path)).name)
+        self.light = not there
         for out in there:
             self._aside.take(out.path, copied=out.persist)
         files.make_parents(self._full(out.path) for out in self._spec.outs)
@@ -54,7 +56,8 @@ class InPlace:
 
     def leave(self) -> None:
         """The outcome is recorded: forget the old outs."""
-        self._aside.drop()
+        if not self.light:
+            self._aside.drop()
 
     def _full(self, path: str) -> str:
         return os.path.join(self.base, path)

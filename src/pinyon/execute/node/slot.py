@@ -51,6 +51,7 @@ class Workspace:
         self.lock = lock
         self.base = f"{folder}/{os.path.basename(os.path.normpath(spec.root))}"
         self.saved: list[str] = []
+        self.light = True
         self._manifest = f"{folder}/manifest.json"
         self._spec = spec
         self._blobs = store.blobs

@@ -27,7 +27,8 @@ from pinyon.execute.protocol import AttemptSpec, StatNote
 from pinyon.store.local import LocalStore
 
 HEARTBEAT = 30.0  # seconds
-_RETRY = 1.0  # seconds until a record that the disk refused is tried again
+_RETRY = 2.0  # seconds until a record that the disk refused is tried again
+_LAST_TRIES = 60.0  # seconds that such records may hold up the end
 _UNCOMMITTED = ("heartbeat", "durable")  # nothing depends on these, so they cause no fsync
 
 
@@ -43,6 +44,9 @@ class Supervisor:
         self.store = LocalStore(Path(store))
         self.null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         self.oom = OomCounter()
+        self.environment = dict(
+            os.environ
+        )  # decoding it anew for each attempt would cost as much as a record
         self.inplace_lock: int | None = None
         self._channel = channel
         self._writer = self.store.journals.open_writer(user=user_name())
@@ -52,7 +56,8 @@ class Supervisor:
         self._logs: dict[str, int] = {}  # log file → its descriptor
         self._busy: dict[str, int] = {}  # attempt → number of its log file
         self._backlog: deque[tuple[str, dict[str, Any], tuple[str, ...]]] = deque()
-        self._retry_at = NEVER
+        self._retry_at = 0.0
+        self._refused_at = NEVER  # since when the disk refuses
         self._beat_at = NEVER
         self._committed: deque[int] = deque()
         self._ending = False
@@ -106,7 +111,8 @@ class Supervisor:
 
     def _finished(self) -> bool:
         self._ending = self._ending or not self._channel.open
-        return self._ending and not self._attempts and not self._backlog
+        hopeless = time.monotonic() > self._refused_at + _LAST_TRIES
+        return self._ending and not self._attempts and (hopeless or not self._backlog)
 
     def _wait(self) -> None:
         """Sleep until a pipe, a signal, a thread or the clock has something for us."""
@@ -117,7 +123,8 @@ class Supervisor:
         if self._channel.pending:
             poll.register(1, select.POLLOUT)
         wakes = [attempt.wake for attempt in self._attempts.values()]
-        patience = min([self._retry_at, self._beat_at, *wakes]) - time.monotonic()
+        retry = self._retry_at if self._backlog else NEVER
+        patience = min([retry, self._beat_at, *wakes]) - time.monotonic()
         poll.poll(None if patience == NEVER else max(0, math.ceil(patience * 1000)))
         with contextlib.suppress(BlockingIOError):
             os.read(self._wake_reader, 4096)
@@ -179,16 +186,17 @@ class Supervisor:
 
     def _write_backlog(self) -> None:
         """Append what waits, in order. What the disk refuses waits on: the fact is not lost while we live."""
-        while self._backlog:
+        while self._backlog and time.monotonic() >= self._retry_at:
             kind, body, blobs = self._backlog[0]
             try:
                 event = self._writer.append(kind, body)
             except OSError:
                 self._commit.give_up()  # how much of the old segment would survive is unknown
                 self._retry_at = time.monotonic() + _RETRY
+                self._refused_at = min(self._refused_at, time.monotonic())
                 return
             self._backlog.popleft()
-            self._retry_at = NEVER
+            self._refused_at = NEVER
             self._channel.send(
                 {"kind": kind, "writer": event.writer, "seq": event.seq, "ts": event.ts, "body": body}
             )
@@ -219,6 +227,7 @@ class Supervisor:
         signal.set_wakeup_fd(self._wake_writer, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)  # its byte in the wake pipe is all that is needed
         signal.signal(signal.SIGTERM, self._shut_down)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the target held them back until now
 
     def _shut_down(self, *_: object) -> None:
         self._ending = True
