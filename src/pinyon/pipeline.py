@@ -17,6 +17,7 @@ from pinyon.execute.frozen import freeze
 from pinyon.execute.local import LocalTarget
 from pinyon.execute.locks import DriverLock
 from pinyon.execute.observe import observe
+from pinyon.execute.virtual import imagine
 from pinyon.model.event import Event
 from pinyon.model.graph import Graph
 from pinyon.model.outcome import Attempt
@@ -77,7 +78,8 @@ def plan(start: Path, goal: Goal) -> Plan:
     """
     with ExitStack() as stack:
         session = open_session(start, goal, stack)
-        root, graph, state, done = session.records.root, session.graph, session.records.state, Settled()
+        root, store, _, state = session.records
+        graph, done = session.graph, Settled()
         files = observe(root, first_look(graph), session.stats)
         refuse_absent(graph, files)
         while True:
@@ -90,8 +92,10 @@ def plan(start: Path, goal: Goal) -> Plan:
                 return Plan(graph, actions, forecast(graph, state, done))
             for action in pretend:
                 match action:
-                    case Look(paths):
-                        files |= observe(root, list(paths), session.stats)
+                    case Look(paths, made):
+                        files |= imagine(
+                            root, store.blobs, paths, made if goal.isolated else (), session.stats
+                        )
                     case Reuse(_, _, restored, _):
                         files |= {output.path: output.digest for output in restored}
                     case Repair(attempt, reason):
@@ -117,7 +121,7 @@ def run(
     with ExitStack() as stack:
         session = open_session(start, goal, stack)
         root, store, fold, state = session.records
-        refuse_absent(session.graph, observe(root, list(session.graph.sources), session.stats))
+        refuse_absent(session.graph, observe(root, session.graph.sources, session.stats))
         store.prepare(session.project.name)
         stack.enter_context(nullcontext() if goal.isolated else DriverLock(store.url))
         state.refresh()  # what the holder before us wrote until we had the lock
@@ -125,8 +129,9 @@ def run(
         target = LocalTarget(root, store)
         stack.callback(target.close)
         driver = Driver(
-            root, store, target, session.graph, session.stats, jobs=jobs, apply=state.apply, frozen=frozen
-        )
+            root, store, target, session.graph, session.stats,
+            jobs=jobs, apply=state.apply, frozen=frozen,
+        )  # fmt: skip
         driver.look(first_look(session.graph))
         result = _Loop(session, driver, tell).run()
         target.close()
@@ -167,8 +172,8 @@ class _Loop:
             self._start(runs)
         for action in actions:
             match action:
-                case Look(paths):
-                    self.driver.look(paths)
+                case Look(paths, made):
+                    self.driver.look(paths, made)
                 case Reuse(task, attempt, _, reason):
                     if self.driver.reuse(action):
                         self.counts["reused"] += 1
@@ -216,7 +221,7 @@ class _Loop:
                 attempt = self.state.attempt(event.body["attempt"])
                 assert attempt is not None, event
                 self.tell(Told(event.kind, attempt.stage, attempt.message, attempt))
-                self.counts[attempt.state.lower()] += event.kind == "ended"
+                self.counts.update([attempt.state.lower()] if event.kind == "ended" else [])
 
     def _stop(self) -> None:
         self.tell(Told("note", text="stopping: the children get SIGTERM, and SIGKILL if they do not heed it"))

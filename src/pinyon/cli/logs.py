@@ -22,11 +22,11 @@ def command(directory: str, run: str, follow: bool) -> None:
     from pinyon.session import open_records
 
     with ExitStack() as stack:
-        index = open_records(Path(directory), stack).fold
+        _, store, index, _ = open_records(Path(directory), stack)
         attempt = max(find(index, run), key=lambda one: one.started)
         done = 0
         while True:
-            data = logs.read(attempt, done)
+            data = logs.read(store.url, attempt, done)
             sys.stdout.buffer.write(data)
             sys.stdout.flush()
             done += len(data)

@@ -26,14 +26,19 @@ class Progress(Protocol):
         ...
 
 
-def progress_for(as_json: bool) -> AbstractContextManager[Progress]:
+def progress_for(store: str, as_json: bool) -> AbstractContextManager[Progress]:
     """Silence for programs, live lines for a person at a terminal, plain lines otherwise."""
     if as_json:
-        return _Silent()
-    return _Live() if is_watched() else _Plain()
+        return _Silent(store)
+    return _Live(store) if is_watched() else _Plain(store)
 
 
 class _Silent:
+    """Args: store: where logs lie."""
+
+    def __init__(self, store: str) -> None:
+        self._store = store
+
     def __enter__(self) -> _Silent:
         return self
 
@@ -51,7 +56,7 @@ class _Plain(_Silent):
         return self
 
     def tell(self, told: Told) -> None:
-        line = describe(told)
+        line = describe(self._store, told)
         if line:
             click.echo(line)
 
@@ -84,7 +89,7 @@ class _Live(_Silent):
             elif told.kind in ("ended", "repair"):
                 self._running.pop(name, None)
                 self._finished += told.kind == "ended"
-        line = describe(told)
+        line = describe(self._store, told)
         if line and told.kind != "run":
             from rich.text import Text
 
@@ -100,23 +105,23 @@ class _Live(_Silent):
                 Text("run", "yellow"),
                 Text(stage, "bold"),
                 show_seconds(time.monotonic() - began),
-                last_line(attempt),
+                last_line(self._store, attempt),
             )
         if self._running:
             grid.add_row("", Text(f"{self._finished} finished, {len(self._running)} running", "dim"))
         return grid
 
 
-def describe(told: Told) -> str:
+def describe(store: str, told: Told) -> str:
     """One line for one piece of news; empty when there is nothing to say."""
     if told.kind == "ended" and told.attempt is not None:
-        return _ended(told.attempt)
+        return _ended(store, told.attempt)
     if told.kind in ("run", "reuse", "repair"):
         return f"{word(told.kind, 9)} {told.stage}  {click.style(told.text, dim=True)}"
     return f"{told.kind:9} {told.text}" if told.kind in ("wait", "note") else ""
 
 
-def _ended(attempt: Attempt) -> str:
+def _ended(store: str, attempt: Attempt) -> str:
     state = {SUCCEEDED: "done", FAILED: "FAILED"}.get(attempt.state, attempt.state.lower())
     colour = "green" if attempt.state == SUCCEEDED else "red"
     line = f"{click.style(state.ljust(9), fg=colour)} {attempt.stage}  {show_seconds(attempt.seconds)}"
@@ -125,17 +130,17 @@ def _ended(attempt: Attempt) -> str:
     if attempt.state == SUCCEEDED:
         return f"{line}  {attempt.message}".rstrip()
     cause = f"exit code {attempt.exit_code}" if attempt.detail == "exit" else attempt.detail
-    tail = "".join(f"\n          │ {text}" for text in last_lines(attempt, 8))
+    tail = "".join(f"\n          │ {text}" for text in last_lines(store, attempt, 8))
     return f"{line}  {cause} {attempt.message}".rstrip() + tail
 
 
-def last_line(attempt: Attempt) -> str:
+def last_line(store: str, attempt: Attempt) -> str:
     """The newest line that an attempt has printed."""
-    return next(iter(last_lines(attempt, 1)), "")[:100]
+    return next(iter(last_lines(store, attempt, 1)), "")[:100]
 
 
-def last_lines(attempt: Attempt, count: int) -> list[str]:
+def last_lines(store: str, attempt: Attempt, count: int) -> list[str]:
     """The newest lines that an attempt has printed, as far as its log is known."""
     from pinyon.query.logs import tail
 
-    return tail(attempt, count, _TAIL * count)
+    return tail(store, attempt, count, _TAIL * count)

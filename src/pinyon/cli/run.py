@@ -56,7 +56,8 @@ def command(
     from pinyon.cli.progress import progress_for
 
     signal.signal(signal.SIGTERM, _interrupt)
-    with progress_for(as_json) as progress:
+    store = os.path.join(project_around(directory) or directory, STORE)
+    with progress_for(store, as_json) as progress:
         result = pipeline.run(
             Path(directory), goal, jobs=jobs, tell=progress.tell, remember=question if shortcut else None
         )

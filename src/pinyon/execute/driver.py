@@ -71,9 +71,11 @@ class Driver:
 
     # -- eyes -----------------------------------------------------------------------------------------------------------
 
-    def look(self, paths: Iterable[str]) -> None:
-        """Learn what lies at these paths."""
+    def look(self, paths: Iterable[str], made: Iterable[Output] = ()) -> None:
+        """Learn what lies at these paths; isolated, after laying these outs where attempts would find them."""
         if self._virtual is not None:
+            for output in made:
+                self._virtual.lay(output)
             self.files.update(self._virtual.names(paths))
         else:
             self.files.update(observe(self._root, list(paths), self._stats))

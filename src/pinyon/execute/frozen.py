@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pinyon.execute import bundle
+from pinyon.execute import bundle as bundles
 from pinyon.execute.statcache import StatCache
 from pinyon.model.graph import Graph
 from pinyon.model.outcome import Output
@@ -28,7 +28,7 @@ def freeze(graph: Graph, params: Mapping[str, Any], root: Path, store: Store, st
     stages = [task.stage for task in graph.tasks.values()]
     kept = {out.path for stage in stages if stage.frozen for out in stage.outs}
     made = {out.path for stage in stages for out in stage.outs} - kept
-    name = bundle.freeze(root, store, stats, exclude=sorted(made), extra=[*graph.sources, *sorted(kept)])
+    name = bundles.freeze(root, store, stats, exclude=sorted(made), extra=[*graph.sources, *sorted(kept)])
     touched = overlay.files_of(graph.goal.overrides)
     laid = overlay.apply({file: params[file] for file in touched}, graph.goal.overrides)
     return Frozen(name, tuple(_overlay(store, file, content) for file, content in laid.items()))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
+from pinyon.execute.observe import observe
+from pinyon.execute.statcache import StatCache
 from pinyon.model.outcome import Output
 from pinyon.plan.state import ABSENT
 from pinyon.store import tree
@@ -16,12 +19,12 @@ class VirtualTree:
 
     Args:
         blobs: where manifests are read.
-        bundle: name of the code tree.
+        bundle: name of the code tree; empty for outs alone.
     """
 
-    def __init__(self, blobs: Blobs, bundle: str) -> None:
+    def __init__(self, blobs: Blobs, bundle: str = "") -> None:
         self._blobs = blobs
-        self._rows = {row.path: row for row in tree.decode(blobs.read(bundle))}
+        self._rows = {row.path: row for row in tree.decode(blobs.read(bundle))} if bundle else {}
 
     def lay(self, output: Output) -> None:
         """Put an out there, in place of whatever was."""
@@ -49,3 +52,14 @@ class VirtualTree:
             if row.path.startswith(prefix)
         ]
         return name_of(tree.encode(inside)) + "/" if inside else ABSENT
+
+
+def imagine(
+    root: Path, blobs: Blobs, paths: Iterable[str], made: Iterable[Output], stats: StatCache
+) -> dict[str, str]:
+    """What isolated attempts would find at paths in or around these outs; elsewhere what lies in the project now."""
+    laid = VirtualTree(blobs)
+    for output in made:
+        laid.lay(output)
+    found = {path: name for path, name in laid.names(paths).items() if name != ABSENT}
+    return found | observe(root, [path for path in paths if path not in found], stats)

@@ -28,9 +28,13 @@ class Verdict(NamedTuple):
 
 
 class Look(NamedTuple):
-    """These paths must be looked at before anything can be said about the tasks that need them."""
+    """These paths must be looked at before anything can be said about the tasks that need them.
+
+    ``made`` are the outs that such a path lies in or around, for those who must imagine it: isolated, it lies nowhere.
+    """
 
     paths: tuple[str, ...]
+    made: tuple[Output, ...] = ()
 
 
 class Reuse(NamedTuple):

@@ -108,6 +108,7 @@ class _Call:
         self.graph, self.state, self.seen, self.done = graph, state, seen, done
         self.actions: list[Action] = []
         self.looks: dict[str, None] = {}
+        self.made: list[Output] = []
         self.mine: list[str] = []
         self.others: list[str] = []
         self.free = seen.free
@@ -140,7 +141,7 @@ class _Call:
     def answer(self) -> list[Action]:
         """The actions in the order they should be performed."""
         if self.looks:
-            self.actions.append(Look(tuple(self.looks)))
+            self.actions.append(Look(tuple(self.looks), tuple(self.made)))
         if self.mine or self.others:
             self.actions.append(Wait((*self.mine, *self.others), adopted=not self.mine))
         if not self.actions and self.done.failed:
@@ -202,7 +203,9 @@ class _Call:
         unknown = False
         for item in task.inputs:
             name = self._made(item.producers[0], item.path) if item.exact else self._name(item.path)
-            unknown = unknown or name is None
+            if name is None:
+                unknown = True
+                self.made += [out for producer in item.producers for out in self.done.outputs[producer]]
             deps.append((item.path, name or ""))
         for path in task.stage.env:
             name = self._name(path)
@@ -277,7 +280,7 @@ class _Call:
         tried = len(history)
         limit = max(retry.times if cause in retry.on else 0, _LOST_AGAIN if last.state == LOST else 0)
         if last.state == CANCELLED or tried > limit:
-            self.done.fail(self.graph, task.recipe, Reason(last_words(last)))
+            self.done.fail(self.graph, task.recipe, Reason(last_words(last, "")))
             return None
         return Reason(f"try {tried + 1} of {limit + 1} after {cause}")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pinyon.model.graph import Stage
-from pinyon.model.outcome import FAILED, SUCCEEDED, Attempt
+from pinyon.model.outcome import CANCELLED, LOST, SUCCEEDED, Attempt
 from pinyon.plan.actions import Reason
 from pinyon.plan.state import State
 
@@ -41,14 +41,13 @@ def why_run(stage: Stage, key: str, deps: Pairs, state: State) -> Reason:
     return Reason("no finished attempt has these inputs")
 
 
-def last_words(attempt: Attempt) -> str:
-    """How an attempt ended, in one line."""
-    how = {"exit": f"exit code {attempt.exit_code}", "": attempt.state.lower()}.get(
-        attempt.detail, attempt.detail
-    )
-    what = {FAILED: "failed"}.get(attempt.state, attempt.state.lower())
-    text = f"its last attempt {what}" + (f" ({how})" if how and how != what else "")
-    return f"{text}: {attempt.message}" if attempt.message else text
+def last_words(attempt: Attempt, subject: str = "its last attempt") -> str:
+    """How an attempt ended, in one line: ``its last attempt failed: …``; without a subject only the cause."""
+    state = {LOST: "was lost", CANCELLED: "was cancelled"}.get(attempt.state, attempt.state.lower())
+    cause = attempt.message or {"exit": f"exit code {attempt.exit_code}"}.get(attempt.detail, attempt.detail)
+    if not subject:
+        return cause or state
+    return f"{subject} {state}: {cause}" if cause else f"{subject} {state}"
 
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterable[str]:

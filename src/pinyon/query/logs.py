@@ -7,11 +7,12 @@ import os
 from pinyon.model.outcome import FINAL, Attempt
 
 
-def span(attempt: Attempt) -> tuple[str, int, int] | None:
+def span(store: str, attempt: Attempt) -> tuple[str, int, int] | None:
     """File, first byte and end of an attempt's output; the end is the file's while it runs. None: nothing was printed."""
     if attempt.log is None:
         return None
-    path, first, end = attempt.log
+    name, first, end = attempt.log
+    path = os.path.join(store, name)
     try:
         size = os.stat(path).st_size
     except FileNotFoundError:
@@ -19,9 +20,9 @@ def span(attempt: Attempt) -> tuple[str, int, int] | None:
     return path, first, end if end >= 0 and attempt.state in FINAL else size
 
 
-def read(attempt: Attempt, first: int = 0) -> bytes:
+def read(store: str, attempt: Attempt, first: int = 0) -> bytes:
     """The output from a byte of its own on."""
-    found = span(attempt)
+    found = span(store, attempt)
     if found is None:
         return b""
     path, begin, end = found
@@ -30,9 +31,9 @@ def read(attempt: Attempt, first: int = 0) -> bytes:
         return file.read(max(0, end - begin - first))
 
 
-def tail(attempt: Attempt, count: int, most: int) -> list[str]:
+def tail(store: str, attempt: Attempt, count: int, most: int) -> list[str]:
     """The last ``count`` lines within the last ``most`` bytes, without blank ones."""
-    found = span(attempt)
+    found = span(store, attempt)
     if found is None:
         return []
     path, begin, end = found

@@ -53,6 +53,7 @@ class LocalStore:
                 pass  # somebody else made the same store at the same time; theirs counts
             finally:
                 temporary.unlink()
+            (self.root / ".gitignore").write_text("*\n")  # it is no part of anybody's source
         found = self.describe()["format"]
         if not isinstance(found, int) or found > FORMAT:
             raise FormatVersionError(

@@ -22,15 +22,21 @@ def cache_of(store: str) -> str:
 
 
 def project_around(start: str) -> str | None:
-    """The nearest directory at or above ``start`` that holds a project; None when there is none."""
-    here = os.path.realpath(start)
-    while True:
-        if any(os.path.exists(os.path.join(here, name)) for name in SPEC_FILES):
-            return here
-        above = os.path.dirname(here)
-        if above == here:
-            return None
-        here = above
+    """The directory of the project that ``start`` lies in; None when there is none.
+
+    The nearest pinyon.yaml upwards decides; where there is none at all, the nearest dvc.yaml.
+    """
+    here = os.path.abspath(start)
+    for name in SPEC_FILES:
+        folder = here
+        while not os.path.isfile(os.path.join(folder, name)):
+            above = os.path.dirname(folder)
+            if above == folder:
+                break
+            folder = above
+        else:
+            return folder
+    return None
 
 
 def _is_local(path: str) -> bool:
