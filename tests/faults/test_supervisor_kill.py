@@ -85,6 +85,8 @@ class Harness:
         return len(pids)
 
     def settle(self, driver: subprocess.Popen[bytes]) -> None:
+        """End the driver, which must not have failed by itself."""
+        assert driver.poll() in (None, 0, -signal.SIGKILL)
         driver.kill()
         driver.wait()
 

@@ -24,8 +24,8 @@ from pinyon.store.local import LocalStore
 COMMAND = """
 exec 9>>.alone; flock -n 9 || echo "overlap {number}" > {acks}
 echo "ran {number} $PINYON_ATTEMPT" > {acks}
-printf half > out/{number}; sleep {pause}
 {background}
+printf half > out/{number}; sleep {pause}
 printf 'whole {number}' > out/{number}; exit {code}
 """
 
@@ -71,6 +71,7 @@ def main(root: Path, numbers: list[str], acks: str) -> None:
                 time.sleep(0.01)  # adopted: its supervisor finishes it
         for attempt in State(store).open.values():
             target.repair(attempt)
+            check_old(root, attempt.inputs["outs"][0], pipe)
             journal.append("lost", {"attempt": attempt.id})
         state = State(store)
         missing = [number for number in numbers if number not in state.done]
@@ -111,9 +112,17 @@ def one(root: Path, number: str, journal, target: LocalTarget, pipe: int, acks: 
         for event in target.poll(10):
             if isinstance(event, Event) and event.kind == "ended" and event.body["attempt"] == name:
                 os.write(pipe, f"ended {number} {name} {event.body['state']}\n".encode())
-                if event.body["state"] != "SUCCEEDED" and (root / out).read_text() != f"old {number}":
-                    os.write(pipe, f"damaged {number} after failure\n".encode())
+                if event.body["state"] != "SUCCEEDED":
+                    check_old(root, out, pipe)
                 return
+
+
+def check_old(root: Path, out: str, pipe: int) -> None:
+    """Say so if what lay there before anything succeeded does not lie there now."""
+    number = out.rpartition("/")[2]
+    found = (root / out).read_text() if (root / out).exists() else "nothing"
+    if found != f"old {number}":
+        os.write(pipe, f"damaged {number}: {found}\n".encode())
 
 
 if __name__ == "__main__":
