@@ -176,3 +176,13 @@ def test_a_stray_large_file_is_refused_by_name(
         bundle.freeze(root, store, cache)
     bundle.freeze(root, store, cache, extra=["weights.bin"])
     bundle.freeze(root, store, cache, exclude=["weights.bin"])
+
+
+def test_a_project_that_a_repository_around_it_ignores_is_walked(tmp_path: Path, cache: StatCache) -> None:
+    root = tmp_path / "scratch/project"
+    root.mkdir(parents=True)
+    (root / "train.py").write_text("x")
+    (tmp_path / ".gitignore").write_text("scratch/\n")
+    git(tmp_path, "init", "-q")
+    store = LocalStore(tmp_path / "store")
+    assert [row.path for row in decode(store.blobs.read(bundle.freeze(root, store, cache)))] == ["train.py"]

@@ -65,19 +65,23 @@ def freeze(
 
 
 def _project(root: str) -> Iterator[Candidate]:
-    try:
-        answer = subprocess.run(
-            ["git", "-C", root, "ls-files", "-z", "-t", "--cached", "--others", "--exclude-standard"],
-            capture_output=True,
-            check=True,
-        ).stdout
-    except (OSError, subprocess.CalledProcessError):
+    listed = _git_files(root)
+    if not listed:  # no git, or a folder that some repository around it ignores as a whole
         yield from _walk(root, "", named=False)
-        return
-    for row in answer.decode("utf-8", "surrogateescape").split("\0"):
+    for row in listed:
         tag, _, path = row.partition(" ")
         if path and not _SKIPPED.intersection(path.split("/")):
             yield from _expand(root, path, named=tag != "?")
+
+
+def _git_files(root: str) -> list[str]:
+    """``H path`` of each tracked and ``? path`` of each other file that git does not ignore."""
+    command = ["git", "-C", root, "ls-files", "-z", "-t", "--cached", "--others", "--exclude-standard"]
+    try:
+        answer = subprocess.run(command, capture_output=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return []
+    return answer.decode("utf-8", "surrogateescape").split("\0")[:-1]
 
 
 def _sources(root: str, extra: Iterable[str]) -> Iterator[Candidate]:
