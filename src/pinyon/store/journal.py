@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -225,11 +226,7 @@ class LocalJournals:
 
 def _lines(path: Path, offset: int) -> Iterator[tuple[bytes, int]]:
     """Whole lines from an offset on, without their line feed, each with the offset behind it."""
-    try:
-        file = open(path, "rb")
-    except FileNotFoundError:
-        return
-    with file:
+    with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
         file.seek(offset)
         for line in file:
             if not line.endswith(b"\n"):
@@ -241,7 +238,7 @@ def _lines(path: Path, offset: int) -> Iterator[tuple[bytes, int]]:
 def _finite(value: Any) -> Any:
     """NaN and infinities as text, which every JSON reader survives."""
     if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
