@@ -84,12 +84,12 @@ class LocalJournalWriter:
 
     def _open(self) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
+        number = self._number + 1
+        path = self._directory / f"{self._writer}.facts.{number}.jsonl"
+        fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o664)
         if self._fd >= 0:
             os.close(self._fd)
-        self._number += 1
-        path = self._directory / f"{self._writer}.facts.{self._number}.jsonl"
-        self._fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o664)
-        self._retired = False
+        self._fd, self._number, self._retired = fd, number, False
         self._write(
             "opened", {"process": list(self._process), "user": self._user, "pinyon": pinyon.__version__}
         )
