@@ -66,6 +66,7 @@ class LocalJournalWriter:
         self._prev = chain(b"")
         self._fd = -1
         self._retired = True
+        self._unsynced: OSError | None = None
 
     @property
     def writer(self) -> str:
@@ -87,12 +88,21 @@ class LocalJournalWriter:
         number = self._number + 1
         path = self._directory / f"{self._writer}.facts.{number}.jsonl"
         fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o664)
-        if self._fd >= 0:
-            os.close(self._fd)
-        self._fd, self._number, self._retired = fd, number, False
+        old, self._fd, self._number, self._retired = self._fd, fd, number, False
+        if old >= 0:
+            self._leave(old)
         self._write(
             "opened", {"process": list(self._process), "user": self._user, "pinyon": pinyon.__version__}
         )
+
+    def _leave(self, fd: int) -> None:
+        """Sync and close a retired segment: the next flush answers for its records too."""
+        try:
+            os.fdatasync(fd)
+        except OSError as error:
+            self._unsynced = self._unsynced or error
+        finally:
+            os.close(fd)
 
     def _write(self, kind: str, body: dict[str, Any]) -> Event:
         ts = round(time.time(), 6)
@@ -120,13 +130,17 @@ class LocalJournalWriter:
 
     def flush(self) -> None:
         """See `pinyon.store.protocol.JournalWriter.flush`."""
+        if self._unsynced is not None:
+            # The kernel tells a failed fsync once and then forgets the pages: a second try would succeed and lie.
+            raise OSError(self._unsynced.errno, self._unsynced.strerror, self._writer)
         if self._fd < 0:
             return
         try:
             os.fdatasync(self._fd)
             _fsync_directory(self._directory)
-        except OSError:
+        except OSError as error:
             self._retired = True
+            self._unsynced = error
             raise
 
     def close(self) -> None:
