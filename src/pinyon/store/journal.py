@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pinyon
 from pinyon.errors import StoreError
@@ -23,6 +23,14 @@ from pinyon.store.protocol import Damage
 _CRC = re.compile(rb',"crc":"([0-9a-f]{8})"}$')
 _CRC_LENGTH = len(b',"crc":"00000000"}')
 _SEGMENT = re.compile(r"(?P<writer>[A-Za-z0-9-]+)\.facts\.(?P<number>\d+)\.jsonl$")
+_FIELDS: dict[str, Any] = {
+    "writer": str,
+    "seq": int,
+    "kind": str,
+    "ts": (int, float),
+    "prev": str,
+    "body": dict,
+}
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
 
@@ -37,15 +45,19 @@ def encode(record: dict[str, Any]) -> bytes:
 
 
 def decode(line: bytes) -> dict[str, Any] | None:
-    """The record of one line; None when its crc or its JSON is wrong."""
+    """The record of one line; None when its crc, its JSON or (in a format we know) its shape is wrong."""
     match = _CRC.search(line)
     if match is None or zlib.crc32(line[:-_CRC_LENGTH]) != int(match[1], 16):
         return None
     try:
         record = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return record if isinstance(record, dict) else None
+    if not isinstance(record, dict) or not isinstance(record.get("v"), int):
+        return None
+    if record["v"] == 1 and not all(isinstance(record.get(name), kind) for name, kind in _FIELDS.items()):
+        return None
+    return record
 
 
 def chain(line: bytes) -> str:
@@ -192,50 +204,73 @@ class LocalJournals:
         """See `pinyon.store.protocol.Journals.read`."""
         for line, end in _lines(self._dir / segment, offset):
             record = decode(line)
-            if record is not None and record.get("v") == 1:
-                yield (
-                    Event(record["writer"], record["seq"], record["kind"], record["ts"], record["body"]),
-                    end,
-                )
+            if record is not None and record["v"] == 1:
+                yield Event(*(record[field] for field in Event._fields)), end
 
     def verify(self, segment: str) -> Iterator[Damage]:
         """See `pinyon.store.protocol.Journals.verify`. The chain of later segments begins with the earlier one's end."""
         path = self._dir / segment
         name = _SEGMENT.match(segment)
         assert name is not None, segment
-        expect_seq, expect_prev = self._handed_over(name["writer"], int(name["number"]))
-        offset = 0
-        for line, end in _lines(path, 0):
-            record = decode(line)
-            if record is None:
-                yield Damage(str(path), offset, "this line is not what was written (crc)")
-                expect_seq = expect_prev = None
-            else:
-                if expect_seq is not None and record.get("seq") != expect_seq:
-                    yield Damage(
-                        str(path), offset, f"record {record.get('seq')} stands where {expect_seq} belongs"
-                    )
-                elif expect_prev is not None and record.get("prev") != expect_prev:
-                    yield Damage(
-                        str(path),
-                        offset,
-                        "the record before this one is not the one that was written (chain)",
-                    )
-                expect_seq, expect_prev = int(record.get("seq", -1)) + 1, chain(line)
-            offset = end
-        rest = self.size(segment) - offset
-        if rest:
-            yield Damage(str(path), offset, f"{rest} bytes of a record that was never finished", torn=True)
+        offset, size = 0, self.size(segment)
+        try:
+            expected = self._handed_over(name["writer"], int(name["number"]))
+            if expected is None:
+                yield Damage(str(path), 0, "the segment before this one is missing")
+            for line, end in _lines(path, 0):
+                record = decode(line)
+                fault = _fault(record, name["writer"], expected)
+                if fault:
+                    yield Damage(str(path), offset, fault)
+                expected, offset = _Expected.after(line, record), end
+        except OSError as error:
+            yield Damage(str(path), offset, f"cannot be read: {error.strerror}")
+            return
+        if offset < size:
+            what = f"{size - offset} bytes of a record that was never finished"
+            yield Damage(str(path), offset, what, torn=True)
 
-    def _handed_over(self, writer: str, number: int) -> tuple[int | None, str | None]:
-        """Seq and chain with which segment ``number`` must begin; None where the segment before cannot tell."""
+    def _handed_over(self, writer: str, number: int) -> _Expected | None:
+        """With what segment ``number`` must begin; None when the segment before it is gone."""
         if number == 0:
-            return 0, chain(b"")
+            return _Expected(0, chain(b""))
+        before = self._dir / f"{writer}.facts.{number - 1}.jsonl"
+        if not before.exists():
+            return None
         last = None
-        for line, _ in _lines(self._dir / f"{writer}.facts.{number - 1}.jsonl", 0):
-            last = line
-        record = decode(last) if last else None
-        return (int(record["seq"]) + 1, chain(last)) if record and last else (None, None)
+        for last, _ in _lines(before, 0):
+            pass
+        # A segment whose very first write failed holds no record; what it was to begin with is what we begin with.
+        return _Expected.after(last, decode(last)) if last else self._handed_over(writer, number - 1)
+
+
+class _Expected(NamedTuple):
+    """Seq and chain of the next record; None where damage hides them."""
+
+    seq: int | None = None
+    prev: str | None = None
+
+    @classmethod
+    def after(cls, line: bytes, record: dict[str, Any] | None) -> _Expected:
+        """What follows a line."""
+        return cls(record["seq"] + 1, chain(line)) if record and record["v"] == 1 else cls()
+
+
+def _fault(record: dict[str, Any] | None, writer: str, expected: _Expected | None) -> str:
+    """What is wrong with a record in its place; empty when nothing is."""
+    if record is None:
+        return "this line is not what was written (crc)"
+    if record["v"] != 1:
+        return ""
+    if record["writer"] != writer:
+        return f"a record of {record['writer']} stands in a file of {writer}"
+    if expected is None:
+        return ""
+    if expected.seq is not None and record["seq"] != expected.seq:
+        return f"record {record['seq']} stands where {expected.seq} belongs"
+    if expected.prev is not None and record["prev"] != expected.prev:
+        return "the record before this one is not the one that was written (chain)"
+    return ""
 
 
 def _lines(path: Path, offset: int) -> Iterator[tuple[bytes, int]]:
