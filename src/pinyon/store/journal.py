@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import math
 import os
 import re
 import time
-import zlib
 from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
@@ -18,10 +15,9 @@ import pinyon
 from pinyon.errors import StoreError
 from pinyon.model.event import Event
 from pinyon.model.ids import new_id, this_process
+from pinyon.store.lines import decode, encode
 from pinyon.store.protocol import Damage
 
-_CRC = re.compile(rb',"crc":"([0-9a-f]{8})"}$')
-_CRC_LENGTH = len(b',"crc":"00000000"}')
 _SEGMENT = re.compile(r"(?P<writer>[A-Za-z0-9-]+)\.facts\.(?P<number>\d+)\.jsonl$")
 _FIELDS: dict[str, Any] = {
     "writer": str,
@@ -31,29 +27,12 @@ _FIELDS: dict[str, Any] = {
     "prev": str,
     "body": dict,
 }
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
 
-def encode(record: dict[str, Any]) -> bytes:
-    """One line without its line feed, the crc at its end."""
-    try:
-        text = _encode(record)
-    except ValueError:
-        text = _encode(_finite(record))
-    data = text.encode(errors="backslashreplace")[:-1]
-    return data + b',"crc":"%08x"}' % zlib.crc32(data)
-
-
-def decode(line: bytes) -> dict[str, Any] | None:
+def _record(line: bytes) -> dict[str, Any] | None:
     """The record of one line; None when its crc, its JSON or (in a format we know) its shape is wrong."""
-    match = _CRC.search(line)
-    if match is None or zlib.crc32(line[:-_CRC_LENGTH]) != int(match[1], 16):
-        return None
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(record, dict) or not isinstance(record.get("v"), int):
+    record = decode(line)
+    if record is None or not isinstance(record.get("v"), int):
         return None
     if record["v"] == 1 and not all(isinstance(record.get(name), kind) for name, kind in _FIELDS.items()):
         return None
@@ -203,7 +182,7 @@ class LocalJournals:
     def read(self, segment: str, offset: int = 0) -> Iterator[tuple[Event, int]]:
         """See `pinyon.store.protocol.Journals.read`."""
         for line, end in _lines(self._dir / segment, offset):
-            record = decode(line)
+            record = _record(line)
             if record is not None and record["v"] == 1:
                 yield Event(*(record[field] for field in Event._fields)), end
 
@@ -218,7 +197,7 @@ class LocalJournals:
             if expected is None:
                 yield Damage(str(path), 0, "the segment before this one is missing")
             for line, end in _lines(path, 0):
-                record = decode(line)
+                record = _record(line)
                 fault = _fault(record, name["writer"], expected)
                 if fault:
                     yield Damage(str(path), offset, fault)
@@ -241,7 +220,7 @@ class LocalJournals:
         for last, _ in _lines(before, 0):
             pass
         # A segment whose very first write failed holds no record; what it was to begin with is what we begin with.
-        return _Expected.after(last, decode(last)) if last else self._handed_over(writer, number - 1)
+        return _Expected.after(last, _record(last)) if last else self._handed_over(writer, number - 1)
 
 
 class _Expected(NamedTuple):
@@ -282,17 +261,6 @@ def _lines(path: Path, offset: int) -> Iterator[tuple[bytes, int]]:
                 return
             offset += len(line)
             yield line[:-1], offset
-
-
-def _finite(value: Any) -> Any:
-    """NaN and infinities as text, which every JSON reader survives."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    if isinstance(value, dict):
-        return {_finite(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    return value
 
 
 def _fsync_directory(path: Path) -> None:
