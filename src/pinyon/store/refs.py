@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from pinyon.errors import CorruptError, RefConflictError, StoreError
+from pinyon.store.lines import decode, encode
 from pinyon.store.protocol import Damage, RefVersion
 
 _LONGEST = 200  # bytes of an encoded name; file systems stop at 255
@@ -59,7 +59,7 @@ class LocalRefs:
         newest = max(_versions(directory), default=0)
         if newest != expect:
             raise _conflict(name, expect, newest)
-        data = json.dumps({"v": 1, **made._asdict()}, sort_keys=True).encode()
+        data = encode({"v": 1, **made._asdict()})
         temporary = f"{self._tmp}/{os.getpid()}-{os.urandom(6).hex()}"
         self._tmp.mkdir(parents=True, exist_ok=True)
         fd = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o444)
@@ -109,13 +109,12 @@ class LocalRefs:
 
     def _read(self, directory: Path, name: str, version: int) -> RefVersion:
         path = directory / f"{version:06d}"
-        try:
-            data = json.loads(path.read_bytes())
-            found = RefVersion(data["name"], data["version"], data["value"], data["actor"], data["ts"])
-        except (ValueError, KeyError, TypeError) as error:
+        data = decode(path.read_bytes())
+        if data is None or not data.keys() >= set(RefVersion._fields):
             raise CorruptError(
-                "this ref version is unreadable", where=str(path), next="pinyon verify"
-            ) from error
+                "this ref version is not what was written", where=str(path), next="pinyon verify"
+            )
+        found = RefVersion(*(data[field] for field in RefVersion._fields))
         if (found.name, found.version) != (name, version):
             raise CorruptError(
                 f"this file is version {found.version} of '{found.name}'",
