@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,8 @@ from pinyon.store.protocol import Damage, RefVersion
 
 _LONGEST = 200  # bytes of an encoded name; file systems stop at 255
 
+_VERSION = re.compile(r"[0-9]{6,}")
+
 
 def encode_name(name: str) -> str:
     """A ref's name as one directory name; any text that is not empty is a name.
@@ -22,7 +25,7 @@ def encode_name(name: str) -> str:
     Raises:
         StoreError: empty, or too long.
     """
-    encoded = quote(name, safe="-_.").replace("~", "%7E")
+    encoded = quote(name, safe="-_.", errors="surrogatepass").replace("~", "%7E")
     if encoded.startswith("."):
         encoded = "%2E" + encoded[1:]
     if not 0 < len(encoded) <= _LONGEST:
@@ -32,6 +35,15 @@ def encode_name(name: str) -> str:
             next="choose a shorter name",
         )
     return encoded
+
+
+def _decode_name(entry: str) -> str | None:
+    """The inverse of `encode_name`; None for what it never made."""
+    try:
+        name = unquote(entry, errors="surrogatepass")
+        return name if encode_name(name) == entry else None
+    except (UnicodeError, StoreError):
+        return None
 
 
 class LocalRefs:
@@ -92,7 +104,10 @@ class LocalRefs:
         """See `pinyon.store.protocol.Refs.names`."""
         if not self._dir.is_dir():
             return []
-        return sorted(name for entry in os.listdir(self._dir) if (name := unquote(entry)).startswith(prefix))
+        names = (_decode_name(entry) for entry in os.listdir(self._dir))
+        wanted = (name for name in names if name is not None and name.startswith(prefix))
+        # A directory without a version is what a writer left that died, or was refused, before its link.
+        return sorted(name for name in wanted if _versions(self._dir / encode_name(name)))
 
     def verify(self) -> Iterator[Damage]:
         """See `pinyon.store.protocol.Refs.verify`."""
@@ -126,8 +141,8 @@ class LocalRefs:
 
 def _versions(directory: Path) -> list[int]:
     try:
-        return [int(entry) for entry in os.listdir(directory) if entry.isdecimal()]
-    except FileNotFoundError:
+        return [int(entry) for entry in os.listdir(directory) if _VERSION.fullmatch(entry)]
+    except (FileNotFoundError, NotADirectoryError):
         return []
 
 
