@@ -121,6 +121,8 @@ class LocalRefs:
                     self._read(directory, name, version)
                 except CorruptError as error:
                     yield Damage(f"{directory}/{version:06d}", 0, error.what)
+                except OSError as error:
+                    yield Damage(f"{directory}/{version:06d}", 0, f"cannot be read: {error.strerror}")
 
     def _read(self, directory: Path, name: str, version: int) -> RefVersion:
         path = directory / f"{version:06d}"
