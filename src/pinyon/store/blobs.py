@@ -10,6 +10,7 @@ from pathlib import Path
 from blake3 import blake3
 
 from pinyon.errors import CorruptError, MissingBlobError
+from pinyon.store.disk import fsync
 from pinyon.store.protocol import Damage
 
 _SMALL = 1 << 20  # below this a file is read whole: one read is cheaper than a mapping
@@ -151,9 +152,9 @@ class LocalBlobs:
         for name in names:
             path = self.path(name)
             directories.add(path.parent)
-            _fsync(path)
+            fsync(path)
         for directory in directories:
-            _fsync(directory)
+            fsync(directory)
 
     def names(self) -> Iterator[str]:
         """See `pinyon.store.protocol.Blobs.names`."""
@@ -222,11 +223,3 @@ def _write_all(fd: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
-
-
-def _fsync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

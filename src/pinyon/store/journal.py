@@ -15,6 +15,7 @@ import pinyon
 from pinyon.errors import StoreError
 from pinyon.model.event import Event
 from pinyon.model.ids import new_id, this_process
+from pinyon.store.disk import fsync
 from pinyon.store.lines import decode, encode
 from pinyon.store.protocol import Damage
 
@@ -128,7 +129,7 @@ class LocalJournalWriter:
             return
         try:
             os.fdatasync(self._fd)
-            _fsync_directory(self._directory)
+            fsync(self._directory)
         except OSError as error:
             self._retired = True
             self._unsynced = error
@@ -261,11 +262,3 @@ def _lines(path: Path, offset: int) -> Iterator[tuple[bytes, int]]:
                 return
             offset += len(line)
             yield line[:-1], offset
-
-
-def _fsync_directory(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from pinyon.errors import CorruptError, RefConflictError, StoreError
+from pinyon.store.disk import fsync
 from pinyon.store.lines import decode, encode
 from pinyon.store.protocol import Damage, RefVersion
 
@@ -86,7 +87,6 @@ class LocalRefs:
         return made
 
     def _link(self, temporary: str, fd: int, directory: Path, made: RefVersion) -> None:
-        fresh = not directory.is_dir()
         directory.mkdir(parents=True, exist_ok=True)
         try:
             os.link(temporary, directory / f"{made.version:06d}")
@@ -96,9 +96,9 @@ class LocalRefs:
                 if isinstance(error, FileExistsError):
                     raise _conflict(made.name, made.version - 1, made.version) from error
                 raise
-        _fsync(directory)
-        if fresh:
-            _fsync(self._dir)
+        # The parent too, always: whoever made the directory may not have got as far as syncing it.
+        fsync(directory)
+        fsync(self._dir)
 
     def names(self, prefix: str = "") -> list[str]:
         """See `pinyon.store.protocol.Refs.names`."""
@@ -154,11 +154,3 @@ def _conflict(name: str, expected: int, found: int) -> RefConflictError:
         why="somebody else wrote it first",
         next="read it and decide again",
     )
-
-
-def _fsync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
