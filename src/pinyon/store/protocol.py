@@ -111,7 +111,8 @@ class JournalWriter(Protocol):
         ...
 
     def flush(self) -> None:
-        """Make all records power-durable (fdatasync). A failure raises, once, and retires the segment."""
+        """Make all records power-durable (fdatasync). A failure retires the segment; since what it held can never be
+        vouched for again, flush raises from then on, while append goes on: open a new writer to flush again."""
         ...
 
     def close(self) -> None:
