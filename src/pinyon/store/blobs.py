@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from pinyon.store.protocol import Damage
 
 _SMALL = 1 << 20  # below this a file is read whole: one read is cheaper than a mapping
 _PREFIX = "blake3:"
+_NAME = re.compile(r"blake3:([0-9a-f]{2})([0-9a-f]{62})/?")
 
 
 def name_of(data: bytes) -> str:
@@ -39,12 +41,12 @@ class LocalBlobs:
 
     def path(self, name: str) -> Path:
         """Where a blob lies, or would; a trailing ``/`` (a directory's manifest) makes no difference."""
-        digest = name.removesuffix("/").removeprefix(_PREFIX)
-        if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
+        match = _NAME.fullmatch(name)
+        if match is None:
             raise CorruptError(
                 f"'{name}' is not the name of a blob", why="names are blake3: and 64 hex digits"
             )
-        return self._dir / digest[:2] / digest[2:]
+        return self._dir / match[1] / match[2]
 
     def put(self, source: Path | bytes) -> str:
         """See `pinyon.store.protocol.Blobs.put`."""
