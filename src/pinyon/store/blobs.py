@@ -56,14 +56,12 @@ class LocalBlobs:
         name = name_of(data)
         if not self._whole(name, len(data)):
             temporary, fd = self._temporary()
-            try:
-                _write_all(fd, data)
-            except OSError:
-                os.unlink(temporary)
-                raise
-            finally:
-                os.close(fd)
-            self._publish(temporary, name)
+            with _removed_on_error(temporary):
+                try:
+                    _write_all(fd, data)
+                finally:
+                    os.close(fd)
+                self._publish(temporary, name)
         return name
 
     def _put_large(self, source: Path) -> str:
@@ -72,17 +70,15 @@ class LocalBlobs:
         if self._whole(name, size):
             return name
         temporary, fd = self._temporary()
-        try:
-            with open(source, "rb") as file:
-                copy_bytes(file.fileno(), fd)
+        with _removed_on_error(temporary):
+            try:
+                with open(source, "rb") as file:
+                    copy_bytes(file.fileno(), fd)
+            finally:
+                os.close(fd)
             # The copy is what we keep, so the copy is what we name: the source may have changed meanwhile.
             name = name_of_file(temporary)
-        except OSError:
-            os.unlink(temporary)
-            raise
-        finally:
-            os.close(fd)
-        self._publish(temporary, name)
+            self._publish(temporary, name)
         return name
 
     def _whole(self, name: str, size: int) -> bool:
@@ -125,28 +121,26 @@ class LocalBlobs:
 
     def copy_out(self, name: str, target: Path, *, executable: bool = False) -> None:
         """See `pinyon.store.protocol.Blobs.copy_out`."""
-        mode = 0o777 if executable else 0o666
-        # Beside the target, so that the rename stays on one file system; hidden, so that no glob of a script sees it.
-        temporary = target.with_name(f".{target.name[:100]}.{os.urandom(4).hex()}.pinyon")
         try:
-            with open(self.path(name), "rb") as source:
-                fd = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, mode)
+            source = os.open(self.path(name), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            raise self._missing(name) from None
+        # Beside the target, so that the rename stays on one file system; hidden, so that no glob of a script sees it;
+        # short, so that it is a name wherever the target's is.
+        temporary = target.with_name(f".{os.urandom(6).hex()}.pinyon")
+        try:
+            mode = 0o777 if executable else 0o666
+            fd = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, mode)
+            with _removed_on_error(temporary):
                 try:
-                    sound = _copy_verified(source.fileno(), fd, temporary, name.removesuffix("/"))
+                    sound = _copy_verified(source, fd, temporary, name.removesuffix("/"))
                 finally:
                     os.close(fd)
-        except FileNotFoundError as error:
-            if error.filename == str(self.path(name)):
-                raise self._missing(name) from None
-            raise
-        except OSError:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)
-            raise
-        if not sound:
-            os.unlink(temporary)
-            raise self._corrupt(name)
-        os.rename(temporary, target)
+                if not sound:
+                    raise self._corrupt(name)
+                os.rename(temporary, target)
+        finally:
+            os.close(source)
 
     def flush(self, names: Iterable[str]) -> None:
         """See `pinyon.store.protocol.Blobs.flush`."""
@@ -189,6 +183,17 @@ class LocalBlobs:
             why="the file has rotted",
             next="pinyon verify",
         )
+
+
+@contextlib.contextmanager
+def _removed_on_error(temporary: Path | str) -> Iterator[None]:
+    """Leave no half-made file behind, whatever stopped us."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
 
 
 def copy_bytes(source: int, target: int) -> None:
