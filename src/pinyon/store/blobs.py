@@ -148,7 +148,10 @@ class LocalBlobs:
         for name in names:
             path = self.path(name)
             directories.add(path.parent)
-            fsync(path)
+            try:
+                fsync(path)
+            except FileNotFoundError:
+                raise self._missing(name) from None
         for directory in directories:
             fsync(directory)
 

@@ -58,7 +58,11 @@ class Blobs(Protocol):
         ...
 
     def flush(self, names: Iterable[str]) -> None:
-        """Make these blobs power-durable."""
+        """Make these blobs power-durable.
+
+        Raises:
+            MissingBlobError: one is not here.
+        """
         ...
 
     def names(self) -> Iterator[str]:
