@@ -24,7 +24,7 @@ class Row(NamedTuple):
 def encode(rows: Iterable[Row]) -> bytes:
     """The manifest's bytes, the same for every order of rows."""
     table = [list(row[:3]) + (["x"] if row.executable else []) for row in rows]
-    table.sort(key=lambda row: str(row[0]).encode())
+    table.sort(key=lambda row: str(row[0]).encode(errors="surrogatepass"))
     return _HEADER + canonical(table) + b"\n"
 
 
@@ -36,11 +36,18 @@ def decode(data: bytes) -> list[Row]:
     """
     if not data.startswith(_HEADER):
         raise CorruptError("this blob is not a directory's manifest", next="pinyon verify")
-    rows = [Row(row[0], row[1], row[2], len(row) > 3) for row in json.loads(data[len(_HEADER) :])]
+    try:
+        rows = [Row(row[0], row[1], row[2], len(row) > 3) for row in json.loads(data[len(_HEADER) :])]
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
+        raise CorruptError("this manifest is unreadable", next="pinyon verify") from error
     for row in rows:
+        if not (isinstance(row.path, str) and isinstance(row.name, str) and type(row.size) is int):
+            raise CorruptError(f"the manifest has the row {list(row)}", next="pinyon verify")
         parts = row.path.split("/")
         if "\0" in row.path or "" in parts or "." in parts or ".." in parts:
             raise CorruptError(
                 f"the manifest names '{row.path}'", why="such a path could lie outside the directory"
             )
+    if len({row.path for row in rows}) < len(rows):
+        raise CorruptError("the manifest names a path twice", next="pinyon verify")
     return rows
