@@ -31,13 +31,15 @@ class ProcessId(NamedTuple):
     start: int  # clock ticks after boot, /proc/PID/stat field 22
 
     def alive(self) -> bool | None:
-        """True or False when this host can tell, None when the process is (or was) on another host."""
+        """True or False when this host can tell; None when the process is (or was) on another host, when it belongs to
+        somebody whose processes are hidden from us, and where there is no /proc."""
         here = this_process()
-        if self.host != here.host:
+        if self.host != here.host or not here.boot or not here.start:
             return None
         if self.boot != here.boot:
             return False
-        return _start_ticks(self.pid) == self.start
+        start = _start_ticks(self.pid)
+        return _hidden(self.pid) if start is None else start == self.start
 
 
 def this_process() -> ProcessId:
@@ -79,3 +81,14 @@ def _start_ticks(pid: int) -> int | None:
     except OSError:
         return None
     return None if fields[0] in (b"Z", b"X") else int(fields[19])
+
+
+def _hidden(pid: int) -> bool | None:
+    """False when there is no such process or only its zombie, None when /proc does not show it to us (hidepid)."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return None
+    except (OSError, OverflowError):
+        return False
+    return False
