@@ -37,9 +37,12 @@ def decode(data: bytes) -> list[Row]:
     if not data.startswith(_HEADER):
         raise CorruptError("this blob is not a directory's manifest", next="pinyon verify")
     try:
-        rows = [Row(row[0], row[1], row[2], len(row) > 3) for row in json.loads(data[len(_HEADER) :])]
+        table = json.loads(data[len(_HEADER) :])
+        rows = [Row(row[0], row[1], row[2], len(row) > 3) for row in table]
     except (ValueError, TypeError, LookupError, RecursionError) as error:
         raise CorruptError("this manifest is unreadable", next="pinyon verify") from error
+    if not isinstance(table, list):
+        raise CorruptError("this manifest is not a list", next="pinyon verify")
     for row in rows:
         if not (isinstance(row.path, str) and isinstance(row.name, str) and type(row.size) is int):
             raise CorruptError(f"the manifest has the row {list(row)}", next="pinyon verify")
