@@ -60,11 +60,11 @@ class RefContract(StoreCase):
 
     def test_ref_race_of_threads_has_one_winner(self, store: Store) -> None:
         """Sixteen threads want each version."""
-        _assert_one_winner(store.refs, in_threads, racers=16, versions=8)
+        assert_one_winner(store.refs, in_threads, racers=16, versions=8)
 
     def test_ref_race_of_processes_has_one_winner(self, store: Store) -> None:
         """Four processes want each version."""
-        _assert_one_winner(store.refs, in_processes, racers=4, versions=25)
+        assert_one_winner(store.refs, in_processes, racers=4, versions=25)
 
     def test_ref_is_never_seen_half_written(self, store: Store) -> None:
         """While another process writes, every look finds a whole version, and never an older one than before."""
@@ -174,9 +174,12 @@ class RefContract(StoreCase):
         assert list(store.refs.verify()) == []
 
 
-def _assert_one_winner(
+def assert_one_winner(
     refs: Refs, run: Callable[[list[Callable[[], object]]], list[Any]], *, racers: int, versions: int
 ) -> None:
+    """Let ``racers`` (run by `in_threads` or `in_processes`) try to write every version: each has exactly one winner,
+    whose value stays, and each loser gets a RefConflictError."""
+
     def racer(who: int) -> Callable[[], list[int]]:
         return lambda: _contend(refs, who, versions)
 
