@@ -48,7 +48,8 @@ def test_exit_codes_are_as_drawn_and_inherited():
 @pytest.mark.parametrize("name", [name for name, _ in tree()])
 def test_each_says_what_it_means_and_tells_all_it_knows(name: str):
     kind = getattr(errors, name)
-    assert kind.__doc__ and kind.__doc__.strip().splitlines()[0].endswith((".", ","))
+    assert kind.__doc__
+    assert kind.__doc__.strip().splitlines()[0].endswith((".", ","))
     error = kind("it broke", where="a.yaml:3", why="because", next="pinyon verify")
     assert str(error) == "a.yaml:3: it broke; because → pinyon verify"
     assert str(kind("it broke")) == "it broke"

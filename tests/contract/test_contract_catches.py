@@ -31,11 +31,10 @@ def _noticed(fake: Fake, rule: str) -> bool:
     return False
 
 
-@pytest.mark.parametrize("fake", FAKES, ids=lambda fake: fake.part.__name__)
+@pytest.mark.parametrize("fake", FAKES, ids=lambda fake: fake.name)
 def test_the_suite_notices(fake: Fake):
     assert _noticed(fake, fake.rule), f"{fake.rule} passes a store that {fake.part.__doc__}"
 
 
 def test_every_rule_has_a_fake():
     assert {fake.rule for fake in FAKES} == set(StoreContract.rules())
-    print(f"{len(StoreContract.rules())} rules, {len(FAKES)} fakes")

@@ -90,7 +90,8 @@ def test_what_is_shown_can_be_parsed_and_means_the_same(terms: list):
 @pytest.mark.parametrize("op", sorted(OPERATORS))
 @pytest.mark.parametrize("value", [None, math.nan])
 def test_no_data_satisfies_nothing(op: str, value: float | None):
-    assert not parse(f"x {op} 1").holds({"x": value}) and not parse(f"x {op} 1").holds({})
+    assert not parse(f"x {op} 1").holds({"x": value})
+    assert not parse(f"x {op} 1").holds({})
 
 
 @pytest.mark.parametrize(
@@ -126,7 +127,7 @@ def test_parse(text: str, terms: list):
     ],
 )
 def test_what_is_no_condition_is_refused_with_its_text(text: str):
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"not a |with NaN"):
         parse(text)
 
 

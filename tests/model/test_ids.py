@@ -15,7 +15,8 @@ from pinyon.model.ids import ProcessId, attempt_id, new_id, process_id, run_id, 
 def test_the_own_process_is_alive():
     assert this_process().alive() is True
     assert this_process() == process_id(os.getpid())
-    assert this_process().start > 0 and this_process().boot
+    assert this_process().start > 0
+    assert this_process().boot
 
 
 def test_a_child_is_alive_until_it_has_ended():
@@ -70,4 +71,5 @@ def test_without_a_boot_id_nobody_is_called_dead(monkeypatch: pytest.MonkeyPatch
 def test_ids_do_not_repeat():
     key = "0123456789abcdef" * 4
     assert len({new_id("x") for _ in range(1000)}) == len({attempt_id(key, 1) for _ in range(1000)}) == 1000
-    assert run_id(key) == "r-0123456789abcdef" and attempt_id(key, 7).startswith("a-0123456789ab-7-")
+    assert run_id(key) == "r-0123456789abcdef"
+    assert attempt_id(key, 7).startswith("a-0123456789ab-7-")

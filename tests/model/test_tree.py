@@ -72,8 +72,11 @@ def test_a_path_that_could_leave_is_refused(path: str):
         b'[["a",1,2]]',
         b'[["a","b","2"]]',
         b'[["a","b",true]]',
-    ]
-    + [b'[["a","b",1],["a","c",1]]', b"[" * 100_000, b"\xff", b'[{"a":1}]'],
+        b'[["a","b",1],["a","c",1]]',
+        b"[" * 100000,
+        b"\xff",
+        b'[{"a":1}]',
+    ],
 )
 def test_foreign_json_is_corrupt(body: bytes):
     with pytest.raises(CorruptError):

@@ -22,8 +22,13 @@ from pinyon.model.units import seconds, show_bytes, show_seconds, size
         ("250ms", 0.25),
         ("1.5d", 129600),
         ("2w", 1209600),
-    ]
-    + [(90, 90), (0.5, 0.5), ("90", 90), ("0.5", 0.5), (0, 0), ("1m1s", 61)],
+        (90, 90),
+        (0.5, 0.5),
+        ("90", 90),
+        ("0.5", 0.5),
+        (0, 0),
+        ("1m1s", 61),
+    ],
 )
 def test_seconds(text: str | float, value: float):
     assert seconds(text) == value
@@ -47,8 +52,11 @@ def test_what_is_no_duration_is_refused(text: object):
         ("12", 12),
         (12, 12),
         ("3T", 3 * 10**12),
-    ]
-    + [("9007199254740993", 2**53 + 1), (2**60 + 1, 2**60 + 1), (1e20, 10**20), ("1.0000000001GiB", 2**30)],
+        ("9007199254740993", 2**53 + 1),
+        (2**60 + 1, 2**60 + 1),
+        (1e20, 10**20),
+        ("1.0000000001GiB", 2**30),
+    ],
 )
 def test_size(text: str | float, value: int):
     assert size(text) == value
@@ -66,7 +74,8 @@ def test_what_is_no_size_is_refused(text: object):
 def test_sizes_are_exact_and_shown_with_three_digits_before_the_point(value: int):
     assert size(value) == size(str(value)) == value
     shown = re.fullmatch(r"(\d+)(\.\d)? (B|kB|MB|GB|TB)", show_bytes(value))
-    assert shown and (len(shown[1]) <= 3 or shown[3] == "TB")
+    assert shown
+    assert len(shown[1]) <= 3 or shown[3] == "TB"
 
 
 @given(st.floats(0, 1e9))

@@ -218,8 +218,8 @@ class LocalJournals:
         if not before.exists():
             return None
         last = None
-        for last, _ in _lines(before, 0):
-            pass
+        for line, _ in _lines(before, 0):
+            last = line
         # A segment whose very first write failed holds no record; what it was to begin with is what we begin with.
         return _Expected.after(last, _record(last)) if last else self._handed_over(writer, number - 1)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pinyon.errors import CorruptError
 from pinyon.model.canonical import canonical
@@ -38,14 +38,12 @@ def decode(data: bytes) -> list[Row]:
         raise CorruptError("this blob is not a directory's manifest", next="pinyon verify")
     try:
         table = json.loads(data[len(_HEADER) :])
-        rows = [Row(row[0], row[1], row[2], len(row) > 3) for row in table]
-    except (ValueError, TypeError, LookupError, RecursionError) as error:
+        if not isinstance(table, list):
+            raise TypeError("not a list")
+        rows = [_row(item) for item in table]
+    except (ValueError, TypeError, RecursionError) as error:
         raise CorruptError("this manifest is unreadable", next="pinyon verify") from error
-    if not isinstance(table, list):
-        raise CorruptError("this manifest is not a list", next="pinyon verify")
     for row in rows:
-        if not (isinstance(row.path, str) and isinstance(row.name, str) and type(row.size) is int):
-            raise CorruptError(f"the manifest has the row {list(row)}", next="pinyon verify")
         parts = row.path.split("/")
         if "\0" in row.path or "" in parts or "." in parts or ".." in parts:
             raise CorruptError(
@@ -54,3 +52,10 @@ def decode(data: bytes) -> list[Row]:
     if len({row.path for row in rows}) < len(rows):
         raise CorruptError("the manifest names a path twice", next="pinyon verify")
     return rows
+
+
+def _row(item: Any) -> Row:
+    path, name, size, *marks = item
+    if not (isinstance(path, str) and isinstance(name, str) and type(size) is int):
+        raise TypeError("not [text, text, number]")
+    return Row(path, name, size, bool(marks))

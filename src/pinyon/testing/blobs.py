@@ -119,7 +119,8 @@ class BlobContract(StoreCase):
         """Absent, then present."""
         assert not store.blobs.has(_ABC)
         store.blobs.put(b"abc")
-        assert store.blobs.has(_ABC) and not store.blobs.has(_ABSENT)
+        assert store.blobs.has(_ABC)
+        assert not store.blobs.has(_ABSENT)
 
     def test_blob_that_is_missing_is_told(self, store: Store, tmp_path: Path) -> None:
         """MissingBlobError, which is a FileNotFoundError; nothing appears at the target."""
@@ -171,8 +172,10 @@ class BlobContract(StoreCase):
                 target = tmp_path / f"{size}-{executable}"
                 store.blobs.copy_out(name, target, executable=executable)
                 stat = target.stat()
-                assert target.read_bytes() == data and stat.st_nlink == 1
-                assert stat.st_mode & 0o200 and bool(stat.st_mode & 0o100) is executable
+                assert target.read_bytes() == data
+                assert stat.st_nlink == 1
+                assert stat.st_mode & 0o200
+                assert bool(stat.st_mode & 0o100) is executable
                 target.write_bytes(b"scribbled")
             assert store.blobs.read(name) == data
 
@@ -201,7 +204,7 @@ class BlobContract(StoreCase):
         name = store.blobs.put(b"abc")
         (tmp_path / "out" / "taken").mkdir(parents=True)
         for target in ("taken", "absent/target"):
-            with pytest.raises(OSError):
+            with pytest.raises((FileNotFoundError, IsADirectoryError)):
                 store.blobs.copy_out(name, tmp_path / "out" / target)
         assert [path.name for path in (tmp_path / "out").iterdir()] == ["taken"]
         store.blobs.copy_out(name, tmp_path / ("松" * 83))
@@ -210,7 +213,8 @@ class BlobContract(StoreCase):
     def test_blob_name_of_a_directory_ends_in_a_slash(self, store: Store, tmp_path: Path) -> None:
         """The slash says what the bytes are; it is not part of where they lie."""
         name = store.blobs.put(b"pinyon-tree 1\n[]\n")
-        assert store.blobs.has(name + "/") and store.blobs.verify(name + "/") is None
+        assert store.blobs.has(name + "/")
+        assert store.blobs.verify(name + "/") is None
         assert store.blobs.read(name + "/") == b"pinyon-tree 1\n[]\n"
         store.blobs.copy_out(name + "/", tmp_path / "manifest")
         store.blobs.flush([name + "/"])
@@ -238,7 +242,9 @@ class BlobContract(StoreCase):
             for how, bad in damaged(data).items():
                 self.layout(store).set(place, bad)
                 found = store.blobs.verify(name)
-                assert found is not None and found.file.endswith(place) and not found.torn, how
+                assert found is not None, how
+                assert found.file.endswith(place)
+                assert not found.torn
 
     def test_blob_names_are_all_there(self, store: Store) -> None:
         """As many as were put, and nothing when nothing was."""

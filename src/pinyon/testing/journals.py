@@ -78,13 +78,16 @@ class JournalContract(StoreCase):
         writer.append("noted", {})
         for number in (0, 1):
             first = next(store.journals.read(segment_of(writer.writer, number)))[0]
-            assert first.kind == "opened" and first.body.keys() >= {"process", "user", "pinyon"}
-            assert first.body["process"] == list(this_process()) and first.body["user"] == "jay"
+            assert first.kind == "opened"
+            assert first.body.keys() >= {"process", "user", "pinyon"}
+            assert first.body["process"] == list(this_process())
+            assert first.body["user"] == "jay"
 
     def test_journal_without_a_record_leaves_no_file(self, store: Store) -> None:
         """Opened and closed is nothing; a no-op creates no journal."""
         store.journals.open_writer().close()
-        assert store.journals.segments() == [] and store.journals.stamp() == store.journals.stamp()
+        assert store.journals.segments() == []
+        assert store.journals.stamp() == store.journals.stamp()
 
     def test_journal_gives_back_what_was_appended(self, store: Store) -> None:
         """Bodies with every kind of text and number, and kinds nobody knows; append returns what read returns."""
@@ -92,14 +95,16 @@ class JournalContract(StoreCase):
         made = [writer.append(f"kind {index} 松", body) for index, body in enumerate(_BODIES)]
         found = [event for event, _ in store.journals.read(segment_of(writer.writer))]
         assert [event.seq for event in found] == list(range(len(_BODIES) + 1))
-        assert found[1:] == made and [event.body for event in made] == list(_BODIES)
+        assert found[1:] == made
+        assert [event.body for event in made] == list(_BODIES)
 
     def test_journal_carries_ten_megabytes_in_one_record(self, store: Store) -> None:
         """And the record after it."""
         writer = store.journals.open_writer()
         big, after = writer.append("big", {"text": "松\n" * 2_500_000}), writer.append("after", {})
         found = [event for event, _ in store.journals.read(segment_of(writer.writer))]
-        assert found[1:] == [big, after] and not list(store.journals.verify(segment_of(writer.writer)))
+        assert found[1:] == [big, after]
+        assert not list(store.journals.verify(segment_of(writer.writer)))
 
     def test_journal_spells_nan_and_infinity_as_text(self, store: Store) -> None:
         """Every line is JSON by the letter, which has neither."""
@@ -204,7 +209,9 @@ class JournalContract(StoreCase):
         process.lines()
         (segment,) = store.journals.segments()
         seqs = [event.seq for event, _ in store.journals.read(segment)]
-        assert acknowledged[-1] == 20 and seqs == list(range(len(seqs))) and len(seqs) > 20
+        assert acknowledged[-1] == 20
+        assert seqs == list(range(len(seqs)))
+        assert len(seqs) > 20
 
     def test_journal_torn_tail_is_skipped_and_told(self, store: Store) -> None:
         """The last line cut at every length: all before it is read, and it is reported, once, as torn."""
@@ -238,7 +245,8 @@ class JournalContract(StoreCase):
 
     def _assert_damage(self, store: Store, segment: str, *, offset: int, torn: bool = False) -> Damage:
         (found,) = store.journals.verify(segment)
-        assert found.file.endswith(segment) and (found.offset, found.torn) == (offset, torn)
+        assert found.file.endswith(segment)
+        assert (found.offset, found.torn) == (offset, torn)
         return found
 
     def test_journal_edits_are_found_by_the_chain(self, store: Store) -> None:
@@ -269,7 +277,8 @@ class JournalContract(StoreCase):
         own, other = self.lines(store, one), self.lines(store, two)
         self.rewrite(store, one, *other)
         self.rewrite(store, two, *own)
-        assert list(store.journals.verify(one)) and list(store.journals.verify(two))
+        assert list(store.journals.verify(one))
+        assert list(store.journals.verify(two))
         self.rewrite(store, one, *own)
         self.layout(store).remove(f"journals/{segment_of(writer.writer, 1)}")
         assert list(store.journals.verify(segment_of(writer.writer, 2)))
@@ -293,9 +302,8 @@ class JournalContract(StoreCase):
             )
             assert list(store.journals.verify(segment))
         self.rewrite(store, segment, *lines, sealed({"v": 2, "new": True}))
-        assert len(list(store.journals.read(segment))) == len(lines) and not list(
-            store.journals.verify(segment)
-        )
+        assert len(list(store.journals.read(segment))) == len(lines)
+        assert not list(store.journals.verify(segment))
 
     def test_journal_is_read_from_an_offset(self, store: Store) -> None:
         """Each record comes with the offset behind it, from which reading goes on; growth is seen."""
@@ -316,9 +324,8 @@ class JournalContract(StoreCase):
         for other in ("w-1.points.0.jsonl", "notes.txt", f"{segment}.tmp", ".hidden"):
             self.layout(store).set(f"journals/{other}", b"rubbish\n")
         assert store.journals.segments() == [segment]
-        assert store.journals.size("w-0.facts.0.jsonl") == 0 and not list(
-            store.journals.read("w-0.facts.0.jsonl")
-        )
+        assert store.journals.size("w-0.facts.0.jsonl") == 0
+        assert not list(store.journals.read("w-0.facts.0.jsonl"))
 
     def test_journal_stamp_moves_when_a_segment_appears(self, store: Store) -> None:
         """And stays when only records do. A file system's clock moves in steps, so the looks stand apart."""
@@ -336,7 +343,7 @@ class JournalContract(StoreCase):
         """Seconds since the epoch, for people; the same in the event that append returns."""
         writer = store.journals.open_writer()
         made: Event = writer.append("noted", {})
-        assert isinstance(made.ts, float) and made.ts > 1.7e9
+        assert made.ts > 1.7e9
         assert [event.ts for event, _ in store.journals.read(segment_of(writer.writer))][-1] == made.ts
 
     def test_journal_closed_is_the_last_record(self, store: Store) -> None:

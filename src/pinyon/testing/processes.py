@@ -51,8 +51,9 @@ class Child:
 
 
 def _result(told: list[Any]) -> Any:
-    assert told and "result" in told[-1], f"the child failed: {told[-1:]}"
-    return told[-1]["result"]
+    last = told[-1] if told else {"error": "it died"}
+    assert "result" in last, f"the child failed: {last}"
+    return last["result"]
 
 
 def _run(work: Callable[[Callable[[object], None]], object], writing: int) -> None:
@@ -88,7 +89,7 @@ def in_threads(works: Sequence[Callable[[], object]]) -> list[Any]:
         try:
             gate.wait()
             results[index] = works[index]()
-        except BaseException as error:  # noqa: BLE001 - raised again by the caller's thread
+        except BaseException as error:  # noqa: BLE001 - raised again in the calling thread
             errors.append(error)
 
     threads = [threading.Thread(target=run, args=(index,)) for index in range(len(works))]

@@ -33,7 +33,8 @@ class RefContract(StoreCase):
 
     def test_ref_versions_count_from_one(self, store: Store) -> None:
         """None before the first; then 1, 2, 3, each the newest in its turn, and what set returns is what get returns."""
-        assert store.refs.get("best") is None and store.refs.history("best") == []
+        assert store.refs.get("best") is None
+        assert store.refs.history("best") == []
         for version in (1, 2, 3):
             made = store.refs.set("best", {"run": version}, expect=version - 1, actor="jay")
             assert store.refs.get("best") == made
@@ -79,7 +80,8 @@ class RefContract(StoreCase):
             while newest < versions and time.monotonic() < deadline:
                 found = store.refs.get("best")
                 if found is not None:
-                    assert found.version >= newest and found.value == str((found.version - 1) % 10) * size
+                    assert found.version >= newest
+                    assert found.value == str((found.version - 1) % 10) * size
                     newest = found.version
         finally:
             child.result()
@@ -92,7 +94,8 @@ class RefContract(StoreCase):
             assert store.refs.set(name, name.encode(errors="replace").hex(), expect=0).name == name
         for name in STRANGE_NAMES:
             found = store.refs.get(name)
-            assert found is not None and (found.name, found.version) == (name, 1)
+            assert found is not None
+            assert (found.name, found.version) == (name, 1)
             assert found.value == name.encode(errors="replace").hex()
         for name in REFUSED_NAMES:
             with pytest.raises(StoreError):
@@ -138,7 +141,8 @@ class RefContract(StoreCase):
         assert [found.value for found in store.refs.history("best")] == values
         store.refs.set("odd", [math.nan, math.inf, -math.inf], expect=0)
         odd = store.refs.get("odd")
-        assert odd is not None and odd.value == ["NaN", "Infinity", "-Infinity"]
+        assert odd is not None
+        assert odd.value == ["NaN", "Infinity", "-Infinity"]
 
     def test_ref_damage_is_told(self, store: Store) -> None:
         """A flip of any byte, and every other damage: get raises, verify names the file, other refs are not hidden."""
@@ -152,8 +156,10 @@ class RefContract(StoreCase):
             with pytest.raises(CorruptError):
                 store.refs.get("best")
             (found,) = store.refs.verify()
-            assert found.file.endswith(place) and not found.torn, how
-            assert store.refs.names() == ["best", "other"] and store.refs.get("other") is not None
+            assert found.file.endswith(place), how
+            assert not found.torn
+            assert store.refs.names() == ["best", "other"]
+            assert store.refs.get("other") is not None
         layout.set(place, sound)
         assert list(store.refs.verify()) == []
 

@@ -21,6 +21,11 @@ class Fake(NamedTuple):
     part: Part
     rule: str
 
+    @property
+    def name(self) -> str:
+        """What it does wrong, in a word or three."""
+        return self.part.__name__.lstrip("_")
+
     def build(self, path: Path) -> LocalStore:
         """A local store with this part in place of the sound one."""
         store = LocalStore(path)

@@ -1,5 +1,7 @@
 """Blobs that break a rule of FORMAT §2."""
 
+# ruff: noqa: ARG002 - a fake takes what the protocol gives, and may ignore it
+
 from __future__ import annotations
 
 import hashlib
@@ -16,7 +18,7 @@ from pinyon.testing.fakes.base import breaks
 
 
 @breaks("test_blob_name_is_the_blake3_of_the_bytes")
-class NamesBySha256(LocalBlobs):
+class _NamesBySha256(LocalBlobs):
     """Another hash under the same prefix."""
 
     def put(self, source: Path | bytes) -> str:
@@ -28,7 +30,7 @@ class NamesBySha256(LocalBlobs):
 
 
 @breaks("test_blob_put_is_idempotent")
-class RefusesASecondPut(LocalBlobs):
+class _RefusesASecondPut(LocalBlobs):
     """The name being taken is an error."""
 
     def put(self, source: Path | bytes) -> str:
@@ -39,7 +41,7 @@ class RefusesASecondPut(LocalBlobs):
 
 
 @breaks("test_blob_put_never_links_its_source")
-class LinksItsSource(LocalBlobs):
+class _LinksItsSource(LocalBlobs):
     """Saves the copy, and keeps whatever is written to the source later."""
 
     def put(self, source: Path | bytes) -> str:
@@ -52,7 +54,7 @@ class LinksItsSource(LocalBlobs):
 
 
 @breaks("test_blob_put_of_a_changing_source_is_sound")
-class NamesBeforeCopying(LocalBlobs):
+class _NamesBeforeCopying(LocalBlobs):
     """Hashes the source and then copies what it has become."""
 
     def put(self, source: Path | bytes) -> str:
@@ -66,7 +68,7 @@ class NamesBeforeCopying(LocalBlobs):
 
 
 @breaks("test_blob_put_writes_again_what_a_power_cut_cut_short")
-class TrustsAnyFileThere(LocalBlobs):
+class _TrustsAnyFileThere(LocalBlobs):
     """Something under the name is taken for the bytes."""
 
     def _whole(self, name: str, size: int) -> bool:
@@ -74,7 +76,7 @@ class TrustsAnyFileThere(LocalBlobs):
 
 
 @breaks("test_blob_appears_whole")
-class WritesInPlace(LocalBlobs):
+class _WritesInPlace(LocalBlobs):
     """Under the final name from the first byte on."""
 
     def put(self, source: Path | bytes) -> str:
@@ -89,7 +91,7 @@ class WritesInPlace(LocalBlobs):
 
 
 @breaks("test_blob_puts_of_many_writers_do_not_mix")
-class SharesOneTemporary(LocalBlobs):
+class _SharesOneTemporary(LocalBlobs):
     """Every put of a process goes through one temporary file."""
 
     def _temporary(self) -> tuple[str, int]:
@@ -100,7 +102,7 @@ class SharesOneTemporary(LocalBlobs):
 
 
 @breaks("test_blob_has_only_what_was_put")
-class HasEverything(LocalBlobs):
+class _HasEverything(LocalBlobs):
     """Says yes."""
 
     def has(self, name: str) -> bool:
@@ -108,7 +110,7 @@ class HasEverything(LocalBlobs):
 
 
 @breaks("test_blob_that_is_missing_is_told")
-class ReadsNothingForMissing(LocalBlobs):
+class _ReadsNothingForMissing(LocalBlobs):
     """Absent bytes are empty bytes."""
 
     def read(self, name: str) -> bytes:
@@ -116,7 +118,7 @@ class ReadsNothingForMissing(LocalBlobs):
 
 
 @breaks("test_blob_flush_refuses_a_missing_one")
-class FlushesWhatIsNotThere(LocalBlobs):
+class _FlushesWhatIsNotThere(LocalBlobs):
     """Announces durable what it does not have."""
 
     def flush(self, names: Iterable[str]) -> None:
@@ -124,7 +126,7 @@ class FlushesWhatIsNotThere(LocalBlobs):
 
 
 @breaks("test_blob_read_is_verified")
-class ReadsUnverified(LocalBlobs):
+class _ReadsUnverified(LocalBlobs):
     """Returns what lies there."""
 
     def read(self, name: str) -> bytes:
@@ -132,7 +134,7 @@ class ReadsUnverified(LocalBlobs):
 
 
 @breaks("test_blob_copy_out_is_verified")
-class CopiesOutUnverified(LocalBlobs):
+class _CopiesOutUnverified(LocalBlobs):
     """Writes out what lies there."""
 
     def copy_out(self, name: str, target: Path, *, executable: bool = False) -> None:
@@ -145,7 +147,7 @@ class CopiesOutUnverified(LocalBlobs):
 
 
 @breaks("test_blob_copy_out_is_verified")
-class VerifiesAfterReplacing(LocalBlobs):
+class _VerifiesAfterReplacing(LocalBlobs):
     """Raises when the target is bad already."""
 
     def copy_out(self, name: str, target: Path, *, executable: bool = False) -> None:
@@ -154,7 +156,7 @@ class VerifiesAfterReplacing(LocalBlobs):
 
 
 @breaks("test_blob_copy_out_gives_a_file_of_its_own")
-class HandsOutHardLinks(LocalBlobs):
+class _HandsOutHardLinks(LocalBlobs):
     """Saves the copy, and lets everybody write into the store."""
 
     def copy_out(self, name: str, target: Path, *, executable: bool = False) -> None:
@@ -165,7 +167,7 @@ class HandsOutHardLinks(LocalBlobs):
 
 
 @breaks("test_blob_copy_out_gives_a_file_of_its_own")
-class ForgetsExecutable(LocalBlobs):
+class _ForgetsExecutable(LocalBlobs):
     """A script that came out cannot be run."""
 
     def copy_out(self, name: str, target: Path, *, executable: bool = False) -> None:
@@ -173,7 +175,7 @@ class ForgetsExecutable(LocalBlobs):
 
 
 @breaks("test_blob_copy_out_gives_a_file_of_its_own")
-class HandsOutReadOnly(LocalBlobs):
+class _HandsOutReadOnly(LocalBlobs):
     """With the mode that files have in the store."""
 
     def copy_out(self, name: str, target: Path, *, executable: bool = False) -> None:
@@ -182,7 +184,7 @@ class HandsOutReadOnly(LocalBlobs):
 
 
 @breaks("test_blob_copy_out_replaces_the_target_at_once")
-class CopiesOutInPlace(LocalBlobs):
+class _CopiesOutInPlace(LocalBlobs):
     """Writes into the file that somebody reads, and through a link."""
 
     def copy_out(self, name: str, target: Path, *, executable: bool = False) -> None:
@@ -191,7 +193,7 @@ class CopiesOutInPlace(LocalBlobs):
 
 
 @breaks("test_blob_copy_out_leaves_nothing_when_it_cannot_replace")
-class LeavesTemporaries(LocalBlobs):
+class _LeavesTemporaries(LocalBlobs):
     """A rename that fails leaves the copy beside the target."""
 
     def copy_out(self, name: str, target: Path, *, executable: bool = False) -> None:
@@ -201,7 +203,7 @@ class LeavesTemporaries(LocalBlobs):
 
 
 @breaks("test_blob_copy_out_leaves_nothing_when_it_cannot_replace")
-class LengthensTheName(LocalBlobs):
+class _LengthensTheName(LocalBlobs):
     """A target whose name is near the limit cannot be written."""
 
     def copy_out(self, name: str, target: Path, *, executable: bool = False) -> None:
@@ -212,7 +214,7 @@ class LengthensTheName(LocalBlobs):
 
 
 @breaks("test_blob_name_of_a_directory_ends_in_a_slash")
-class TakesTheSlashForTheName(LocalBlobs):
+class _TakesTheSlashForTheName(LocalBlobs):
     """A manifest is not found under its name."""
 
     def has(self, name: str) -> bool:
@@ -220,7 +222,7 @@ class TakesTheSlashForTheName(LocalBlobs):
 
 
 @breaks("test_blob_with_a_bad_name_is_refused")
-class TakesAnyName(LocalBlobs):
+class _TakesAnyName(LocalBlobs):
     """Any text is a path."""
 
     def path(self, name: str) -> Path:
@@ -229,7 +231,7 @@ class TakesAnyName(LocalBlobs):
 
 
 @breaks("test_blob_verify_finds_every_damage")
-class VerifiesOnlyThatItIsThere(LocalBlobs):
+class _VerifiesOnlyThatItIsThere(LocalBlobs):
     """A file is a sound file."""
 
     def verify(self, name: str) -> Damage | None:
@@ -243,7 +245,7 @@ class VerifiesOnlyThatItIsThere(LocalBlobs):
 
 
 @breaks("test_blob_names_are_all_there")
-class ListsOnlySome(LocalBlobs):
+class _ListsOnlySome(LocalBlobs):
     """As a listing that stops after its first page."""
 
     def names(self) -> Iterator[str]:
@@ -251,7 +253,7 @@ class ListsOnlySome(LocalBlobs):
 
 
 @breaks("test_blob_that_is_missing_is_told")
-class LeavesAnEmptyTarget(LocalBlobs):
+class _LeavesAnEmptyTarget(LocalBlobs):
     """Makes the target before it knows that it has the bytes."""
 
     def copy_out(self, name: str, target: Path, *, executable: bool = False) -> None:

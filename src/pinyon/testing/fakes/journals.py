@@ -1,5 +1,7 @@
 """Readers of journals that break a rule of FORMAT §3."""
 
+# ruff: noqa: ARG002 - a fake takes what the protocol gives, and may ignore it
+
 from __future__ import annotations
 
 import json
@@ -20,7 +22,7 @@ def _event(line: bytes) -> Event | None:
 
 
 @breaks("test_journal_gives_back_what_was_appended")
-class DropsUnknownKinds(LocalJournals):
+class _DropsUnknownKinds(LocalJournals):
     """What this version does not know is not there."""
 
     def read(self, segment: str, offset: int = 0) -> Iterator[tuple[Event, int]]:
@@ -29,7 +31,7 @@ class DropsUnknownKinds(LocalJournals):
 
 
 @breaks("test_journal_gives_back_what_was_appended")
-class SplitsLinesAsText(LocalJournals):
+class _SplitsLinesAsText(LocalJournals):
     """U+2028 in a text ends the line."""
 
     def read(self, segment: str, offset: int = 0) -> Iterator[tuple[Event, int]]:
@@ -39,7 +41,7 @@ class SplitsLinesAsText(LocalJournals):
 
 
 @breaks("test_journal_damage_hides_no_other_record")
-class StopsAtDamage(LocalJournals):
+class _StopsAtDamage(LocalJournals):
     """Reads up to the first bad line."""
 
     def read(self, segment: str, offset: int = 0) -> Iterator[tuple[Event, int]]:
@@ -50,7 +52,7 @@ class StopsAtDamage(LocalJournals):
 
 
 @breaks("test_journal_lost_line_feed_hides_only_its_neighbours")
-class ResumesOneLineLate(LocalJournals):
+class _ResumesOneLineLate(LocalJournals):
     """Distrusts the line after a bad one."""
 
     def read(self, segment: str, offset: int = 0) -> Iterator[tuple[Event, int]]:
@@ -62,7 +64,7 @@ class ResumesOneLineLate(LocalJournals):
 
 
 @breaks("test_journal_damage_hides_no_other_record")
-class GivesTheOffsetBehind(LocalJournals):
+class _GivesTheOffsetBehind(LocalJournals):
     """Reports where the bad line ends."""
 
     def verify(self, segment: str) -> Iterator[Damage]:
@@ -70,7 +72,7 @@ class GivesTheOffsetBehind(LocalJournals):
 
 
 @breaks("test_journal_damage_hides_no_other_record")
-class CallsDamageTorn(LocalJournals):
+class _CallsDamageTorn(LocalJournals):
     """All damage is harmless."""
 
     def verify(self, segment: str) -> Iterator[Damage]:
@@ -78,7 +80,7 @@ class CallsDamageTorn(LocalJournals):
 
 
 @breaks("test_journal_torn_tail_is_skipped_and_told")
-class CallsTornDamage(LocalJournals):
+class _CallsTornDamage(LocalJournals):
     """Every kill looks like rot."""
 
     def verify(self, segment: str) -> Iterator[Damage]:
@@ -86,7 +88,7 @@ class CallsTornDamage(LocalJournals):
 
 
 @breaks("test_journal_torn_tail_is_skipped_and_told")
-class HidesTornTails(LocalJournals):
+class _HidesTornTails(LocalJournals):
     """Skips them and says nothing."""
 
     def verify(self, segment: str) -> Iterator[Damage]:
@@ -94,7 +96,7 @@ class HidesTornTails(LocalJournals):
 
 
 @breaks("test_journal_torn_tail_is_skipped_and_told")
-class FailsAtTornTails(LocalJournals):
+class _FailsAtTornTails(LocalJournals):
     """A half line ends the reading with an error."""
 
     def read(self, segment: str, offset: int = 0) -> Iterator[tuple[Event, int]]:
@@ -103,7 +105,7 @@ class FailsAtTornTails(LocalJournals):
 
 
 @breaks("test_journal_edits_are_found_by_the_chain")
-class SkipsTheChain(LocalJournals):
+class _SkipsTheChain(LocalJournals):
     """A record whose crc is right is the right record."""
 
     def verify(self, segment: str) -> Iterator[Damage]:
@@ -111,7 +113,7 @@ class SkipsTheChain(LocalJournals):
 
 
 @breaks("test_journal_missing_and_foreign_segments_are_found")
-class MissesMissingSegments(LocalJournals):
+class _MissesMissingSegments(LocalJournals):
     """Each file by itself."""
 
     def verify(self, segment: str) -> Iterator[Damage]:
@@ -119,7 +121,7 @@ class MissesMissingSegments(LocalJournals):
 
 
 @breaks("test_journal_missing_and_foreign_segments_are_found")
-class TrustsFileNames(LocalJournals):
+class _TrustsFileNames(LocalJournals):
     """Does not look whose records stand in a file."""
 
     def verify(self, segment: str) -> Iterator[Damage]:
@@ -127,7 +129,7 @@ class TrustsFileNames(LocalJournals):
 
 
 @breaks("test_journal_misshapen_records_hide_nothing")
-class TrustsShapes(LocalJournals):
+class _TrustsShapes(LocalJournals):
     """A field that is absent ends the reading with an error."""
 
     def read(self, segment: str, offset: int = 0) -> Iterator[tuple[Event, int]]:
@@ -137,7 +139,7 @@ class TrustsShapes(LocalJournals):
 
 
 @breaks("test_journal_misshapen_records_hide_nothing")
-class RefusesNewerFormats(LocalJournals):
+class _RefusesNewerFormats(LocalJournals):
     """What a newer Pinyon wrote is damage."""
 
     def verify(self, segment: str) -> Iterator[Damage]:
@@ -149,7 +151,7 @@ class RefusesNewerFormats(LocalJournals):
 
 
 @breaks("test_journal_is_read_from_an_offset")
-class ReadsFromTheBeginning(LocalJournals):
+class _ReadsFromTheBeginning(LocalJournals):
     """Whatever the offset."""
 
     def read(self, segment: str, offset: int = 0) -> Iterator[tuple[Event, int]]:
@@ -157,7 +159,7 @@ class ReadsFromTheBeginning(LocalJournals):
 
 
 @breaks("test_journal_lists_only_segments_of_facts")
-class ListsEveryFile(LocalJournals):
+class _ListsEveryFile(LocalJournals):
     """Points and rubbish too."""
 
     def segments(self) -> list[str]:
@@ -165,7 +167,7 @@ class ListsEveryFile(LocalJournals):
 
 
 @breaks("test_journal_stamp_moves_when_a_segment_appears")
-class StampsNothing(LocalJournals):
+class _StampsNothing(LocalJournals):
     """Readers never look again."""
 
     def stamp(self) -> tuple[int, ...]:
@@ -173,7 +175,7 @@ class StampsNothing(LocalJournals):
 
 
 @breaks("test_journal_writers_are_apart")
-class SharesOneWriter(LocalJournals):
+class _SharesOneWriter(LocalJournals):
     """All of a process write through one."""
 
     def __init__(self, root: Path) -> None:

@@ -1,5 +1,7 @@
 """Refs that break a rule of FORMAT §6."""
 
+# ruff: noqa: ARG002 - a fake takes what the protocol gives, and may ignore it
+
 from __future__ import annotations
 
 import json
@@ -19,7 +21,7 @@ from pinyon.testing.fakes.base import breaks
 
 
 @breaks("test_ref_versions_count_from_one")
-class CountsFromZero(LocalRefs):
+class _CountsFromZero(LocalRefs):
     """The first version is 0."""
 
     def get(self, name: str) -> RefVersion | None:
@@ -28,7 +30,7 @@ class CountsFromZero(LocalRefs):
 
 
 @breaks("test_ref_versions_count_from_one")
-class DropsTheActor(LocalRefs):
+class _DropsTheActor(LocalRefs):
     """Nobody did it."""
 
     def set(self, name: str, value: Any, *, expect: int, actor: str = "") -> RefVersion:
@@ -36,7 +38,7 @@ class DropsTheActor(LocalRefs):
 
 
 @breaks("test_ref_set_needs_the_version_it_expects")
-class IgnoresWhatIsExpected(LocalRefs):
+class _IgnoresWhatIsExpected(LocalRefs):
     """The last writer wins."""
 
     def set(self, name: str, value: Any, *, expect: int, actor: str = "") -> RefVersion:
@@ -65,7 +67,7 @@ class _Plain(LocalRefs):
 
 
 @breaks("test_ref_set_needs_the_version_it_expects")
-class LeavesGaps(_Plain):
+class _LeavesGaps(_Plain):
     """Only a version that is there is a conflict, so a writer can run ahead."""
 
     def set(self, name: str, value: Any, *, expect: int, actor: str = "") -> RefVersion:
@@ -75,7 +77,7 @@ class LeavesGaps(_Plain):
 
 
 @breaks("test_ref_race_of_threads_has_one_winner")
-class ChecksThenReplaces(_Plain):
+class _ChecksThenReplaces(_Plain):
     """Looks, and then renames over whatever has come meanwhile."""
 
     def set(self, name: str, value: Any, *, expect: int, actor: str = "") -> RefVersion:
@@ -85,7 +87,7 @@ class ChecksThenReplaces(_Plain):
 
 
 @breaks("test_ref_race_of_processes_has_one_winner")
-class LocksOnlyItsThreads(ChecksThenReplaces):
+class _LocksOnlyItsThreads(_ChecksThenReplaces):
     """A lock that other processes do not know of."""
 
     def __init__(self, root: Path) -> None:
@@ -98,7 +100,7 @@ class LocksOnlyItsThreads(ChecksThenReplaces):
 
 
 @breaks("test_ref_is_never_seen_half_written")
-class CreatesThenWrites(_Plain):
+class _CreatesThenWrites(_Plain):
     """O_EXCL picks the winner, and readers find an empty file."""
 
     def set(self, name: str, value: Any, *, expect: int, actor: str = "") -> RefVersion:
@@ -114,7 +116,7 @@ class CreatesThenWrites(_Plain):
 
 
 @breaks("test_ref_history_is_complete_and_in_order")
-class SortsAsText(LocalRefs):
+class _SortsAsText(LocalRefs):
     """10 comes before 9."""
 
     def history(self, name: str) -> list[RefVersion]:
@@ -122,7 +124,7 @@ class SortsAsText(LocalRefs):
 
 
 @breaks("test_ref_history_is_complete_and_in_order")
-class ForgetsOldVersions(LocalRefs):
+class _ForgetsOldVersions(LocalRefs):
     """Keeps the newest."""
 
     def history(self, name: str) -> list[RefVersion]:
@@ -130,7 +132,7 @@ class ForgetsOldVersions(LocalRefs):
 
 
 @breaks("test_ref_can_have_any_name")
-class UsesNamesAsPaths(LocalRefs):
+class _UsesNamesAsPaths(LocalRefs):
     """A name can leave the directory (by one step, lest this fake writes outside the store)."""
 
     def _link(self, temporary: str, fd: int, directory: Path, made: RefVersion) -> None:
@@ -138,7 +140,7 @@ class UsesNamesAsPaths(LocalRefs):
 
 
 @breaks("test_ref_can_have_any_name")
-class ReplacesStrangeLetters(LocalRefs):
+class _ReplacesStrangeLetters(LocalRefs):
     """Different names become one."""
 
     def set(self, name: str, value: Any, *, expect: int, actor: str = "") -> RefVersion:
@@ -152,7 +154,7 @@ class ReplacesStrangeLetters(LocalRefs):
 
 
 @breaks("test_ref_can_have_any_name")
-class CutsLongNames(LocalRefs):
+class _CutsLongNames(LocalRefs):
     """A name too long becomes another's."""
 
     def set(self, name: str, value: Any, *, expect: int, actor: str = "") -> RefVersion:
@@ -160,7 +162,7 @@ class CutsLongNames(LocalRefs):
 
 
 @breaks("test_ref_names_begin_with_the_prefix")
-class IgnoresThePrefix(LocalRefs):
+class _IgnoresThePrefix(LocalRefs):
     """Lists all."""
 
     def names(self, prefix: str = "") -> list[str]:
@@ -168,7 +170,7 @@ class IgnoresThePrefix(LocalRefs):
 
 
 @breaks("test_ref_value_comes_back_as_it_was")
-class TurnsValuesIntoText(LocalRefs):
+class _TurnsValuesIntoText(LocalRefs):
     """Numbers come back as text."""
 
     def set(self, name: str, value: Any, *, expect: int, actor: str = "") -> RefVersion:
@@ -177,7 +179,7 @@ class TurnsValuesIntoText(LocalRefs):
 
 
 @breaks("test_ref_damage_is_told")
-class TrustsStoredBytes(LocalRefs):
+class _TrustsStoredBytes(LocalRefs):
     """Whatever is still JSON is believed."""
 
     def _read(self, directory: Path, name: str, version: int) -> RefVersion:
@@ -189,7 +191,7 @@ class TrustsStoredBytes(LocalRefs):
 
 
 @breaks("test_ref_gap_is_told")
-class VerifiesOnlyTheNewest(LocalRefs):
+class _VerifiesOnlyTheNewest(LocalRefs):
     """Older versions may be anything."""
 
     def verify(self) -> Iterator[Damage]:

@@ -38,7 +38,7 @@ class _Plain(LocalJournalWriter):
 
 
 @breaks("test_journal_line_is_as_the_format_says")
-class ChainsBodies(_Plain):
+class _ChainsBodies(_Plain):
     """The chain covers what was said, not who said it, nor when."""
 
     def record(self, kind: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -52,7 +52,7 @@ class ChainsBodies(_Plain):
 
 
 @breaks("test_journal_line_is_as_the_format_says")
-class SumsTheWrongBytes(_Plain):
+class _SumsTheWrongBytes(_Plain):
     """The crc covers itself."""
 
     def seal(self, record: dict[str, Any]) -> bytes:
@@ -61,7 +61,7 @@ class SumsTheWrongBytes(_Plain):
 
 
 @breaks("test_journal_begins_with_opened")
-class SkipsOpened(_Plain):
+class _SkipsOpened(_Plain):
     """Nobody knows which process wrote the file."""
 
     def _write(self, kind: str, body: dict[str, Any]) -> Event:
@@ -69,7 +69,7 @@ class SkipsOpened(_Plain):
 
 
 @breaks("test_journal_without_a_record_leaves_no_file")
-class OpensAtOnce(LocalJournalWriter):
+class _OpensAtOnce(LocalJournalWriter):
     """A no-op leaves a file."""
 
     def __init__(self, directory: Path, user: str) -> None:
@@ -78,7 +78,7 @@ class OpensAtOnce(LocalJournalWriter):
 
 
 @breaks("test_journal_gives_back_what_was_appended")
-class ReplacesLoneSurrogates(_Plain):
+class _ReplacesLoneSurrogates(_Plain):
     """File names that are not UTF-8 lose their letters."""
 
     def seal(self, record: dict[str, Any]) -> bytes:
@@ -87,7 +87,7 @@ class ReplacesLoneSurrogates(_Plain):
 
 
 @breaks("test_journal_carries_ten_megabytes_in_one_record")
-class CutsLongRecords(_Plain):
+class _CutsLongRecords(_Plain):
     """Writes what fits into its buffer."""
 
     def emit(self, data: bytes) -> None:
@@ -95,7 +95,7 @@ class CutsLongRecords(_Plain):
 
 
 @breaks("test_journal_spells_nan_and_infinity_as_text")
-class WritesBareNan(_Plain):
+class _WritesBareNan(_Plain):
     """As Python's json does unless told otherwise."""
 
     def seal(self, record: dict[str, Any]) -> bytes:
@@ -104,7 +104,7 @@ class WritesBareNan(_Plain):
 
 
 @breaks("test_journal_refuses_what_is_not_json_and_goes_on")
-class CountsWhatItDidNotWrite(LocalJournalWriter):
+class _CountsWhatItDidNotWrite(LocalJournalWriter):
     """A refused record leaves a gap."""
 
     def append(self, kind: str, body: dict[str, Any]) -> Event:
@@ -116,7 +116,7 @@ class CountsWhatItDidNotWrite(LocalJournalWriter):
 
 
 @breaks("test_journal_seq_and_chain_cross_segments")
-class RestartsItsNumbers(LocalJournalWriter):
+class _RestartsItsNumbers(LocalJournalWriter):
     """Each segment counts from 0."""
 
     def _open(self) -> None:
@@ -125,7 +125,7 @@ class RestartsItsNumbers(LocalJournalWriter):
 
 
 @breaks("test_journal_seq_and_chain_cross_segments")
-class RestartsItsChain(LocalJournalWriter):
+class _RestartsItsChain(LocalJournalWriter):
     """A segment can be deleted unnoticed."""
 
     def _open(self) -> None:
@@ -134,7 +134,7 @@ class RestartsItsChain(LocalJournalWriter):
 
 
 @breaks("test_journal_never_goes_on_behind_what_others_wrote")
-class AppendsBehindTheTail(LocalJournalWriter):
+class _AppendsBehindTheTail(LocalJournalWriter):
     """Resumes in the last file, so that its next record becomes part of the torn line."""
 
     def _open(self) -> None:
@@ -146,7 +146,7 @@ class AppendsBehindTheTail(LocalJournalWriter):
 
 
 @breaks("test_journal_refuses_a_forked_child")
-class LetsChildrenWrite(LocalJournalWriter):
+class _LetsChildrenWrite(LocalJournalWriter):
     """Two processes, one file, one sequence."""
 
     def append(self, kind: str, body: dict[str, Any]) -> Event:
@@ -155,7 +155,7 @@ class LetsChildrenWrite(LocalJournalWriter):
 
 
 @breaks("test_journal_record_survives_the_death_of_its_process")
-class BuffersRecords(_Plain):
+class _BuffersRecords(_Plain):
     """Until the buffer is full, or somebody asks for it."""
 
     _pending = b""
@@ -176,7 +176,7 @@ class BuffersRecords(_Plain):
 
 
 @breaks("test_journal_ts_is_now")
-class CountsFromTheStart(_Plain):
+class _CountsFromTheStart(_Plain):
     """Seconds since the process began."""
 
     def record(self, kind: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -184,7 +184,7 @@ class CountsFromTheStart(_Plain):
 
 
 @breaks("test_journal_closed_is_the_last_record")
-class ClosesSilently(LocalJournalWriter):
+class _ClosesSilently(LocalJournalWriter):
     """Readers look at the file for ever."""
 
     def close(self) -> None:

@@ -4,6 +4,9 @@ The rows are those of the table of faults that the project must survive: 1 kill,
 the disk, 8 races, 17 rot, 18 one unreadable journal, 24 names.
 """
 
+# ruff: noqa: T201 - each test prints its load
+# ruff: noqa: PT011, PT012, PT017 - the errors are injected, so which one comes is the point or is of no interest
+
 from __future__ import annotations
 
 import errno
@@ -25,6 +28,24 @@ from pinyon.testing.faulty import Fault, FaultyStore
 from pinyon.testing.layout import FileLayout, blob_place
 from pinyon.testing.processes import Child, in_processes, in_threads
 from pinyon.testing.refs import REFUSED_NAMES, STRANGE_NAMES, assert_one_winner
+
+PARTS = [".gitignore", "blobs", "format.json", "journals", "refs", "tmp"]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    """A new store on disk."""
+    made = LocalStore(tmp_path / "store")
+    made.prepare("test")
+    return made
+
+
+@pytest.fixture
+def rng() -> random.Random:
+    """Seeded by PINYON_SEED, else anew; pytest shows the seed of a test that fails."""
+    seed = int(os.environ.get("PINYON_SEED") or random.SystemRandom().randrange(2**32))
+    print(f"PINYON_SEED={seed}")
+    return random.Random(seed)
 
 
 def everything(store: LocalStore) -> list[Event]:
@@ -113,7 +134,8 @@ def test_short_writes_of_blobs_are_continued_and_of_refs_refused(store: LocalSto
             with pytest.raises(OSError):
                 store.refs.set("best", 1, expect=0)
         assert store.blobs.read(name) == data
-    assert store.refs.get("best") is None and os.listdir(store.root / "tmp") == []
+    assert store.refs.get("best") is None
+    assert os.listdir(store.root / "tmp") == []
 
 
 # 5
@@ -149,8 +171,10 @@ def test_a_full_disk_loses_nothing_acknowledged(tmp_path: Path):
         ):
             with pytest.raises(OSError):
                 call()
-        assert os.listdir(disk / "store" / "tmp") == [] and list(store.blobs.names()) == []
-        assert store.refs.get("best") is None and store.refs.names() == []
+        assert os.listdir(disk / "store" / "tmp") == []
+        assert list(store.blobs.names()) == []
+        assert store.refs.get("best") is None
+        assert store.refs.names() == []
         (disk / "filler").unlink()
         made.append(writer.append("after", {}))
         writer.flush()
@@ -191,7 +215,8 @@ def test_a_disk_without_inodes_hurts_no_other_file(tmp_path: Path):
         assert [event for event in everything(store) if event.kind in ("noted", "after")] == made
         assert store.journals.segments() == [f"{writer.writer}.facts.{number}.jsonl" for number in (0, 1)]
         assert damage(store) == []
-        assert store.blobs.put(b"abc") and store.refs.set("best", 1, expect=0)
+        assert store.blobs.put(b"abc")
+        assert store.refs.set("best", 1, expect=0)
     print(f"{len(fillers)} inodes taken")
 
 
@@ -241,7 +266,8 @@ def test_every_call_passes_an_error_on_and_recovers(
             assert failed == (list(range(nth, 6)) if always else [nth]), call
             assert faulty.calls[call] == 5
         _assert_a_writer_passes_errors_on(store, nth, number, always)
-    assert damage(store) == [] and list(store.refs.verify()) == []
+    assert damage(store) == []
+    assert list(store.refs.verify()) == []
 
 
 def _assert_a_writer_passes_errors_on(store: LocalStore, nth: int, number: int, always: bool) -> None:
@@ -258,7 +284,8 @@ def _assert_a_writer_passes_errors_on(store: LocalStore, nth: int, number: int, 
         writer.flush()
     writer.close()
     kept = [event for event in everything(store) if event.writer == writer.writer and event.kind == "noted"]
-    assert kept == made and len(made) == (nth - 1 if always else 4)
+    assert kept == made
+    assert len(made) == (nth - 1 if always else 4)
 
 
 # 6
@@ -386,7 +413,8 @@ def test_rot_is_found_wherever_it_is(store: LocalStore, rng: random.Random):
             at, bit = rng.randrange(len(sound)), 1 << rng.randrange(8)
             layout.set(place, sound[:at] + bytes([sound[at] ^ bit]) + sound[at + 1 :])
             found = verify()
-            assert found and found[0] is not None, (place, at, bit)
+            assert found, (place, at, bit)
+            assert found[0] is not None, (place, at, bit)
             assert found[0].file.endswith(place)
             line = sound.rfind(b"\n", 0, at) + 1 if place.startswith("journals") else 0
             assert found[0].offset == line, (place, at, bit)
@@ -435,7 +463,8 @@ def test_eighty_names_stay_inside(store: LocalStore, tmp_path: Path):
                 refuse(name)
     count = len(STRANGE_NAMES) + len(REFUSED_NAMES) + len(BAD_NAMES)
     print(f"{count} names")
-    assert count >= 80 and len(store.refs.names()) == len(STRANGE_NAMES)
+    assert count >= 80
+    assert len(store.refs.names()) == len(STRANGE_NAMES)
     assert [path.name for path in tmp_path.iterdir()] == ["store"]
 
 
@@ -450,10 +479,4 @@ def test_any_name_is_escaped_or_refused(store: LocalStore, name: str):
         assert not name or len(name.encode(errors="surrogatepass")) * 3 > 200
         return
     assert name in store.refs.names(name)
-    assert sorted(path.name for path in store.root.iterdir()) == [
-        "blobs",
-        "format.json",
-        "journals",
-        "refs",
-        "tmp",
-    ]
+    assert sorted(path.name for path in store.root.iterdir()) == PARTS
