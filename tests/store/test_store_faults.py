@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import os
 import random
+import signal
 import time
 from pathlib import Path
 
@@ -388,6 +389,21 @@ def test_races_of_sixteen_threads_have_one_winner_each(tmp_path: Path):
     store.prepare("race")
     assert_one_winner(store.refs, in_threads, racers=16, versions=20)
     print("20 races of 16 threads")
+
+
+# A fork
+
+
+def test_a_forked_child_can_hash_what_its_parent_hashed_with_threads(store: LocalStore, tmp_path: Path):
+    (tmp_path / "large").write_bytes(bytes(64 << 20))
+    name = store.blobs.put(tmp_path / "large")
+
+    def work(_):
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)  # a handler in Python would never get its turn
+        signal.alarm(10)
+        return store.blobs.put(tmp_path / "large"), store.blobs.verify(name)
+
+    assert Child(work).result() == [name, None]
 
 
 # 17

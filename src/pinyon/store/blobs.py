@@ -18,6 +18,17 @@ _SMALL = 1 << 20  # below this a file is read whole: one read is cheaper than a 
 _PREFIX = "blake3:"
 _NAME = re.compile(r"blake3:([0-9a-f]{2})([0-9a-f]{62})/?")
 
+_threads = blake3.AUTO
+
+
+def _hash_alone() -> None:
+    # A forked child has blake3's pool but not its threads, and would wait for them for ever.
+    global _threads
+    _threads = 1
+
+
+os.register_at_fork(after_in_child=_hash_alone)
+
 
 def name_of(data: bytes) -> str:
     """``blake3:HEX`` of some bytes."""
@@ -26,7 +37,7 @@ def name_of(data: bytes) -> str:
 
 def name_of_file(path: Path | str) -> str:
     """``blake3:HEX`` of a file's bytes."""
-    hasher = blake3(max_threads=blake3.AUTO)
+    hasher = blake3(max_threads=_threads)
     hasher.update_mmap(path)
     return _PREFIX + hasher.hexdigest()
 
