@@ -29,6 +29,10 @@ class State(Protocol):
         """Attempts of this execution at this recipe, in order."""
         ...
 
+    def failures(self, execution: str) -> Iterable[Attempt]:
+        """Attempts of this execution that ended without success."""
+        ...
+
     def open(self) -> Iterable[Attempt]:
         """Attempts without an outcome, whichever execution they belong to."""
         ...

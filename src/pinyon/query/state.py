@@ -23,6 +23,7 @@ class ProjectState:
         self._live: dict[str, Attempt] = {}
         self._by_key: dict[str, set[str]] = {}
         self._by_task: dict[tuple[str, str], set[str]] = {}
+        self._failures: dict[str, dict[str, Attempt]] = {}
         self._latest: dict[str, str] = {}
         self._open: dict[str, Attempt] | None = None
 
@@ -43,6 +44,10 @@ class ProjectState:
         self._by_task.setdefault((attempt.execution, attempt.recipe), set()).add(name)
         if event.kind == "intent":
             self._latest[attempt.stage] = name
+        failures = self._failures.setdefault(attempt.execution, {})
+        failures.pop(name, None)
+        if attempt.state in FINAL and attempt.state != SUCCEEDED:
+            failures[name] = attempt
         if attempt.state in FINAL:
             opened.pop(name, None)
         else:
@@ -86,6 +91,10 @@ class ProjectState:
         """See `pinyon.plan.state.State.of_execution`. An execution's attempts are all of this driver's making."""
         names = self._by_task.get((execution, recipe), ())
         return sorted((self._live[name] for name in names), key=lambda attempt: attempt.order)
+
+    def failures(self, execution: str) -> Iterable[Attempt]:
+        """See `pinyon.plan.state.State.failures`. Like `of_execution`, for executions of this driver's making."""
+        return list(self._failures.get(execution, {}).values())
 
     def open(self) -> Iterable[Attempt]:
         """See `pinyon.plan.state.State.open`."""
