@@ -320,7 +320,8 @@ def _try_again(task: Task, history: list[Attempt]) -> Reason | None:
     last, retry = history[-1], task.stage.retry
     lost = last.state == LOST
     cause = "lost" if lost else last.detail
-    tried = len(history)
+    # Supervisors that died leave the stage its own tries, and the other way round.
+    tried = sum((attempt.state == LOST) == lost for attempt in history)
     limit = max(retry.times if cause in retry.on else 0, _LOST_AGAIN if lost else 0)
     if last.state == CANCELLED or tried > limit:
         return None
