@@ -245,19 +245,17 @@ class _Call:
         if history and again is None:
             self.done.fail(self.graph, task.recipe, Reason(last_words(history[-1], "")))
             return None
-        if history:
-            return again
         if self.graph.goal.force:
-            return Reason("forced (-f)")
+            return again or Reason("forced (-f)")
         if stage.unconditional:
-            return Reason(
+            return again or Reason(
                 "always_changed"
                 if stage.always_changed
                 else "it declares no deps and no params, so it always runs"
             )
         answer = self.state.answer(key)
         if answer is None:
-            return why_run(stage, key, deps, self.state)
+            return again or why_run(stage, key, deps, self.state)
         if self.graph.goal.isolated:
             gone = [
                 out.path for out in answer.outputs if not out.stored or out.digest in self.seen.lost_blobs
