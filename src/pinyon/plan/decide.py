@@ -253,13 +253,13 @@ class _Call:
                 if stage.always_changed
                 else "it declares no deps and no params, so it always runs"
             )
-        answer = self.state.answer(key)
+        answer = self.state.answer(key, stored=self.graph.goal.isolated)
+        if answer is None and self.graph.goal.isolated and self.state.answer(key):
+            return again or Reason("its outs were made before, but not kept in the store (cache: false)")
         if answer is None:
             return again or why_run(stage, key, deps, self.state)
         if self.graph.goal.isolated:
-            gone = [
-                out.path for out in answer.outputs if not out.stored or out.digest in self.seen.lost_blobs
-            ]
+            gone = [out.path for out in answer.outputs if out.digest in self.seen.lost_blobs]
             if gone:
                 return Reason(f"{gone[0]} is not in the store any more")
             self._settle(task, answer.outputs, Verdict("reuse", Reason(f"made before by {answer.id}")))

@@ -64,12 +64,12 @@ class ProjectState:
             return self._live[name]
         return next(iter(self._index.attempts("id = ?", name)), None)
 
-    def answer(self, key: str) -> Attempt | None:
+    def answer(self, key: str, *, stored: bool = False) -> Attempt | None:
         """See `pinyon.plan.state.State.answer`."""
         good = [
             a
             for a in self._at("key = ?", (key,), self._by_key.get(key))
-            if a.state == SUCCEEDED and a.reusable
+            if a.state == SUCCEEDED and a.reusable and not (stored and any(not out.stored for out in a.outputs))
         ]
         good.sort(key=lambda a: (not a.forced, -a.epoch if a.forced else a.epoch, a.id))
         return next((attempt for attempt in good if self._believe(attempt)), None)
