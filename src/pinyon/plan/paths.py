@@ -34,5 +34,5 @@ def parents(path: str) -> Iterator[str]:
         path = path.rpartition("/")[0]
         if path:
             yield path
-    if path not in (".", "") and not path.startswith(".."):
+    if path not in (".", "") and not outside(path):
         yield "."
