@@ -7,15 +7,16 @@ from typing import Any
 
 from pinyon.errors import PlanError
 from pinyon.plan.interpolate import get_path, nearest
+from pinyon.plan.paths import join
 from pinyon.plan.resolve import DEFAULT_PARAMS, dotted_names
 
 Overrides = Sequence[tuple[str, Any]]
 
 
 def split(key: str) -> tuple[str, str]:
-    """``file:a.b`` or ``a.b`` (of params.yaml) → (file, dotted name)."""
+    """``file:a.b`` or ``a.b`` (of params.yaml) → (file as a normal path, dotted name)."""
     file, colon, name = key.rpartition(":")
-    return (file, name) if colon else (DEFAULT_PARAMS, key)
+    return (join("", file), name) if colon else (DEFAULT_PARAMS, key)
 
 
 def files_of(overrides: Overrides) -> list[str]:
