@@ -46,15 +46,27 @@ def context_of(base: str, variables: Sequence[Any], files: Files) -> dict[str, A
         if isinstance(entry, Mapping):
             _merge(merged, entry, "vars")
             continue
-        path = join(base, str(entry).partition(":")[0])
+        file, _, picked = str(entry).partition(":")
+        path = join(base, file)
         content = files.get(path)
         if content is None:
             raise PlanError(
                 f"vars names {path}, which does not exist", next=f"write {path} or remove it from vars"
             )
         if path != default:
-            _merge(merged, content, path)
+            _merge(merged, _pick(content, path, picked), path)
     return merged
+
+
+def _pick(content: Any, path: str, picked: str) -> Mapping[str, Any]:
+    """Of a file in ``vars`` the keys that ``file:a,b`` names; all of it when none are named."""
+    if not isinstance(content, Mapping):
+        raise PlanError(f"{path} holds no map", why="vars are names with values")
+    names = [name.strip() for name in picked.split(",")] if picked else list(content)
+    for name in names:
+        if name not in content:
+            raise PlanError(f"vars asks {path} for '{name}', which it does not have", why=nearest(name, list(content)))
+    return {name: content[name] for name in names}
 
 
 def _merge(target: dict[str, Any], extra: Mapping[str, Any], source: str) -> None:
