@@ -37,11 +37,16 @@ class Files(NamedTuple):
 
 def context_of(base: str, variables: Sequence[Any], files: Files) -> dict[str, Any]:
     """What ``${…}`` can see in a directory: its params.yaml, then each entry of ``vars`` (a file or a map)."""
-    merged: dict[str, Any] = {}
     default = join(base, DEFAULT_PARAMS)
     content = files.get(default)
-    if isinstance(content, Mapping):
-        merged.update(content)
+    return _extended(content if isinstance(content, Mapping) else {}, base, variables, files, default)
+
+
+def _extended(
+    context: Mapping[str, Any], base: str, variables: Sequence[Any], files: Files, default: str
+) -> dict[str, Any]:
+    """A context with entries of ``vars`` in it; ``default`` is the file that it began with."""
+    merged = dict(context)
     for entry in variables:
         if isinstance(entry, Mapping):
             _merge(merged, entry, "vars")
@@ -99,6 +104,8 @@ def resolve_stage(template: StageTemplate, context: Mapping[str, Any], files: Fi
         )
 
     wdir = join(template.base, _text(template, "wdir", value("wdir", ".")))
+    if body.get("vars"):
+        context = _extended(context, wdir, body["vars"], files, join(template.base, DEFAULT_PARAMS))
     return Stage(
         name=template.name,
         command=_command(template, context),
