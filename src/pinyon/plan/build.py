@@ -65,7 +65,9 @@ def graph_of(stages: Sequence[Stage], goal: Goal) -> Graph:
             )
     makers = _makers(stages)
     inputs = {stage.name: _inputs(stage, makers) for stage in stages}
-    order = _order(by_name, inputs, wanted)
+    order = _order(by_name, inputs, tuple(by_name))
+    if goal.stages:  # a cycle anywhere has been refused by now, as DVC does
+        order = _order(by_name, inputs, wanted)
     tasks: dict[str, Task] = {}
     recipes: dict[str, str] = {}
     followers: dict[str, list[str]] = {}
