@@ -66,7 +66,9 @@ def graph_of(stages: Sequence[Stage], goal: Goal) -> Graph:
     makers = _makers(stages)
     inputs = {stage.name: _inputs(stage, makers) for stage in stages}
     order = _order(by_name, inputs, tuple(by_name))
-    if goal.stages:  # a cycle anywhere has been refused by now, as DVC does
+    frozen = {name: () for name, stage in by_name.items() if stage.frozen}
+    if goal.stages or frozen:  # a cycle anywhere has been refused by now, as DVC does
+        inputs |= frozen  # what never runs needs nothing
         order = _order(by_name, inputs, wanted)
     tasks: dict[str, Task] = {}
     recipes: dict[str, str] = {}
