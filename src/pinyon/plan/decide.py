@@ -200,15 +200,22 @@ class _Call:
             return
         absent = [path for path, name in deps if name == ABSENT]
         if absent:
-            self.done.fail(
-                self.graph, task.recipe, Reason(f"{absent[0]} does not exist and no stage makes it")
-            )
+            self.done.fail(self.graph, task.recipe, self._absent(task, absent[0]))
             return
         env = [dep for dep in deps if dep[0] in task.stage.env]
         key = key_of(task.stage, [dep for dep in deps if dep[0] not in task.stage.env], env)
         reason = self._why_not_reused(task, key, deps, history)
         if reason is not None:
             self._run(task, key, deps, reason)
+
+    def _absent(self, task: Task, path: str) -> Reason:
+        makers = [need for item in task.inputs if item.path == path for need in item.producers]
+        if not makers:
+            return Reason(f"{path} does not exist and no stage makes it")
+        maker = self.graph.tasks[makers[0]].stage
+        if maker.frozen:
+            return Reason(f"{path} does not exist, and {maker.name}, which makes it, is frozen")
+        return Reason(f"{path} does not exist: {maker.name} did not leave it")
 
     def _deps(self, task: Task) -> list[tuple[str, str]] | _Unknown:
         """(path, name) of every dep and env file, in order."""
