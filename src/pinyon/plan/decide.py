@@ -353,7 +353,7 @@ def forecast(graph: Graph, state: State, done: Settled) -> Mapping[str, Verdict]
             first = next(
                 graph.tasks[need].stage.name for need in task.needs if verdicts[need].kind in ("run", "wait")
             )
-            own = why_run(task.stage, "", [], state).details
+            own = why_run(task.stage, "", None, state).details
             verdict = Verdict("run", Reason(f"{first} runs first and may change what this stage reads", own))
         verdicts[recipe] = verdict
     return verdicts
