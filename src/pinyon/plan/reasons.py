@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pinyon.model.canonical import canonical
 from pinyon.model.graph import Stage
 from pinyon.model.outcome import CANCELLED, LOST, SUCCEEDED, Attempt
 from pinyon.plan.actions import Reason
@@ -80,7 +81,7 @@ def _params(before: Iterable[list[Any]], now: Iterable[list[Any]]) -> Iterable[s
             yield f"new parameter {label} = {_short(new[file, name])}"
         elif (file, name) not in new:
             yield f"parameter {label} is no longer declared"
-        elif old[file, name] != new[file, name]:
+        elif canonical(old[file, name]) != canonical(new[file, name]):  # as keys compare: True is not 1
             yield f"parameter {label}: {_short(old[file, name])} → {_short(new[file, name])}"
 
 
