@@ -63,8 +63,11 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any], *, with_files: b
     if with_files:
         yield from _files("dep", dict(before.get("deps", ())), dict(now["deps"]))
         yield from _files("env", dict(before.get("env", ())), dict(now["env"]))
-    if before.get("command") != now["command"]:
-        yield f"command changed: {_short(' '.join(before.get('command', [''])[1:]))} → {_short(' '.join(now['command'][1:]))}"
+    kind, *words = before.get("command", [""])
+    if words != now["command"][1:]:
+        yield f"command changed: {_short(' '.join(words))} → {_short(' '.join(now['command'][1:]))}"
+    elif kind != now["command"][0]:
+        yield f"command changed: now {'in' if now['command'][0] == 'shell' else 'without'} a shell"
     if before.get("wdir") != now["wdir"]:
         yield f"wdir changed: {before.get('wdir')} → {now['wdir']}"
     old, new = set(before.get("outs", ())), set(now["outs"])
