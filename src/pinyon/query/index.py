@@ -87,11 +87,16 @@ class Index:
 
     def catch_up(self) -> int:
         """Fold what journals have gained since the last time; gives the number of new records."""
-        if not any(self._grown()):
+        stamp = self._journals.stamp()
+        if not self._new_segments(stamp) and not any(self._grown()):
+            self._listed(stamp)
             return 0
         # Everything under one write lock: two processes that fold at once would overwrite each other's documents.
         self._db.execute("begin immediate")
         try:
+            # Known from now on, empty ones too: nothing but its size will tell that one of them grows.
+            rows = [(name, 0, 0, "") for name in self._new_segments(stamp)]
+            self._db.executemany("insert into segments values (?,?,?,?)", rows)
             batch = _Batch(self._db)
             for name, offset, process, size in self._grown():
                 if size == offset:
@@ -99,6 +104,7 @@ class Index:
                 else:
                     self._read(name, offset, process, batch)
             batch.write()
+            self._listed(stamp)
             self._db.execute("commit")
         except BaseException:
             self._db.execute("rollback")
@@ -108,9 +114,8 @@ class Index:
 
     def _grown(self) -> Iterator[tuple[str, int, str, int]]:
         """Segments that are longer than what was folded, or whose writer has died: name, offset, process, size."""
-        known = list(self._db.execute("select name, offset, process from segments where not final"))
-        known += [(name, 0, "") for name in self._new_segments()]
-        for name, offset, process in sorted(known):
+        known = self._db.execute("select name, offset, process from segments where not final order by name")
+        for name, offset, process in known.fetchall():
             size = self._journals.size(name)
             if size > offset or (process and _dead(process)):
                 yield name, offset, process, size
@@ -128,17 +133,18 @@ class Index:
             batch.add(event)
         batch.segments[name] = (offset, int(final or dead), process)
 
-    def _new_segments(self) -> list[str]:
-        stamp = self._journals.stamp()
-        told = json.dumps(stamp)
+    def _new_segments(self, stamp: tuple[int, ...]) -> list[str]:
+        """Segments that are not known; ``stamp`` is from before the call."""
         row = self._db.execute("select value from meta where key = 'journals'").fetchone()
-        if row and row[0] == told:
+        if row and row[0] == json.dumps(stamp):
             return []
         known = {name for (name,) in self._db.execute("select name from segments")}
-        new = [name for name in self._journals.segments() if name not in known]
+        return [name for name in self._journals.segments() if name not in known]
+
+    def _listed(self, stamp: tuple[int, ...]) -> None:
+        """Every segment of a directory with this stamp is known: until it changes, nobody need list it again."""
         if stamp and time.time_ns() - stamp[-1] > _RACY_NS:
-            self._db.execute("insert or replace into meta values ('journals', ?)", (told,))
-        return new
+            self._db.execute("insert or replace into meta values ('journals', ?)", (json.dumps(stamp),))
 
     def growing(self) -> list[str]:
         """Segments that may still get records: the only ones a later call must look at."""
