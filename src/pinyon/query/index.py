@@ -87,6 +87,7 @@ class Index:
 
     def catch_up(self) -> int:
         """Fold what journals have gained since the last time; gives the number of new records."""
+        self._durable = None  # another process may have folded meanwhile
         stamp = self._journals.stamp()
         if not self._new_segments(stamp) and not any(self._grown()):
             self._listed(stamp)
@@ -109,7 +110,6 @@ class Index:
         except BaseException:
             self._db.execute("rollback")
             raise
-        self._durable = None
         return batch.count
 
     def _grown(self) -> Iterator[tuple[str, int, str, int]]:

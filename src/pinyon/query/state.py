@@ -55,8 +55,8 @@ class ProjectState:
 
     def refresh(self) -> None:
         """Take in what other executions have written meanwhile."""
-        if self._index.catch_up():
-            self._open = None
+        self._index.catch_up()
+        self._open = None  # whoever folded it, we or another process
 
     def attempt(self, name: str) -> Attempt | None:
         """One attempt by id."""
