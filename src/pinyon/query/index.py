@@ -37,6 +37,8 @@ create table durable (writer text primary key, through integer) without rowid;
 # A directory's time stamp moves in steps of the kernel's clock: a listing this fresh may have missed a file of the
 # same step.
 _RACY_NS = 2_000_000_000
+# Seconds to wait for another process that holds the index.
+_PATIENCE = 30.0
 
 
 class Index:
@@ -49,31 +51,50 @@ class Index:
         self._durable: dict[str, int] | None = None
 
     def _connect(self) -> sqlite3.Connection:
-        for _ in range(2):
+        deadline = time.monotonic() + _PATIENCE
+        spoilt = 0
+        while True:
+            db = self._open()
             try:
-                db = self._open()
-                if (
-                    dict(db.execute("select key, value from meta where key in ('version', 'boot')"))
-                    == _stamp()
-                ):
+                if self._ready(db) or spoilt > 1:
                     return db
-                db.close()
-            except sqlite3.DatabaseError:
-                pass
+                spoilt += 1
+            except sqlite3.DatabaseError as error:
+                spoilt += not _busy(error)
+                if spoilt > 2 or time.monotonic() > deadline:
+                    db.close()
+                    raise
+                if _busy(error):
+                    db.close()
+                    time.sleep(0.01)
+                    continue
+            db.close()
             self._discard()
-        return self._open()
 
     def _open(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        db = sqlite3.connect(self._path, timeout=30, isolation_level=None, check_same_thread=False)
-        db.execute("pragma journal_mode = wal")
+        return sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+
+    def _ready(self, db: sqlite3.Connection) -> bool:
+        """Make the tables if there are none; whether they are of this version and this boot."""
+        if db.execute("pragma journal_mode").fetchone()[0] != "wal":
+            db.execute("pragma journal_mode = wal")
         db.execute("pragma synchronous = off")
-        if not db.execute("select 1 from sqlite_master where name = 'meta'").fetchone():
-            with contextlib.suppress(sqlite3.OperationalError):  # another process makes it at the same time
-                db.executescript(f"begin immediate; {_SCHEMA}")
+        if not _made(db):
+            self._make(db)
+        return dict(db.execute("select key, value from meta where key in ('version', 'boot')")) == _stamp()
+
+    def _make(self, db: sqlite3.Connection) -> None:
+        db.execute("begin immediate")
+        try:
+            if not _made(db):  # another process may have been quicker
+                for statement in _SCHEMA.split(";"):
+                    db.execute(statement)
                 db.executemany("insert into meta values (?, ?)", _stamp().items())
-                db.execute("commit")
-        return db
+            db.execute("commit")
+        except BaseException:
+            db.execute("rollback")
+            raise
 
     def _discard(self) -> None:
         for suffix in ("", "-wal", "-shm"):
@@ -252,6 +273,15 @@ def _attempt_row(name: str, document: Document) -> tuple[Any, ...]:
 
 def _first_ts(document: Document) -> float:
     return min((record[2] for record in document.values()), default=0.0)
+
+
+def _made(db: sqlite3.Connection) -> bool:
+    return db.execute("select 1 from sqlite_master where name = 'meta'").fetchone() is not None
+
+
+def _busy(error: sqlite3.DatabaseError) -> bool:
+    """Whether somebody else holds the file; anything else means that it is spoilt."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def _dead(process: str) -> bool:
