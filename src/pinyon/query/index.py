@@ -10,9 +10,9 @@ import contextlib
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pinyon.model.event import Event
 from pinyon.model.ids import ProcessId, boot_id
@@ -20,6 +20,7 @@ from pinyon.model.outcome import FINAL, Attempt
 from pinyon.query.fold import Document, attempt_of, join, subject
 from pinyon.store.protocol import Journals
 
+_T = TypeVar("_T")
 _VERSION = "2"
 _SCHEMA = """
 create table meta (key text primary key, value text) without rowid;
@@ -108,6 +109,25 @@ class Index:
 
     def catch_up(self) -> int:
         """Fold what journals have gained since the last time; gives the number of new records."""
+        return self._sound(self._catch_up)
+
+    def _sound(self, ask: Callable[[], _T]) -> _T:
+        """An answer of the index; if damage comes to light on the way, of one that is made again from the journals."""
+        try:
+            return ask()
+        except sqlite3.DatabaseError as error:
+            if _busy(error):
+                raise
+        self._db.close()
+        self._discard()
+        self._db = self._connect()
+        self._catch_up()
+        return ask()
+
+    def _rows(self, sql: str, *values: object) -> list[Any]:
+        return self._sound(lambda: self._db.execute(sql, values).fetchall())
+
+    def _catch_up(self) -> int:
         self._durable = None  # another process may have folded meanwhile
         stamp = self._journals.stamp()
         if not self._new_segments(stamp) and not any(self._grown()):
@@ -129,7 +149,8 @@ class Index:
             self._listed(stamp)
             self._db.execute("commit")
         except BaseException:
-            self._db.execute("rollback")
+            with contextlib.suppress(sqlite3.DatabaseError):  # the first error is the one that counts
+                self._db.execute("rollback")
             raise
         return batch.count
 
@@ -169,33 +190,29 @@ class Index:
 
     def growing(self) -> list[str]:
         """Segments that may still get records: the only ones a later call must look at."""
-        return [name for (name,) in self._db.execute("select name from segments where not final")]
+        return [name for (name,) in self._rows("select name from segments where not final")]
 
     # -- asking ---------------------------------------------------------------------------------------------------------
 
     def attempts(self, where: str, *values: object) -> list[Attempt]:
         """Attempts by a condition over the columns of the index, in (epoch, id) order."""
-        rows = self._db.execute(f"select id, doc from attempts where {where} order by epoch, id", values)
-        found = (self._attempt(name, json.loads(doc)) for name, doc in rows.fetchall())
+        rows = self._rows(f"select id, doc from attempts where {where} order by epoch, id", *values)
+        found = (self._attempt(name, json.loads(doc)) for name, doc in rows)
         return [attempt for attempt in found if attempt is not None]
 
     def document(self, name: str) -> Document:
         """All that is known of one attempt; empty when nothing is."""
-        row = self._db.execute("select doc from attempts where id = ?", (name,)).fetchone()
-        return json.loads(row[0]) if row else {}
+        rows = self._rows("select doc from attempts where id = ?", name)
+        return json.loads(rows[0][0]) if rows else {}
 
     def epoch(self, key: str) -> int:
         """The highest epoch at a key."""
-        return int(
-            self._db.execute("select coalesce(max(epoch), 0) from attempts where key = ?", (key,)).fetchone()[
-                0
-            ]
-        )
+        return int(self._rows("select coalesce(max(epoch), 0) from attempts where key = ?", key)[0][0])
 
     def executions(self, where: str = "1", *values: object) -> list[tuple[str, Document]]:
         """Executions, newest first (by their clocks, for people)."""
-        rows = self._db.execute(f"select id, doc from executions where {where} order by ts desc, id", values)
-        return [(name, json.loads(doc)) for name, doc in rows.fetchall()]
+        rows = self._rows(f"select id, doc from executions where {where} order by ts desc, id", *values)
+        return [(name, json.loads(doc)) for name, doc in rows]
 
     def _attempt(self, name: str, document: Document) -> Attempt | None:
         return attempt_of(name, document, durable=self.is_durable(document))
@@ -205,7 +222,7 @@ class Index:
         if "ended" not in document:
             return True
         if self._durable is None:
-            self._durable = dict(self._db.execute("select writer, through from durable").fetchall())
+            self._durable = dict(self._rows("select writer, through from durable"))
         writer, seq = document["ended"][:2]
         return bool(self._durable.get(writer, -1) >= seq)
 
