@@ -192,6 +192,13 @@ class Index:
         """Segments that may still get records: the only ones a later call must look at."""
         return [name for (name,) in self._rows("select name from segments where not final")]
 
+    def process(self, writer: str) -> ProcessId | None:
+        """The process behind a writer; None when its ``opened`` is not known."""
+        found = self._rows(
+            "select process from segments where name > ? and name < ? and process != ''", f"{writer}.", f"{writer}/"
+        )
+        return ProcessId(*json.loads(found[0][0])) if found else None
+
     # -- asking ---------------------------------------------------------------------------------------------------------
 
     def attempts(self, where: str, *values: object) -> list[Attempt]:
