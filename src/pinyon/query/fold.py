@@ -34,6 +34,13 @@ def join(document: Document, event: Event) -> Document:
     return document
 
 
+def merge(document: Document, other: Document) -> Document:
+    """The document with everything of another one about the same in it."""
+    for kind, (writer, seq, ts, body) in other.items():
+        join(document, Event(writer, seq, kind, ts, body))
+    return document
+
+
 def attempt_of(name: str, document: Document, *, durable: bool = True) -> Attempt | None:
     """The attempt that a document tells of; None without its intent (a journal is missing: nothing to act on)."""
     if "intent" not in document:

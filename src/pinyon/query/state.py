@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pinyon.model.event import Event
 from pinyon.model.ids import boot_id
 from pinyon.model.outcome import FINAL, SUCCEEDED, Attempt
-from pinyon.query.fold import Document, attempt_of, join, subject
+from pinyon.query.fold import Document, attempt_of, join, merge, subject
 from pinyon.query.index import Index
 
 
@@ -38,12 +38,15 @@ class ProjectState:
         attempt = attempt_of(name, join(self._documents[name], event))
         if attempt is None:
             return
-        opened = self._open_attempts()
+        self._keep(attempt)
+        if event.kind == "intent":
+            self._latest[attempt.stage] = name
+
+    def _keep(self, attempt: Attempt) -> None:
+        name, opened = attempt.id, self._open_attempts()
         self._live[name] = attempt
         self._by_key.setdefault(attempt.key, set()).add(name)
         self._by_task.setdefault((attempt.execution, attempt.recipe), set()).add(name)
-        if event.kind == "intent":
-            self._latest[attempt.stage] = name
         failures = self._failures.setdefault(attempt.execution, {})
         failures.pop(name, None)
         if attempt.state in FINAL and attempt.state != SUCCEEDED:
@@ -57,6 +60,9 @@ class ProjectState:
         """Take in what other executions have written meanwhile."""
         self._index.catch_up()
         self._open = None  # whoever folded it, we or another process
+        for name, document in self._documents.items():
+            if "ended" not in document and (attempt := attempt_of(name, merge(document, self._index.document(name)))):
+                self._keep(attempt)
 
     def attempt(self, name: str) -> Attempt | None:
         """One attempt by id."""
