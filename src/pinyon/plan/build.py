@@ -12,7 +12,7 @@ from pinyon.plan import overlay
 from pinyon.plan.interpolate import nearest
 from pinyon.plan.keys import recipe_of
 from pinyon.plan.paths import parents
-from pinyon.plan.resolve import Files, Missing, context_of, resolve_stage
+from pinyon.plan.resolve import Files, UnreadFileError, context_of, resolve_stage
 
 
 class Need(NamedTuple):
@@ -49,7 +49,7 @@ def resolve_all(project: Project, goal: Goal, read: Mapping[str, Any]) -> list[S
                     template.base, project.variables.get(template.base, ()), files
                 )
             stages.append(resolve_stage(template, contexts[template.base], files))
-        except Missing as need:
+        except UnreadFileError as need:
             missing[need.path] = None
     return Need(tuple(missing)) if missing else stages
 

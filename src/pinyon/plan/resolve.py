@@ -15,7 +15,7 @@ from pinyon.plan.paths import join, outside
 DEFAULT_PARAMS = "params.yaml"
 
 
-class Missing(Exception):
+class UnreadFileError(Exception):
     """A parameter file is needed that has not been read yet."""
 
     def __init__(self, path: str) -> None:
@@ -29,9 +29,9 @@ class Files(NamedTuple):
     read: Mapping[str, Any]
 
     def get(self, path: str) -> Any:
-        """Content of a file; `Missing` when nobody has read it."""
+        """Content of a file; `UnreadFileError` when nobody has read it."""
         if path not in self.read:
-            raise Missing(path)
+            raise UnreadFileError(path)
         return self.read[path]
 
 
@@ -70,7 +70,9 @@ def _pick(content: Any, path: str, picked: str) -> Mapping[str, Any]:
     names = [name.strip() for name in picked.split(",")] if picked else list(content)
     for name in names:
         if name not in content:
-            raise PlanError(f"vars asks {path} for '{name}', which it does not have", why=nearest(name, list(content)))
+            raise PlanError(
+                f"vars asks {path} for '{name}', which it does not have", why=nearest(name, list(content))
+            )
     return {name: content[name] for name in names}
 
 
@@ -92,7 +94,7 @@ def resolve_stage(template: StageTemplate, context: Mapping[str, Any], files: Fi
 
     Raises:
         PlanError: an unknown or ill-typed value; names file and line.
-        Missing: a parameter file must be read first.
+        UnreadFileError: a parameter file must be read first.
     """
     body = template.body
 

@@ -21,7 +21,9 @@ _EXECUTION_KINDS = frozenset({"execution", "finished"})
 
 def subject(event: Event) -> tuple[str, str] | None:
     """What a record is about: ("attempt" or "execution", id); None for what the fold does not keep."""
-    about = "attempt" if event.kind in _ATTEMPT_KINDS else "execution" if event.kind in _EXECUTION_KINDS else ""
+    about = (
+        "attempt" if event.kind in _ATTEMPT_KINDS else "execution" if event.kind in _EXECUTION_KINDS else ""
+    )
     name = event.body.get(about)
     return (about, name) if isinstance(name, str) else None
 

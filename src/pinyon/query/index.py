@@ -195,7 +195,9 @@ class Index:
     def process(self, writer: str) -> ProcessId | None:
         """The process behind a writer; None when its ``opened`` is not known."""
         found = self._rows(
-            "select process from segments where name > ? and name < ? and process != ''", f"{writer}.", f"{writer}/"
+            "select process from segments where name > ? and name < ? and process != ''",
+            f"{writer}.",
+            f"{writer}/",
         )
         return ProcessId(*json.loads(found[0][0])) if found else None
 

@@ -61,7 +61,9 @@ class ProjectState:
         self._index.catch_up()
         self._open = None  # whoever folded it, we or another process
         for name, document in self._documents.items():
-            if "ended" not in document and (attempt := attempt_of(name, merge(document, self._index.document(name)))):
+            if "ended" not in document and (
+                attempt := attempt_of(name, merge(document, self._index.document(name)))
+            ):
                 self._keep(attempt)
 
     def attempt(self, name: str) -> Attempt | None:
@@ -75,7 +77,9 @@ class ProjectState:
         good = [
             a
             for a in self._at("key = ?", (key,), self._by_key.get(key))
-            if a.state == SUCCEEDED and a.reusable and not (stored and any(not out.stored for out in a.outputs))
+            if a.state == SUCCEEDED
+            and a.reusable
+            and not (stored and any(not out.stored for out in a.outputs))
         ]
         good.sort(key=lambda a: (not a.forced, -a.epoch if a.forced else a.epoch, a.id))
         return next((attempt for attempt in good if self._believe(attempt)), None)
