@@ -56,7 +56,7 @@ def test_followers_are_needs_turned_round():
 
 
 def test_an_unknown_goal_is_told_the_nearest():
-    with pytest.raises(UnknownGoalError, match="no stage is called 'rihgt'; did you mean right?"):
+    with pytest.raises(UnknownGoalError, match=r"no stage is called 'rihgt'; did you mean right\?"):
         graph_of(DIAMOND, Goal(("rihgt",)))
 
 

@@ -69,7 +69,9 @@ def test_inside_text_values_become_text(template, text):
 
 
 def test_keys_and_items_are_templates_too_at_any_depth():
-    assert filled({"${text}.yaml": ["${epochs}", {"deep": "${model.heads[0]}"}]}) == {"x.yaml": [3, {"deep": 4}]}
+    assert filled({"${text}.yaml": ["${epochs}", {"deep": "${model.heads[0]}"}]}) == {
+        "x.yaml": [3, {"deep": 4}]
+    }
 
 
 def test_what_is_no_template_is_left_alone():
@@ -94,7 +96,9 @@ def test_options_are_not_nested():
         resolve_command("${lists_in}", {"lists_in": {"b": {"c": 1}}}, lambda: "")
 
 
-@pytest.mark.parametrize("template", ["echo ${V:-x}", "${V:-x}", "${HOME%/}", "${#array}", "${a b}", "${a..b}", "${a[}", "${}"])
+@pytest.mark.parametrize(
+    "template", ["echo ${V:-x}", "${V:-x}", "${HOME%/}", "${#array}", "${a b}", "${a..b}", "${a[}", "${}"]
+)
 def test_what_the_shell_means_must_be_escaped(template):
     for fill in (filled, command):
         with pytest.raises(PlanError) as caught:

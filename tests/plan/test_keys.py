@@ -24,8 +24,12 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(words, inner, max_size=2),
     max_leaves=4,
 )
-commands = st.builds(Command, st.sampled_from(["shell", "exec"]), st.lists(words, min_size=1, max_size=3).map(tuple))
-params = st.lists(st.builds(Param, words, words, values), max_size=3, unique_by=lambda p: (p.file, p.name)).map(tuple)
+commands = st.builds(
+    Command, st.sampled_from(["shell", "exec"]), st.lists(words, min_size=1, max_size=3).map(tuple)
+)
+params = st.lists(
+    st.builds(Param, words, words, values), max_size=3, unique_by=lambda p: (p.file, p.name)
+).map(tuple)
 pairs = st.dictionaries(words, words, max_size=3).map(lambda found: tuple(found.items()))
 outs = st.lists(words, max_size=3, unique=True).map(lambda paths: tuple(Out(path) for path in paths))
 stages = st.builds(Stage, words, commands, words, st.just(()), params, outs)
@@ -82,7 +86,9 @@ def test_names_places_and_order_do_not_count(stage, deps, env, field, random):
 
 @given(stages, pairs)
 def test_how_an_out_is_kept_does_not_count(stage, deps):
-    other = stage._replace(outs=tuple(out._replace(role="metric", cache=False, persist=True) for out in stage.outs))
+    other = stage._replace(
+        outs=tuple(out._replace(role="metric", cache=False, persist=True) for out in stage.outs)
+    )
     assert key_of(other, deps) == key_of(stage, deps)
 
 
@@ -100,7 +106,9 @@ def test_one_is_one_point_zero_and_nothing_else():
     assert keyed({1: "a"}) == keyed({"1": "a"})
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), [float("-inf")], {"a": float("nan")}, {1, 2}, b"x", "\ud800"])
+@pytest.mark.parametrize(
+    "value", [float("nan"), float("inf"), [float("-inf")], {"a": float("nan")}, {1, 2}, b"x", "\ud800"]
+)
 def test_what_does_not_equal_itself_or_has_no_spelling_is_refused(value):
     with pytest.raises(PlanError):
         keyed(value)
@@ -164,7 +172,15 @@ EXAMPLES: dict[str, tuple[Stage, tuple[tuple[str, str], ...], tuple[tuple[str, s
 }  # fmt: skip
 CHAIN = [
     Stage("prepare", Command("shell", ("sort raw > d/x", "wc raw")), ".", ("raw",), (), (Out("d"),)),
-    Stage("use", Command("exec", ("cat",)), ".", ("d/x", "d"), (Param("params.yaml", "n", 1.0),), (Out("o"),), env=("lock",)),
+    Stage(
+        "use",
+        Command("exec", ("cat",)),
+        ".",
+        ("d/x", "d"),
+        (Param("params.yaml", "n", 1.0),),
+        (Out("o"),),
+        env=("lock",),
+    ),
 ]
 
 

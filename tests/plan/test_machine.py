@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from world import Driver, World, name_of, plain, remove
 
 from pinyon.errors import PlanError
 from pinyon.model.graph import Command, Graph, Out, Param, Retry, Stage
 from pinyon.model.outcome import FINAL, SUCCEEDED
 from pinyon.model.project import Goal
-from pinyon.plan.actions import Action, Reuse, Run
+from pinyon.plan.actions import Action, Run
 from pinyon.plan.decide import Settled, decide
 from pinyon.plan.state import ABSENT
-from world import Driver, World, name_of, plain, remove
 
 SOURCES = ("s0", "s1", "s2")
 
@@ -53,7 +51,9 @@ class Checked(Driver):
         seen = self.seen()
         actions = super().decide()
         history = self.world.history
-        assert plain(actions) == plain(decide(self.graph, history, seen, Settled())), "memory changed the answer"
+        assert plain(actions) == plain(decide(self.graph, history, seen, Settled())), (
+            "memory changed the answer"
+        )
         runs = [action for action in actions if isinstance(action, Run)]
         assert len(runs) <= (seen.free or 0), "more than are free"
         given_up = [
@@ -67,7 +67,9 @@ class Checked(Driver):
     def ends_here(self, recipe: str) -> bool:
         history = self.world.history.of_execution(self.execution, recipe)
         limit = self.graph.tasks[recipe].stage.retry.times
-        return sum(a.state == "FAILED" for a in history) > limit or sum(a.state == "LOST" for a in history) > 3
+        return (
+            sum(a.state == "FAILED" for a in history) > limit or sum(a.state == "LOST" for a in history) > 3
+        )
 
     def launch(self, run: Run) -> None:
         if not self.isolated:
@@ -106,7 +108,9 @@ class Machine(RuleBasedStateMachine):
         self.lossy = False
         self.world = World({source: source for source in SOURCES})
         if there:  # frozen outs that are there from the start
-            self.world.files |= {s.outs[0].path: "old" for s in stages if s.frozen and s.outs[0].path[0] == "o"}
+            self.world.files |= {
+                s.outs[0].path: "old" for s in stages if s.frozen and s.outs[0].path[0] == "o"
+            }
 
     @precondition(lambda self: not self.world.live)
     @rule(at=st.integers(0, 5), source=st.sampled_from(SOURCES), text=st.sampled_from(["s0", "new"]))

@@ -56,7 +56,9 @@ def test_a_value_is_laid_where_the_name_is_found(key, value, path):
 
 
 def test_text_that_is_a_number_wins_over_the_number():
-    assert apply({"params.yaml": {1: "one", "1": "text"}}, [("1", "new")]) == {"params.yaml": {1: "one", "1": "new"}}
+    assert apply({"params.yaml": {1: "one", "1": "text"}}, [("1", "new")]) == {
+        "params.yaml": {1: "one", "1": "new"}
+    }
 
 
 def test_other_files_and_several_values():
@@ -66,7 +68,10 @@ def test_other_files_and_several_values():
 
 
 def test_a_file_is_one_file_however_its_path_is_written():
-    assert files_of([("./conf/../params.yaml:lr", 1), ("lr", 2), ("conf/x.json:seed", 1)]) == ["params.yaml", "conf/x.json"]
+    assert files_of([("./conf/../params.yaml:lr", 1), ("lr", 2), ("conf/x.json:seed", 1)]) == [
+        "params.yaml",
+        "conf/x.json",
+    ]
     assert laid(("./params.yaml:lr", 0.5))["params.yaml"]["lr"] == 0.5
 
 

@@ -28,7 +28,11 @@ def test_joining_again_changes_nothing(path):
 
 
 def test_outside():
-    assert [path for path in ("/a", "..", "../a", "a", ".", "..a", "a/..b") if outside(path)] == ["/a", "..", "../a"]
+    assert [path for path in ("/a", "..", "../a", "a", ".", "..a", "a/..b") if outside(path)] == [
+        "/a",
+        "..",
+        "../a",
+    ]
 
 
 def test_parents_end_at_the_root_for_what_lies_inside_it():

@@ -6,11 +6,11 @@ import json
 from typing import Any
 
 import pytest
+from world import History
 
 from pinyon.model.graph import Command, Out, Param, Stage
 from pinyon.model.outcome import CANCELLED, FAILED, LOST, RUNNING, SUCCEEDED, Attempt
 from pinyon.plan.reasons import inputs_of, last_words, why_run
-from world import History
 
 HEX = "0123456789abcdef" * 4
 DEPS = (("a", f"blake3:{HEX}"), ("d", f"blake3:{HEX}/"))
@@ -27,7 +27,9 @@ def attempt(stage: Stage = STAGE, deps: Any = (*DEPS, LOCK), **more: Any) -> Att
     return known._replace(**more)
 
 
-def why(before: Attempt | None, stage: Stage = STAGE, deps: Any = (*DEPS, LOCK), key: str = "key2") -> tuple[str, ...]:
+def why(
+    before: Attempt | None, stage: Stage = STAGE, deps: Any = (*DEPS, LOCK), key: str = "key2"
+) -> tuple[str, ...]:
     history = History()
     if before is not None:
         history.add(before)
@@ -42,10 +44,19 @@ def params(**values: Any) -> tuple[Param, ...]:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"params": params(lr=0.2)}, ("parameter conf.json is no longer declared", "parameter params.yaml:lr: 0.1 → 0.2")),
+        (
+            {"params": params(lr=0.2)},
+            ("parameter conf.json is no longer declared", "parameter params.yaml:lr: 0.1 → 0.2"),
+        ),
         ({"params": (*STAGE.params, *params(n=3))}, ("new parameter params.yaml:n = 3",)),
-        ({"params": (STAGE.params[0], Param("conf.json", "", {"k": 2}))}, ("parameter conf.json: {'k': 1} → {'k': 2}",)),
-        ({"command": Command("exec", ("python", "new.py"))}, ("command changed: python train.py → python new.py",)),
+        (
+            {"params": (STAGE.params[0], Param("conf.json", "", {"k": 2}))},
+            ("parameter conf.json: {'k': 1} → {'k': 2}",),
+        ),
+        (
+            {"command": Command("exec", ("python", "new.py"))},
+            ("command changed: python train.py → python new.py",),
+        ),
         ({"command": Command("shell", ("python", "train.py"))}, ("command changed: now in a shell",)),
         ({"wdir": "sub"}, ("wdir changed: . → sub",)),
         ({"outs": (Out("other"),)}, ("new out other", "out model is no longer declared")),
@@ -98,7 +109,10 @@ def test_long_values_are_cut():
     [
         ({"state": FAILED, "detail": "exit", "exit_code": 3}, "its last attempt failed: exit code 3"),
         ({"state": FAILED, "detail": "oom"}, "its last attempt failed: oom"),
-        ({"state": FAILED, "detail": "exit", "message": "ValueError: no"}, "its last attempt failed: ValueError: no"),
+        (
+            {"state": FAILED, "detail": "exit", "message": "ValueError: no"},
+            "its last attempt failed: ValueError: no",
+        ),
         ({"state": LOST, "detail": "lost", "message": "gone"}, "its last attempt was lost: gone"),
         ({"state": LOST}, "its last attempt was lost"),
         ({"state": CANCELLED, "detail": "user"}, "its last attempt was cancelled: user"),

@@ -16,14 +16,16 @@ PARAMS = {"params.yaml": {"lr": 0.1, "model": {"size": 2, "heads": [1]}, "dir": 
 
 def stages_of(
     *bodies: dict[str, Any], read: dict[str, Any] | None = None, base: str = "", dialect: str = "pinyon",
-    variables: tuple[Any, ...] = (), goal: Goal = Goal(),
+    variables: tuple[Any, ...] = (),
 ) -> list[Stage] | Need:  # fmt: skip
     templates = tuple(
-        StageTemplate(f"s{n}", {"cmd": "run", **body}, Origin("pinyon.yaml", 3), base, dialect, {"deps": 5, "params": 6})
+        StageTemplate(
+            f"s{n}", {"cmd": "run", **body}, Origin("pinyon.yaml", 3), base, dialect, {"deps": 5, "params": 6}
+        )
         for n, body in enumerate(bodies)
     )
     project = Project("/p", "p", ("pinyon.yaml",), templates, {base: variables})
-    return resolve_all(project, goal, PARAMS if read is None else read)
+    return resolve_all(project, Goal(), PARAMS if read is None else read)
 
 
 def stage(body: dict[str, Any], **more: Any) -> Stage:
@@ -48,7 +50,11 @@ def refusal(body: dict[str, Any], **more: Any) -> str:
         ("one\ntwo ${lr}\n\n", "dvc", Command("shell", ("one", "two 0.1"))),
         ("one folded line\n", "dvc", Command("shell", ("one folded line",))),
         ("run ${opts}", "pinyon", Command("shell", ("run --a 1",))),
-        (["python", "a.py", "${lr}", "--on=${lr}"], "pinyon", Command("exec", ("python", "a.py", "0.1", "--on=0.1"))),
+        (
+            ["python", "a.py", "${lr}", "--on=${lr}"],
+            "pinyon",
+            Command("exec", ("python", "a.py", "0.1", "--on=0.1")),
+        ),
         (["one", "two \\\n  ${lr}"], "dvc", Command("shell", ("one", "two \\\n  0.1"))),
         (["run ${opts}"], "dvc", Command("shell", ("run --a 1",))),
         (["echo", True, 3], "pinyon", Command("exec", ("echo", "true", "3"))),
@@ -68,7 +74,13 @@ def test_a_word_of_a_vector_is_no_map():
 
 def test_wdir_comes_first_and_everything_is_seen_from_it():
     read = {"lib/params.yaml": {"dir": "sub"}, "lib/sub/params.yaml": {"x": 1}}
-    body = {"wdir": "${dir}", "deps": ["a", "../b", "./a"], "outs": ["out"], "params": ["x"], "env": ["uv.lock"]}
+    body = {
+        "wdir": "${dir}",
+        "deps": ["a", "../b", "./a"],
+        "outs": ["out"],
+        "params": ["x"],
+        "env": ["uv.lock"],
+    }
     found = stage(body, read=read, base="lib")
     assert found.wdir == "lib/sub"
     assert found.deps == ("lib/sub/a", "lib/b")
@@ -83,7 +95,8 @@ def test_outs_know_their_role_and_flags():
         "metrics": [{"m.json": {"cache": False}}], "plots": ["p.csv"],
     }  # fmt: skip
     assert stage(body).outs == (
-        Out("a"), Out("b", cache=False), Out("c", persist=True), Out("d"), Out("m.json", "metric", False), Out("p.csv", "plot"),
+        Out("a"), Out("b", cache=False), Out("c", persist=True), Out("d"),
+        Out("m.json", "metric", False), Out("p.csv", "plot"),
     )  # fmt: skip
 
 
@@ -106,7 +119,15 @@ def test_a_path_is_text(dep):
 
 def test_params_of_several_files_whole_files_and_groups():
     read = {**PARAMS, "conf/a.json": {"x": {"y": 1}, "z": 2}, "b.toml": {"k": "v"}}
-    body = {"params": ["lr", "model", {"conf/a.json": ["x.y", "z"]}, {"b.toml": None}, {"${dir}/../b.toml": ["k"]}]}
+    body = {
+        "params": [
+            "lr",
+            "model",
+            {"conf/a.json": ["x.y", "z"]},
+            {"b.toml": None},
+            {"${dir}/../b.toml": ["k"]},
+        ]
+    }
     assert stage(body, read=read).params == (
         Param("params.yaml", "lr", 0.1),
         Param("params.yaml", "model", {"size": 2, "heads": [1]}),
@@ -123,7 +144,9 @@ def test_a_parameter_named_twice_is_one():
 
 def test_a_missing_parameter_names_place_and_neighbour():
     said = refusal({"params": ["model.sise"]})
-    assert said.startswith("pinyon.yaml:6: stage 's0' declares parameter 'model.sise', which params.yaml does not have")
+    assert said.startswith(
+        "pinyon.yaml:6: stage 's0' declares parameter 'model.sise', which params.yaml does not have"
+    )
     assert "did you mean model.size?" in said
 
 
@@ -139,7 +162,9 @@ def test_a_missing_file_is_an_error_only_for_who_needs_it():
 
 def test_vars_are_merged_deeply_over_params_yaml():
     read = {**PARAMS, "more.yaml": {"model": {"depth": 3}}}
-    found = stage({"cmd": "${model.size} ${model.depth} ${x}"}, read=read, variables=("more.yaml", {"x": "y"}))
+    found = stage(
+        {"cmd": "${model.size} ${model.depth} ${x}"}, read=read, variables=("more.yaml", {"x": "y"})
+    )
     assert found.command.parts == ("2 3 y",)
     assert read["params.yaml"]["model"] == {"size": 2, "heads": [1]}
 
@@ -160,7 +185,9 @@ def test_only_the_keys_that_are_asked_for_are_taken_from_a_file():
 
 
 def test_vars_hold_a_map():
-    assert "more.yaml holds no map" in refusal({}, read={**PARAMS, "more.yaml": [1]}, variables=("more.yaml",))
+    assert "more.yaml holds no map" in refusal(
+        {}, read={**PARAMS, "more.yaml": [1]}, variables=("more.yaml",)
+    )
 
 
 def test_a_stage_may_have_vars_of_its_own_seen_from_its_wdir():
@@ -198,7 +225,9 @@ def test_flags_and_description():
     assert (found.frozen, found.always_changed, found.description) == (True, True, "for 0.1")
 
 
-@pytest.mark.parametrize(("body", "runs_always"), [({}, True), ({"deps": ["a"]}, False), ({"env": ["l"]}, False)])
+@pytest.mark.parametrize(
+    ("body", "runs_always"), [({}, True), ({"deps": ["a"]}, False), ({"env": ["l"]}, False)]
+)
 def test_a_stage_that_declares_nothing_runs_always(body, runs_always):
     assert stage(body).unconditional is runs_always
 

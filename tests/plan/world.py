@@ -13,13 +13,13 @@ from typing import NamedTuple
 
 from pinyon.model.graph import Graph, Stage, Task
 from pinyon.model.outcome import FAILED, FINAL, LOST, RUNNING, SUCCEEDED, Attempt, Output
+from pinyon.model.project import Goal
 from pinyon.plan.actions import Action, Look, Repair, Reuse, Run, Stop, Wait
 from pinyon.plan.build import graph_of
 from pinyon.plan.check import first_look, refuse_absent
 from pinyon.plan.decide import Settled, decide
 from pinyon.plan.reasons import inputs_of
 from pinyon.plan.state import ABSENT, Seen
-from pinyon.model.project import Goal
 
 Files = dict[str, str]
 
@@ -56,7 +56,9 @@ def make(stage: Stage, deps: Iterable[tuple[str, str]]) -> Files:
     params = [(param.file, param.name, float(param.value)) for param in stage.params]  # 1 is 1.0
     for out in stage.outs:
         text = digest((stage.command, params, sorted(deps), out.path))
-        names = [f"{out.path}/a", f"{out.path}/b"] if out.path.rpartition("/")[2].startswith("d") else [out.path]
+        names = (
+            [f"{out.path}/a", f"{out.path}/b"] if out.path.rpartition("/")[2].startswith("d") else [out.path]
+        )
         made |= {name: f"{name} {text}" for name in names}
     return made
 
@@ -74,7 +76,12 @@ class History:
         self.attempts[attempt.id] = attempt
         self._open.add(attempt.id)
         execution = attempt.execution
-        for place in (("key", attempt.key), ("of", execution), ("of", execution, attempt.recipe), ("by", attempt.stage)):
+        for place in (
+            ("key", attempt.key),
+            ("of", execution),
+            ("of", execution, attempt.recipe),
+            ("by", attempt.stage),
+        ):
             self._found.setdefault(place, []).append(attempt.id)
 
     def change(self, name: str, **fields: object) -> None:
@@ -83,7 +90,9 @@ class History:
             self._open.discard(name)
 
     def _at(self, *place: str) -> list[Attempt]:
-        return sorted((self.attempts[name] for name in self._found.get(place, ())), key=lambda found: found.order)
+        return sorted(
+            (self.attempts[name] for name in self._found.get(place, ())), key=lambda found: found.order
+        )
 
     def answer(self, key: str, *, stored: bool = False) -> Attempt | None:
         self.asked += 1
@@ -189,7 +198,7 @@ class World:
         for name in [name for name, live in self.live.items() if live.driver is driver]:
             run, _, isolated = self.live.pop(name)
             if half_written and not isolated:
-                self.files |= {path: "half" for path in make(run.task.stage, run.deps)}
+                self.files |= dict.fromkeys(make(run.task.stage, run.deps), "half")
 
     def repair(self, name: str) -> None:
         for path in self.history.attempts[name].inputs["outs"]:
