@@ -12,7 +12,7 @@ from pinyon.plan import overlay
 from pinyon.plan.interpolate import nearest
 from pinyon.plan.keys import recipe_of
 from pinyon.plan.paths import parents
-from pinyon.plan.resolve import Files, Missing, context_of, resolve_stage
+from pinyon.plan.resolve import Files, UnreadFileError, context_of, resolve_stage
 
 
 class Need(NamedTuple):
@@ -49,7 +49,7 @@ def resolve_all(project: Project, goal: Goal, read: Mapping[str, Any]) -> list[S
                     template.base, project.variables.get(template.base, ()), files
                 )
             stages.append(resolve_stage(template, contexts[template.base], files))
-        except Missing as need:
+        except UnreadFileError as need:
             missing[need.path] = None
     return Need(tuple(missing)) if missing else stages
 
@@ -65,7 +65,11 @@ def graph_of(stages: Sequence[Stage], goal: Goal) -> Graph:
             )
     makers = _makers(stages)
     inputs = {stage.name: _inputs(stage, makers) for stage in stages}
-    order = _order(by_name, inputs, wanted)
+    order = _order(by_name, inputs, tuple(by_name))
+    frozen = {name: () for name, stage in by_name.items() if stage.frozen}
+    if goal.stages or frozen:  # a cycle anywhere has been refused by now, as DVC does
+        inputs |= frozen  # what never runs needs nothing
+        order = _order(by_name, inputs, wanted)
     tasks: dict[str, Task] = {}
     recipes: dict[str, str] = {}
     followers: dict[str, list[str]] = {}

@@ -8,7 +8,7 @@ gives the same actions.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from pinyon.model.graph import Graph, Task
@@ -31,7 +31,8 @@ class Settled:
         self.failed: dict[str, Reason] = {}
         self._rank: dict[str, int] = {}
         self._open: dict[str, int] = {}
-        self._frontier: list[int] = []
+        self._frontier: list[int] = []  # a heap
+        self._kept: list[int] = []
         self._names: list[str] = []
 
     def begin(self, graph: Graph) -> None:
@@ -43,31 +44,34 @@ class Settled:
         self._open = {recipe: len(task.needs) for recipe, task in graph.tasks.items()}
         self._frontier = [rank for rank, recipe in enumerate(self._names) if not self._open[recipe]]
 
-    def take(self) -> list[str]:
-        """The frontier in order, emptied; `keep` what is not settled by the visit."""
-        ranks, self._frontier = sorted(self._frontier), []
-        return [self._names[rank] for rank in ranks]
+    def next(self) -> str | None:
+        """The first task of the frontier in the graph's order; None at its end. `keep` what the visit does not settle."""
+        return self._names[heapq.heappop(self._frontier)] if self._frontier else None
 
     def keep(self, recipe: str) -> None:
         """Visit this task again at the next call."""
-        self._frontier.append(self._rank[recipe])
+        self._kept.append(self._rank[recipe])
 
-    def settle(self, graph: Graph, recipe: str, outputs: tuple[Output, ...], verdict: Verdict) -> list[str]:
-        """This task has these outputs for good; gives the tasks that are in the frontier because of it."""
+    def end(self) -> None:
+        """What was kept is the frontier again, beside what was not visited."""
+        for rank in self._kept:
+            heapq.heappush(self._frontier, rank)
+        self._kept.clear()
+
+    def settle(self, graph: Graph, recipe: str, outputs: tuple[Output, ...], verdict: Verdict) -> None:
+        """This task has these outputs for good; what waited for it alone joins the frontier."""
         self.outputs[recipe] = outputs
         # A task that ran is settled later as unchanged; what people want to read is that it ran.
         if verdict.kind != "unchanged" or recipe not in self.verdicts:
             self.verdicts[recipe] = verdict
-        ready = []
         for follower in graph.followers[recipe]:
             self._open[follower] -= 1
             if not self._open[follower]:
-                ready.append(follower)
-        return ready
+                heapq.heappush(self._frontier, self._rank[follower])
 
-    def rank(self, recipe: str) -> int:
-        """Place of a task in the graph's order."""
-        return self._rank[recipe]
+    def in_order(self, recipes: Iterable[str]) -> list[str]:
+        """Tasks as the graph orders them."""
+        return sorted(recipes, key=self._rank.__getitem__)
 
     def fail(self, graph: Graph, recipe: str, reason: Reason) -> None:
         """This task cannot be had, and neither can what needs it."""
@@ -97,6 +101,7 @@ def decide(graph: Graph, state: State, seen: Seen, done: Settled) -> list[Action
     done.begin(graph)
     call = _Call(graph, state, seen, done)
     call.repairs()
+    call.failures()
     call.visit()
     return call.answer()
 
@@ -113,30 +118,42 @@ class _Call:
         self.others: list[str] = []
         self.free = seen.free
         self.elsewhere: dict[str, Attempt] = {}
+        self.halted = False
 
     def repairs(self) -> None:
-        """Open attempts that nobody lives to finish; the live ones of other executions are waited for."""
+        """Open attempts: those that nobody lives to finish, this execution's own, and those of others."""
         for attempt in self.state.open():
             if attempt.id not in self.seen.alive:
                 words = f"{attempt.stage}: its supervisor is gone and left no result"
                 self.actions.append(Repair(attempt, Reason(words)))
-            elif attempt.execution != self.seen.execution:
+            elif attempt.execution == self.seen.execution:
+                self.mine.append(attempt.id)
+            else:
                 self.elsewhere[attempt.key] = attempt
+
+    def failures(self) -> None:
+        """Unless told to keep going, nothing new starts once an attempt of this execution has failed for good.
+
+        Asked of the state and before the visit, so that neither the memory nor the order of tasks has a say in it.
+        """
+        if self.graph.goal.keep_going or not self.seen.execution:
+            return
+        for attempt in self.state.failures(self.seen.execution):
+            history = self.state.of_execution(self.seen.execution, attempt.recipe)
+            if history[-1].state in FINAL and history[-1].state != SUCCEEDED:
+                task = self.graph.tasks[attempt.recipe]
+                self.halted = self.halted or _try_again(task, history) is None
 
     def visit(self) -> None:
         """Go through the frontier, and what joins it on the way, in the graph's order."""
         if self.actions:
             return  # a repair may put old outs back: first that, then look again
-        heap = [(self.done.rank(recipe), recipe) for recipe in self.done.take()]
-        heapq.heapify(heap)
-        while heap:
-            _, recipe = heapq.heappop(heap)
-            for follower in self._task(self.graph.tasks[recipe]):
-                heapq.heappush(heap, (self.done.rank(follower), follower))
-            if self.free is not None and self.free < 0:
+        while self.free is None or self.free >= 0:
+            recipe = self.done.next()
+            if recipe is None:
                 break
-        for _, recipe in heap:
-            self.done.keep(recipe)
+            self._task(self.graph.tasks[recipe])
+        self.done.end()
 
     def answer(self) -> list[Action]:
         """The actions in the order they should be performed."""
@@ -145,57 +162,60 @@ class _Call:
         if self.mine or self.others:
             self.actions.append(Wait((*self.mine, *self.others), adopted=not self.mine))
         if not self.actions and self.done.failed:
-            names = tuple(self.graph.tasks[recipe].stage.name for recipe in self.done.failed)
-            self.actions.append(Stop(names, next(iter(self.done.failed.values()))))
+            failed = self.done.in_order(self.done.failed)
+            names = tuple(self.graph.tasks[recipe].stage.name for recipe in failed)
+            self.actions.append(Stop(names, self.done.failed[failed[0]]))
         return self.actions
 
-    def _task(self, task: Task) -> list[str]:
-        """Decide about one task; gives the followers that it makes ready."""
+    def _task(self, task: Task) -> None:
+        """Decide about one task whose needs are settled."""
         if task.recipe in self.done.failed:
-            return []
+            return
         history = self.state.of_execution(self.seen.execution, task.recipe) if self.seen.execution else []
         if history and history[-1].state not in FINAL:
-            self.mine.append(history[-1].id)
             self.done.keep(task.recipe)
-            return []
-        if history and history[-1].state == SUCCEEDED:
-            return self._settle(task, history[-1].outputs, Verdict("run", Reason("ran")))
-        if task.stage.frozen:
-            return self._frozen(task)
-        return self._unfinished(task, history)
+        elif history and history[-1].state == SUCCEEDED:
+            ran = self.done.verdicts.get(task.recipe, Verdict("run", Reason("ran")))
+            self._settle(task, history[-1].outputs, ran)
+        elif task.stage.frozen:
+            self._frozen(task)
+        else:
+            self._unfinished(task, history)
 
-    def _settle(self, task: Task, outputs: tuple[Output, ...], verdict: Verdict) -> list[str]:
-        if task.recipe in self.done.verdicts and verdict.kind == "run":
-            verdict = self.done.verdicts[task.recipe]
-        return self.done.settle(self.graph, task.recipe, outputs, verdict)
+    def _settle(self, task: Task, outputs: tuple[Output, ...], verdict: Verdict) -> None:
+        self.done.settle(self.graph, task.recipe, outputs, verdict)
 
-    def _frozen(self, task: Task) -> list[str]:
+    def _frozen(self, task: Task) -> None:
         names = {out.path: self._name(out.path) for out in task.stage.outs}
         if None in names.values():
             self.done.keep(task.recipe)
-            return []
+            return
         outputs = tuple(Output(path, name, 0) for path, name in names.items() if name and name != ABSENT)
-        return self._settle(task, outputs, Verdict("unchanged", Reason("frozen: its outs count as they are")))
+        self._settle(task, outputs, Verdict("unchanged", Reason("frozen: its outs count as they are")))
 
-    def _unfinished(self, task: Task, history: list[Attempt]) -> list[str]:
+    def _unfinished(self, task: Task, history: list[Attempt]) -> None:
         deps = self._deps(task)
         if isinstance(deps, _Unknown):
             self.done.keep(task.recipe)
-            return []
+            return
         absent = [path for path, name in deps if name == ABSENT]
         if absent:
-            self.done.fail(
-                self.graph, task.recipe, Reason(f"{absent[0]} does not exist and no stage makes it")
-            )
-            return []
+            self.done.fail(self.graph, task.recipe, self._absent(task, absent[0]))
+            return
         env = [dep for dep in deps if dep[0] in task.stage.env]
         key = key_of(task.stage, [dep for dep in deps if dep[0] not in task.stage.env], env)
-        reason = self._why_not_reused(task, key, history)
-        if isinstance(reason, list):
-            return reason
+        reason = self._why_not_reused(task, key, deps, history)
         if reason is not None:
-            self._run(task, key, deps, reason, history)
-        return []
+            self._run(task, key, deps, reason)
+
+    def _absent(self, task: Task, path: str) -> Reason:
+        makers = [need for item in task.inputs if item.path == path for need in item.producers]
+        if not makers:
+            return Reason(f"{path} does not exist and no stage makes it")
+        maker = self.graph.tasks[makers[0]].stage
+        if maker.frozen:
+            return Reason(f"{path} does not exist, and {maker.name}, which makes it, is frozen")
+        return Reason(f"{path} does not exist: {maker.name} did not leave it")
 
     def _deps(self, task: Task) -> list[tuple[str, str]] | _Unknown:
         """(path, name) of every dep and env file, in order."""
@@ -223,32 +243,37 @@ class _Call:
             self.looks[path] = None
         return name
 
-    def _why_not_reused(self, task: Task, key: str, history: list[Attempt]) -> Reason | list[str] | None:
-        """A reason to run; or the followers of a task that is settled; or None when it is too early to say."""
+    def _why_not_reused(
+        self, task: Task, key: str, deps: list[tuple[str, str]], history: list[Attempt]
+    ) -> Reason | None:
+        """A reason to run; None when there is none, or it is too early to say."""
         stage = task.stage
-        if history:
-            return self._again(task, history)
+        again = _try_again(task, history) if history else None
+        if history and again is None:
+            self.done.fail(self.graph, task.recipe, Reason(last_words(history[-1], "")))
+            return None
         if self.graph.goal.force:
-            return Reason("forced (-f)")
+            return again or Reason("forced (-f)")
         if stage.unconditional:
-            return Reason(
+            return again or Reason(
                 "always_changed"
                 if stage.always_changed
                 else "it declares no deps and no params, so it always runs"
             )
-        answer = self.state.answer(key)
+        answer = self.state.answer(key, stored=self.graph.goal.isolated)
+        if answer is None and self.graph.goal.isolated and self.state.answer(key):
+            return again or Reason("its outs were made before, but not kept in the store (cache: false)")
         if answer is None:
-            return why_run(stage, key, self._deps_of(task), self.state)
+            return again or why_run(stage, key, deps, self.state)
         if self.graph.goal.isolated:
-            gone = [
-                out.path for out in answer.outputs if not out.stored or out.digest in self.seen.lost_blobs
-            ]
+            gone = [out.path for out in answer.outputs if out.digest in self.seen.lost_blobs]
             if gone:
                 return Reason(f"{gone[0]} is not in the store any more")
-            return self._settle(task, answer.outputs, Verdict("reuse", Reason(f"made before by {answer.id}")))
+            self._settle(task, answer.outputs, Verdict("reuse", Reason(f"made before by {answer.id}")))
+            return None
         return self._in_place(task, answer)
 
-    def _in_place(self, task: Task, answer: Attempt) -> Reason | list[str] | None:
+    def _in_place(self, task: Task, answer: Attempt) -> Reason | None:
         """Compare the outs that lie in the project with those of the attempt that answers the key."""
         names = {out.path: self._name(out.path) for out in answer.outputs}
         if None in names.values():
@@ -256,9 +281,10 @@ class _Call:
             return None
         differing = tuple(out for out in answer.outputs if names[out.path] != out.digest)
         if not differing:
-            return self._settle(
+            self._settle(
                 task, answer.outputs, Verdict("unchanged", Reason("nothing it depends on has changed"))
             )
+            return None
         for out in differing:
             what = "is missing" if names[out.path] == ABSENT else "was edited"
             if not out.stored:
@@ -273,26 +299,9 @@ class _Call:
         self.done.keep(task.recipe)
         return None
 
-    def _again(self, task: Task, history: list[Attempt]) -> Reason | None:
-        """After an attempt of this execution that did not succeed: try again, or give up."""
-        last, retry = history[-1], task.stage.retry
-        cause = "lost" if last.state == LOST else last.detail
-        tried = len(history)
-        limit = max(retry.times if cause in retry.on else 0, _LOST_AGAIN if last.state == LOST else 0)
-        if last.state == CANCELLED or tried > limit:
-            self.done.fail(self.graph, task.recipe, Reason(last_words(last, "")))
-            return None
-        return Reason(f"try {tried + 1} of {limit + 1} after {cause}")
-
-    def _deps_of(self, task: Task) -> list[tuple[str, str]]:
-        deps = self._deps(task)
-        return [] if isinstance(deps, _Unknown) else deps
-
-    def _run(
-        self, task: Task, key: str, deps: list[tuple[str, str]], reason: Reason, history: list[Attempt]
-    ) -> None:
+    def _run(self, task: Task, key: str, deps: list[tuple[str, str]], reason: Reason) -> None:
         self.done.keep(task.recipe)
-        if self.done.failed and not self.graph.goal.keep_going:
+        if self.halted:
             return
         holder = self.seen.held.get(key)
         other = self.elsewhere.get(key)
@@ -309,6 +318,19 @@ class _Call:
         self.done.verdicts[task.recipe] = Verdict("run", reason)
         uses = [out for need in task.needs for out in self.done.outputs[need] if _touches(out.path, task)]
         self.actions.append(Run(task, key, self.state.epoch(key) + 1, reason, tuple(deps), tuple(uses)))
+
+
+def _try_again(task: Task, history: list[Attempt]) -> Reason | None:
+    """The reason for one more attempt after one that did not succeed; None to give up."""
+    last, retry = history[-1], task.stage.retry
+    lost = last.state == LOST
+    cause = "lost" if lost else last.detail
+    # Supervisors that died leave the stage its own tries, and the other way round.
+    tried = sum((attempt.state == LOST) == lost for attempt in history)
+    limit = max(retry.times if cause in retry.on else 0, _LOST_AGAIN if lost else 0)
+    if last.state == CANCELLED or tried > limit:
+        return None
+    return Reason(f"try {tried + 1} of {limit + 1} after {cause}")
 
 
 def _touches(path: str, task: Task) -> bool:
@@ -331,7 +353,7 @@ def forecast(graph: Graph, state: State, done: Settled) -> Mapping[str, Verdict]
             first = next(
                 graph.tasks[need].stage.name for need in task.needs if verdicts[need].kind in ("run", "wait")
             )
-            own = why_run(task.stage, "", [], state).details
+            own = why_run(task.stage, "", None, state).details
             verdict = Verdict("run", Reason(f"{first} runs first and may change what this stage reads", own))
         verdicts[recipe] = verdict
     return verdicts

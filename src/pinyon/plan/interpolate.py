@@ -15,6 +15,8 @@ from pinyon.errors import PlanError
 
 _EXPRESSION = re.compile(r"(?<!\\)\$\{\s*([^{}]*?)\s*\}")
 _STEP = re.compile(r"\.?([^.\[\]]+)|\[([^\[\]]+)\]")
+_PATH = re.compile(r"[^.\[\]]+(\.[^.\[\]]+|\[[^.\[\]]+\])*")
+_PLAIN = re.compile(r"[\w.\[\]-]+")
 _MISSING = object()
 
 
@@ -49,11 +51,13 @@ def resolve_command(text: str, context: Mapping[str, Any], where: Callable[[], s
 def look_up(context: Mapping[str, Any], expression: str, where: Callable[[], str]) -> Any:
     """The value of ``a.b.c``, ``a[0].b`` or ``a.0.b``."""
     value: Any = context
-    if not expression:
-        raise PlanError("an expression ${} is empty", where=where(), next="name a parameter in it")
+    if not _PATH.fullmatch(expression):
+        raise _no_name(f"${{{expression}}}", where)
     for match in _STEP.finditer(expression):
         step = match[1] or match[2]
         found = child(value, step)
+        if found is _MISSING and not _PLAIN.fullmatch(expression):
+            raise _no_name(f"${{{expression}}}", where)
         if found is _MISSING:
             raise _unknown(value, step, expression, where())
         value = found
@@ -109,12 +113,7 @@ def _text(text: str, context: Mapping[str, Any], where: Callable[[], str]) -> An
 
 def _unescape(value: str, source: str, where: Callable[[], str]) -> str:
     if re.search(r"(?<!\\)\$\{", _EXPRESSION.sub("", source)):
-        raise PlanError(
-            f"'{source.strip()}' has an expression that is not a name",
-            where=where(),
-            why="${…} holds the name of a parameter",
-            next="write \\${ for a literal ${, as the shell's ${V:-x} needs",
-        )
+        raise _no_name(source.strip(), where)
     return value.replace("\\${", "${")
 
 
@@ -154,6 +153,15 @@ def _option_text(value: Any, expression: str, where: Callable[[], str]) -> str:
 def _quote(text: str) -> str:
     # A value with blanks must stay one word; single quotes are the only ones a shell does not look into.
     return text if re.fullmatch(r"[\w@%+=:,./-]+", text) else "'" + text.replace("'", "'\"'\"'") + "'"
+
+
+def _no_name(text: str, where: Callable[[], str]) -> PlanError:
+    return PlanError(
+        f"'{text}' has an expression that is not a name",
+        where=where(),
+        why="${…} holds the name of a parameter",
+        next="write \\${ for a literal ${, as the shell's ${V:-x} needs",
+    )
 
 
 def _unknown(value: Any, step: str, expression: str, where: str) -> PlanError:

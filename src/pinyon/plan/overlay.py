@@ -7,15 +7,16 @@ from typing import Any
 
 from pinyon.errors import PlanError
 from pinyon.plan.interpolate import get_path, nearest
+from pinyon.plan.paths import join
 from pinyon.plan.resolve import DEFAULT_PARAMS, dotted_names
 
 Overrides = Sequence[tuple[str, Any]]
 
 
 def split(key: str) -> tuple[str, str]:
-    """``file:a.b`` or ``a.b`` (of params.yaml) → (file, dotted name)."""
+    """``file:a.b`` or ``a.b`` (of params.yaml) → (file as a normal path, dotted name)."""
     file, colon, name = key.rpartition(":")
-    return (file, name) if colon else (DEFAULT_PARAMS, key)
+    return (join("", file), name) if colon else (DEFAULT_PARAMS, key)
 
 
 def files_of(overrides: Overrides) -> list[str]:
@@ -43,20 +44,21 @@ def apply(read: Mapping[str, Any], overrides: Overrides) -> Mapping[str, Any]:
                 f"-S {key}={value}: {name} is {_kind(old)} in {file}, not {_kind(value)}",
                 next=f"give {_kind(old)}",
             )
-        files[file] = _put(files[file], name, value)
+        # The same way as `get_path` went: a key that holds the dots itself wins, but only at the top.
+        whole = isinstance(files[file], Mapping) and name in files[file]
+        files[file] = _put(files[file], [name] if whole else name.split("."), value)
     return files
 
 
-def _put(content: Any, name: str, value: Any) -> Any:
+def _put(content: Any, steps: list[str], value: Any) -> Any:
+    if not steps:
+        return value
+    step, *rest = steps
     if isinstance(content, Mapping):
-        if name in content:
-            return {**content, name: value}
-        head, _, rest = name.partition(".")
-        key = next(key for key in content if str(key) == head)
+        key = step if step in content else next(key for key in content if str(key) == step)
         return {**content, key: _put(content[key], rest, value)}
-    head, _, rest = name.partition(".")
     items = list(content)
-    items[int(head)] = _put(items[int(head)], rest, value) if rest else value
+    items[int(step)] = _put(items[int(step)], rest, value)
     return items
 
 

@@ -25,7 +25,7 @@ def join(base: str, path: str) -> str:
 
 def outside(path: str) -> bool:
     """Whether a normalised path leaves the project."""
-    return path.startswith("/") or path == ".." or path.startswith("../")
+    return path == ".." or path.startswith(("/", "../"))
 
 
 def parents(path: str) -> Iterator[str]:
@@ -34,5 +34,5 @@ def parents(path: str) -> Iterator[str]:
         path = path.rpartition("/")[0]
         if path:
             yield path
-    if path not in (".", "") and not path.startswith(".."):
+    if path not in (".", "") and not outside(path):
         yield "."

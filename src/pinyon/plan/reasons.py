@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pinyon.model.canonical import canonical
 from pinyon.model.graph import Stage
 from pinyon.model.outcome import CANCELLED, LOST, SUCCEEDED, Attempt
 from pinyon.plan.actions import Reason
@@ -14,22 +15,27 @@ Pairs = Iterable[tuple[str, str]]
 
 
 def inputs_of(stage: Stage, deps: Pairs) -> dict[str, Any]:
-    """What an intent records of a stage's inputs (docs/FORMAT.md §4), and `why_run` later compares."""
+    """What an intent records of a stage's inputs (docs/FORMAT.md §4), and `why_run` later compares.
+
+    ``deps`` holds the env files too, as `pinyon.plan.actions.Run` does.
+    """
+    rows = [[path, name] for path, name in deps]
     return {
         "command": [stage.command.kind, *stage.command.parts],
         "wdir": stage.wdir,
         "params": [[p.file, p.name, p.value] for p in stage.params],
-        "deps": [[path, name] for path, name in deps],
+        "deps": [row for row in rows if row[0] not in stage.env],
         "outs": [out.path for out in stage.outs],
+        "env": [row for row in rows if row[0] in stage.env],
     }
 
 
-def why_run(stage: Stage, key: str, deps: Pairs, state: State) -> Reason:
-    """The reason to run a stage that no attempt answers for. ``deps`` empty: they are not known yet, do not compare."""
+def why_run(stage: Stage, key: str, deps: Pairs | None, state: State) -> Reason:
+    """The reason to run a stage that no attempt answers for. ``deps`` None: they are not known yet, do not compare."""
     before = state.latest(stage.name)
     if before is None:
         return Reason("never ran before")
-    details = tuple(_changes(before.inputs, inputs_of(stage, deps)))
+    details = tuple(_changes(before.inputs, inputs_of(stage, deps or ()), with_files=deps is not None))
     if details:
         return Reason(details[0] + (f" (and {len(details) - 1} more)" if len(details) > 1 else ""), details)
     if before.key == key and before.state != SUCCEEDED:
@@ -50,16 +56,18 @@ def last_words(attempt: Attempt, subject: str = "its last attempt") -> str:
     return f"{subject} {state}: {cause}" if cause else f"{subject} {state}"
 
 
-def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterable[str]:
+def _changes(before: Mapping[str, Any], now: Mapping[str, Any], *, with_files: bool) -> Iterable[str]:
     if not before:
         return
     yield from _params(before.get("params", ()), now["params"])
-    if now["deps"]:
-        yield from _deps(
-            {path: name for path, name in before.get("deps", ())}, {path: name for path, name in now["deps"]}
-        )
-    if before.get("command") != now["command"]:
-        yield f"command changed: {_short(' '.join(before.get('command', [''])[1:]))} → {_short(' '.join(now['command'][1:]))}"
+    if with_files:
+        yield from _files("dep", dict(before.get("deps", ())), dict(now["deps"]))
+        yield from _files("env", dict(before.get("env", ())), dict(now["env"]))
+    kind, *words = before.get("command", [""])
+    if words != now["command"][1:]:
+        yield f"command changed: {_short(' '.join(words))} → {_short(' '.join(now['command'][1:]))}"
+    elif kind != now["command"][0]:
+        yield f"command changed: now {'in' if now['command'][0] == 'shell' else 'without'} a shell"
     if before.get("wdir") != now["wdir"]:
         yield f"wdir changed: {before.get('wdir')} → {now['wdir']}"
     old, new = set(before.get("outs", ())), set(now["outs"])
@@ -76,18 +84,18 @@ def _params(before: Iterable[list[Any]], now: Iterable[list[Any]]) -> Iterable[s
             yield f"new parameter {label} = {_short(new[file, name])}"
         elif (file, name) not in new:
             yield f"parameter {label} is no longer declared"
-        elif old[file, name] != new[file, name]:
+        elif canonical(old[file, name]) != canonical(new[file, name]):  # as keys compare: True is not 1
             yield f"parameter {label}: {_short(old[file, name])} → {_short(new[file, name])}"
 
 
-def _deps(old: Mapping[str, str], new: Mapping[str, str]) -> Iterable[str]:
+def _files(what: str, old: Mapping[str, str], new: Mapping[str, str]) -> Iterable[str]:
     for path in sorted(old.keys() | new.keys()):
         if path not in old:
-            yield f"new dep {path}"
+            yield f"new {what} {path}"
         elif path not in new:
-            yield f"dep {path} is no longer declared"
+            yield f"{what} {path} is no longer declared"
         elif old[path] != new[path]:
-            yield f"dep {path} changed: {_digest(old[path])} → {_digest(new[path])}"
+            yield f"{what} {path} changed: {_digest(old[path])} → {_digest(new[path])}"
 
 
 def _digest(name: str) -> str:

@@ -15,7 +15,7 @@ from pinyon.plan.paths import join, outside
 DEFAULT_PARAMS = "params.yaml"
 
 
-class Missing(Exception):
+class UnreadFileError(Exception):
     """A parameter file is needed that has not been read yet."""
 
     def __init__(self, path: str) -> None:
@@ -29,32 +29,51 @@ class Files(NamedTuple):
     read: Mapping[str, Any]
 
     def get(self, path: str) -> Any:
-        """Content of a file; `Missing` when nobody has read it."""
+        """Content of a file; `UnreadFileError` when nobody has read it."""
         if path not in self.read:
-            raise Missing(path)
+            raise UnreadFileError(path)
         return self.read[path]
 
 
 def context_of(base: str, variables: Sequence[Any], files: Files) -> dict[str, Any]:
     """What ``${…}`` can see in a directory: its params.yaml, then each entry of ``vars`` (a file or a map)."""
-    merged: dict[str, Any] = {}
     default = join(base, DEFAULT_PARAMS)
     content = files.get(default)
-    if isinstance(content, Mapping):
-        merged.update(content)
+    return _extended(content if isinstance(content, Mapping) else {}, base, variables, files, default)
+
+
+def _extended(
+    context: Mapping[str, Any], base: str, variables: Sequence[Any], files: Files, default: str
+) -> dict[str, Any]:
+    """A context with entries of ``vars`` in it; ``default`` is the file that it began with."""
+    merged = dict(context)
     for entry in variables:
         if isinstance(entry, Mapping):
             _merge(merged, entry, "vars")
             continue
-        path = join(base, str(entry).partition(":")[0])
+        file, _, picked = str(entry).partition(":")
+        path = join(base, file)
         content = files.get(path)
         if content is None:
             raise PlanError(
                 f"vars names {path}, which does not exist", next=f"write {path} or remove it from vars"
             )
         if path != default:
-            _merge(merged, content, path)
+            _merge(merged, _pick(content, path, picked), path)
     return merged
+
+
+def _pick(content: Any, path: str, picked: str) -> Mapping[str, Any]:
+    """Of a file in ``vars`` the keys that ``file:a,b`` names; all of it when none are named."""
+    if not isinstance(content, Mapping):
+        raise PlanError(f"{path} holds no map", why="vars are names with values")
+    names = [name.strip() for name in picked.split(",")] if picked else list(content)
+    for name in names:
+        if name not in content:
+            raise PlanError(
+                f"vars asks {path} for '{name}', which it does not have", why=nearest(name, list(content))
+            )
+    return {name: content[name] for name in names}
 
 
 def _merge(target: dict[str, Any], extra: Mapping[str, Any], source: str) -> None:
@@ -75,7 +94,7 @@ def resolve_stage(template: StageTemplate, context: Mapping[str, Any], files: Fi
 
     Raises:
         PlanError: an unknown or ill-typed value; names file and line.
-        Missing: a parameter file must be read first.
+        UnreadFileError: a parameter file must be read first.
     """
     body = template.body
 
@@ -87,6 +106,8 @@ def resolve_stage(template: StageTemplate, context: Mapping[str, Any], files: Fi
         )
 
     wdir = join(template.base, _text(template, "wdir", value("wdir", ".")))
+    if body.get("vars"):
+        context = _extended(context, wdir, body["vars"], files, join(template.base, DEFAULT_PARAMS))
     return Stage(
         name=template.name,
         command=_command(template, context),

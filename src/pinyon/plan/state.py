@@ -13,8 +13,11 @@ ABSENT = "absent"
 class State(Protocol):
     """A lazy view of the folded journals. Look-ups cost by key, never by history."""
 
-    def answer(self, key: str) -> Attempt | None:
-        """The attempt whose outputs answer this key: succeeded, reusable, outputs believed; None if there is none."""
+    def answer(self, key: str, *, stored: bool = False) -> Attempt | None:
+        """The attempt whose outputs answer this key: succeeded, reusable, outputs believed; None if there is none.
+
+        ``stored``: only one of which every out is in the store, for those who cannot find it in the project.
+        """
         ...
 
     def epoch(self, key: str) -> int:
@@ -27,6 +30,10 @@ class State(Protocol):
 
     def of_execution(self, execution: str, recipe: str) -> list[Attempt]:
         """Attempts of this execution at this recipe, in order."""
+        ...
+
+    def failures(self, execution: str) -> Iterable[Attempt]:
+        """Attempts of this execution that ended without success."""
         ...
 
     def open(self) -> Iterable[Attempt]:

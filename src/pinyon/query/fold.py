@@ -20,12 +20,12 @@ _EXECUTION_KINDS = frozenset({"execution", "finished"})
 
 
 def subject(event: Event) -> tuple[str, str] | None:
-    """What a record is about: ("attempt" or "execution", id); None for kinds that the fold does not keep."""
-    if event.kind in _ATTEMPT_KINDS:
-        return "attempt", event.body["attempt"]
-    if event.kind in _EXECUTION_KINDS:
-        return "execution", event.body["execution"]
-    return None
+    """What a record is about: ("attempt" or "execution", id); None for what the fold does not keep."""
+    about = (
+        "attempt" if event.kind in _ATTEMPT_KINDS else "execution" if event.kind in _EXECUTION_KINDS else ""
+    )
+    name = event.body.get(about)
+    return (about, name) if isinstance(name, str) else None
 
 
 def join(document: Document, event: Event) -> Document:
@@ -33,6 +33,13 @@ def join(document: Document, event: Event) -> Document:
     old = document.get(event.kind)
     if old is None or (event.writer, event.seq) < (old[0], old[1]):
         document[event.kind] = [event.writer, event.seq, event.ts, event.body]
+    return document
+
+
+def merge(document: Document, other: Document) -> Document:
+    """The document with everything of another one about the same in it."""
+    for kind, (writer, seq, ts, body) in other.items():
+        join(document, Event(writer, seq, kind, ts, body))
     return document
 
 

@@ -10,9 +10,9 @@ import contextlib
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pinyon.model.event import Event
 from pinyon.model.ids import ProcessId, boot_id
@@ -20,6 +20,7 @@ from pinyon.model.outcome import FINAL, Attempt
 from pinyon.query.fold import Document, attempt_of, join, subject
 from pinyon.store.protocol import Journals
 
+_T = TypeVar("_T")
 _VERSION = "2"
 _SCHEMA = """
 create table meta (key text primary key, value text) without rowid;
@@ -37,6 +38,8 @@ create table durable (writer text primary key, through integer) without rowid;
 # A directory's time stamp moves in steps of the kernel's clock: a listing this fresh may have missed a file of the
 # same step.
 _RACY_NS = 2_000_000_000
+# Seconds to wait for another process that holds the index.
+_PATIENCE = 30.0
 
 
 class Index:
@@ -49,31 +52,50 @@ class Index:
         self._durable: dict[str, int] | None = None
 
     def _connect(self) -> sqlite3.Connection:
-        for _ in range(2):
+        deadline = time.monotonic() + _PATIENCE
+        spoilt = 0
+        while True:
+            db = self._open()
             try:
-                db = self._open()
-                if (
-                    dict(db.execute("select key, value from meta where key in ('version', 'boot')"))
-                    == _stamp()
-                ):
+                if self._ready(db) or spoilt > 1:
                     return db
-                db.close()
-            except sqlite3.DatabaseError:
-                pass
+                spoilt += 1
+            except sqlite3.DatabaseError as error:
+                spoilt += not _busy(error)
+                if spoilt > 2 or time.monotonic() > deadline:
+                    db.close()
+                    raise
+                if _busy(error):
+                    db.close()
+                    time.sleep(0.01)
+                    continue
+            db.close()
             self._discard()
-        return self._open()
 
     def _open(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        db = sqlite3.connect(self._path, timeout=30, isolation_level=None, check_same_thread=False)
-        db.execute("pragma journal_mode = wal")
+        return sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+
+    def _ready(self, db: sqlite3.Connection) -> bool:
+        """Make the tables if there are none; whether they are of this version and this boot."""
+        if db.execute("pragma journal_mode").fetchone()[0] != "wal":
+            db.execute("pragma journal_mode = wal")
         db.execute("pragma synchronous = off")
-        if not db.execute("select 1 from sqlite_master where name = 'meta'").fetchone():
-            with contextlib.suppress(sqlite3.OperationalError):  # another process makes it at the same time
-                db.executescript(f"begin immediate; {_SCHEMA}")
+        if not _made(db):
+            self._make(db)
+        return dict(db.execute("select key, value from meta where key in ('version', 'boot')")) == _stamp()
+
+    def _make(self, db: sqlite3.Connection) -> None:
+        db.execute("begin immediate")
+        try:
+            if not _made(db):  # another process may have been quicker
+                for statement in _SCHEMA.split(";"):
+                    db.execute(statement)
                 db.executemany("insert into meta values (?, ?)", _stamp().items())
-                db.execute("commit")
-        return db
+            db.execute("commit")
+        except BaseException:
+            db.execute("rollback")
+            raise
 
     def _discard(self) -> None:
         for suffix in ("", "-wal", "-shm"):
@@ -87,11 +109,36 @@ class Index:
 
     def catch_up(self) -> int:
         """Fold what journals have gained since the last time; gives the number of new records."""
-        if not any(self._grown()):
+        return self._sound(self._catch_up)
+
+    def _sound(self, ask: Callable[[], _T]) -> _T:
+        """An answer of the index; if damage comes to light on the way, of one that is made again from the journals."""
+        try:
+            return ask()
+        except sqlite3.DatabaseError as error:
+            if _busy(error):
+                raise
+        self._db.close()
+        self._discard()
+        self._db = self._connect()
+        self._catch_up()
+        return ask()
+
+    def _rows(self, sql: str, *values: object) -> list[Any]:
+        return self._sound(lambda: self._db.execute(sql, values).fetchall())
+
+    def _catch_up(self) -> int:
+        self._durable = None  # another process may have folded meanwhile
+        stamp = self._journals.stamp()
+        if not self._new_segments(stamp) and not any(self._grown()):
+            self._listed(stamp)
             return 0
         # Everything under one write lock: two processes that fold at once would overwrite each other's documents.
         self._db.execute("begin immediate")
         try:
+            # Known from now on, empty ones too: nothing but its size will tell that one of them grows.
+            rows = [(name, 0, 0, "") for name in self._new_segments(stamp)]
+            self._db.executemany("insert into segments values (?,?,?,?)", rows)
             batch = _Batch(self._db)
             for name, offset, process, size in self._grown():
                 if size == offset:
@@ -99,18 +146,18 @@ class Index:
                 else:
                     self._read(name, offset, process, batch)
             batch.write()
+            self._listed(stamp)
             self._db.execute("commit")
         except BaseException:
-            self._db.execute("rollback")
+            with contextlib.suppress(sqlite3.DatabaseError):  # the first error is the one that counts
+                self._db.execute("rollback")
             raise
-        self._durable = None
         return batch.count
 
     def _grown(self) -> Iterator[tuple[str, int, str, int]]:
         """Segments that are longer than what was folded, or whose writer has died: name, offset, process, size."""
-        known = list(self._db.execute("select name, offset, process from segments where not final"))
-        known += [(name, 0, "") for name in self._new_segments()]
-        for name, offset, process in sorted(known):
+        known = self._db.execute("select name, offset, process from segments where not final order by name")
+        for name, offset, process in known.fetchall():
             size = self._journals.size(name)
             if size > offset or (process and _dead(process)):
                 yield name, offset, process, size
@@ -128,47 +175,53 @@ class Index:
             batch.add(event)
         batch.segments[name] = (offset, int(final or dead), process)
 
-    def _new_segments(self) -> list[str]:
-        stamp = self._journals.stamp()
-        told = json.dumps(stamp)
+    def _new_segments(self, stamp: tuple[int, ...]) -> list[str]:
+        """Segments that are not known; ``stamp`` is from before the call."""
         row = self._db.execute("select value from meta where key = 'journals'").fetchone()
-        if row and row[0] == told:
+        if row and row[0] == json.dumps(stamp):
             return []
         known = {name for (name,) in self._db.execute("select name from segments")}
-        new = [name for name in self._journals.segments() if name not in known]
+        return [name for name in self._journals.segments() if name not in known]
+
+    def _listed(self, stamp: tuple[int, ...]) -> None:
+        """Every segment of a directory with this stamp is known: until it changes, nobody need list it again."""
         if stamp and time.time_ns() - stamp[-1] > _RACY_NS:
-            self._db.execute("insert or replace into meta values ('journals', ?)", (told,))
-        return new
+            self._db.execute("insert or replace into meta values ('journals', ?)", (json.dumps(stamp),))
 
     def growing(self) -> list[str]:
         """Segments that may still get records: the only ones a later call must look at."""
-        return [name for (name,) in self._db.execute("select name from segments where not final")]
+        return [name for (name,) in self._rows("select name from segments where not final")]
+
+    def process(self, writer: str) -> ProcessId | None:
+        """The process behind a writer; None when its ``opened`` is not known."""
+        found = self._rows(
+            "select process from segments where name > ? and name < ? and process != ''",
+            f"{writer}.",
+            f"{writer}/",
+        )
+        return ProcessId(*json.loads(found[0][0])) if found else None
 
     # -- asking ---------------------------------------------------------------------------------------------------------
 
     def attempts(self, where: str, *values: object) -> list[Attempt]:
         """Attempts by a condition over the columns of the index, in (epoch, id) order."""
-        rows = self._db.execute(f"select id, doc from attempts where {where} order by epoch, id", values)
-        found = (self._attempt(name, json.loads(doc)) for name, doc in rows.fetchall())
+        rows = self._rows(f"select id, doc from attempts where {where} order by epoch, id", *values)
+        found = (self._attempt(name, json.loads(doc)) for name, doc in rows)
         return [attempt for attempt in found if attempt is not None]
 
     def document(self, name: str) -> Document:
         """All that is known of one attempt; empty when nothing is."""
-        row = self._db.execute("select doc from attempts where id = ?", (name,)).fetchone()
-        return json.loads(row[0]) if row else {}
+        rows = self._rows("select doc from attempts where id = ?", name)
+        return json.loads(rows[0][0]) if rows else {}
 
     def epoch(self, key: str) -> int:
         """The highest epoch at a key."""
-        return int(
-            self._db.execute("select coalesce(max(epoch), 0) from attempts where key = ?", (key,)).fetchone()[
-                0
-            ]
-        )
+        return int(self._rows("select coalesce(max(epoch), 0) from attempts where key = ?", key)[0][0])
 
     def executions(self, where: str = "1", *values: object) -> list[tuple[str, Document]]:
         """Executions, newest first (by their clocks, for people)."""
-        rows = self._db.execute(f"select id, doc from executions where {where} order by ts desc, id", values)
-        return [(name, json.loads(doc)) for name, doc in rows.fetchall()]
+        rows = self._rows(f"select id, doc from executions where {where} order by ts desc, id", *values)
+        return [(name, json.loads(doc)) for name, doc in rows]
 
     def _attempt(self, name: str, document: Document) -> Attempt | None:
         return attempt_of(name, document, durable=self.is_durable(document))
@@ -178,7 +231,7 @@ class Index:
         if "ended" not in document:
             return True
         if self._durable is None:
-            self._durable = dict(self._db.execute("select writer, through from durable").fetchall())
+            self._durable = dict(self._rows("select writer, through from durable"))
         writer, seq = document["ended"][:2]
         return bool(self._durable.get(writer, -1) >= seq)
 
@@ -246,6 +299,15 @@ def _attempt_row(name: str, document: Document) -> tuple[Any, ...]:
 
 def _first_ts(document: Document) -> float:
     return min((record[2] for record in document.values()), default=0.0)
+
+
+def _made(db: sqlite3.Connection) -> bool:
+    return db.execute("select 1 from sqlite_master where name = 'meta'").fetchone() is not None
+
+
+def _busy(error: sqlite3.DatabaseError) -> bool:
+    """Whether somebody else holds the file; anything else means that it is spoilt."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def _dead(process: str) -> bool:

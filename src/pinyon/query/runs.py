@@ -47,7 +47,7 @@ class RunRow(NamedTuple):
 
 def list_runs(index: Index, stage: str | None = None) -> list[RunRow]:
     """All runs, or one stage's, the newest last (by their hosts' clocks: for people)."""
-    found = index.attempts("stage = ?", stage) if stage else index.attempts("key != ''")
+    found = index.attempts("stage = ?", stage) if stage is not None else index.attempts("key != ''")
     by_key: dict[str, list[Attempt]] = {}
     for attempt in found:
         by_key.setdefault(attempt.key, []).append(attempt)
@@ -62,7 +62,7 @@ def _row(attempts: list[Attempt]) -> RunRow:
         tuple((o.path, o.digest) for o in a.outputs) for a in attempts if a.state == SUCCEEDED and a.reusable
     }
     params = {
-        (name if file == "params.yaml" else f"{file}:{name}") or file: value
+        (name and (name if file == "params.yaml" else f"{file}:{name}")) or file: value
         for file, name, value in last.inputs.get("params", ())
     }
     return RunRow(
@@ -86,19 +86,22 @@ def status(attempt: Attempt) -> str:
 
 
 def find(index: Index, name: str) -> list[Attempt]:
-    """Attempts by attempt id, run id, key, any unique beginning of those, or stage name (then of its newest run).
+    """Attempts of one run: by stage name (then of its newest run), attempt id, run id, key, or a beginning of those.
 
     Raises:
-        PlanError: nothing is called so.
+        PlanError: nothing is called so, or more than one run.
     """
+    if name and (rows := list_runs(index, name)):
+        return index.attempts("key = ? and stage = ?", rows[-1].attempt.key, name)
     if name.startswith("a-"):
-        found = index.attempts("id >= ? and id < ?", name, name + "~")
+        found = index.attempts("id >= ? and id < ? and key != ''", name, name + "~")
     else:
         prefix = name.removeprefix("r-")
         found = index.attempts("key >= ? and key < ?", prefix, prefix + "~") if _is_hex(prefix) else []
-    if not found:
-        rows = list_runs(index, name)
-        found = index.attempts("key = ? and stage = ?", rows[-1].attempt.key, name) if rows else []
+    runs = list(dict.fromkeys(run_id(attempt.key) for attempt in found))
+    if len(runs) > 1:
+        some = ", ".join(runs[:5]) + (", …" if len(runs) > 5 else "")
+        raise PlanError(f"'{name}' could be several runs: {some}", next="write more of the name")
     if not found:
         raise PlanError(f"no run, attempt or stage '{name}' is known here", next="pinyon runs")
     return found

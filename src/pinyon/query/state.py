@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pinyon.model.event import Event
 from pinyon.model.ids import boot_id
 from pinyon.model.outcome import FINAL, SUCCEEDED, Attempt
-from pinyon.query.fold import Document, attempt_of, join, subject
+from pinyon.query.fold import Document, attempt_of, join, merge, subject
 from pinyon.query.index import Index
 
 
@@ -23,6 +23,7 @@ class ProjectState:
         self._live: dict[str, Attempt] = {}
         self._by_key: dict[str, set[str]] = {}
         self._by_task: dict[tuple[str, str], set[str]] = {}
+        self._failures: dict[str, dict[str, Attempt]] = {}
         self._latest: dict[str, str] = {}
         self._open: dict[str, Attempt] | None = None
 
@@ -37,12 +38,19 @@ class ProjectState:
         attempt = attempt_of(name, join(self._documents[name], event))
         if attempt is None:
             return
-        opened = self._open_attempts()
+        self._keep(attempt)
+        if event.kind == "intent":
+            self._latest[attempt.stage] = name
+
+    def _keep(self, attempt: Attempt) -> None:
+        name, opened = attempt.id, self._open_attempts()
         self._live[name] = attempt
         self._by_key.setdefault(attempt.key, set()).add(name)
         self._by_task.setdefault((attempt.execution, attempt.recipe), set()).add(name)
-        if event.kind == "intent":
-            self._latest[attempt.stage] = name
+        failures = self._failures.setdefault(attempt.execution, {})
+        failures.pop(name, None)
+        if attempt.state in FINAL and attempt.state != SUCCEEDED:
+            failures[name] = attempt
         if attempt.state in FINAL:
             opened.pop(name, None)
         else:
@@ -50,8 +58,13 @@ class ProjectState:
 
     def refresh(self) -> None:
         """Take in what other executions have written meanwhile."""
-        if self._index.catch_up():
-            self._open = None
+        self._index.catch_up()
+        self._open = None  # whoever folded it, we or another process
+        for name, document in self._documents.items():
+            if "ended" not in document and (
+                attempt := attempt_of(name, merge(document, self._index.document(name)))
+            ):
+                self._keep(attempt)
 
     def attempt(self, name: str) -> Attempt | None:
         """One attempt by id."""
@@ -63,12 +76,14 @@ class ProjectState:
         """Every attempt at a key."""
         return self._at("key = ?", (key,), self._by_key.get(key))
 
-    def answer(self, key: str) -> Attempt | None:
+    def answer(self, key: str, *, stored: bool = False) -> Attempt | None:
         """See `pinyon.plan.state.State.answer`."""
         good = [
             a
-            for a in self._at("key = ?", (key,), self._by_key.get(key))
-            if a.state == SUCCEEDED and a.reusable
+            for a in self.at(key)
+            if a.state == SUCCEEDED
+            and a.reusable
+            and not (stored and any(not out.stored for out in a.outputs))
         ]
         good.sort(key=lambda a: (not a.forced, -a.epoch if a.forced else a.epoch, a.id))
         return next((attempt for attempt in good if self._believe(attempt)), None)
@@ -90,6 +105,10 @@ class ProjectState:
         """See `pinyon.plan.state.State.of_execution`. An execution's attempts are all of this driver's making."""
         names = self._by_task.get((execution, recipe), ())
         return sorted((self._live[name] for name in names), key=lambda attempt: attempt.order)
+
+    def failures(self, execution: str) -> Iterable[Attempt]:
+        """See `pinyon.plan.state.State.failures`. Like `of_execution`, for executions of this driver's making."""
+        return list(self._failures.get(execution, {}).values())
 
     def open(self) -> Iterable[Attempt]:
         """See `pinyon.plan.state.State.open`."""

@@ -23,15 +23,16 @@ def describe(index: Index) -> dict[str, Any]:
         }
         for attempt in index.attempts("open")
     ]
-    newest = index.executions()[:1]
-    return {"open": opened, "last": _execution(*newest[0], opened) if newest else None}
+    newest = next(((name, found) for name, found in index.executions() if "execution" in found), None)
+    return {"open": opened, "last": _execution(index, *newest, opened) if newest else None}
 
 
-def _execution(name: str, document: Document, opened: list[dict[str, Any]]) -> dict[str, Any]:
-    _, _, started, body = document["execution"]
+def _execution(index: Index, name: str, document: Document, opened: list[dict[str, Any]]) -> dict[str, Any]:
+    writer, _, started, body = document["execution"]
     finished = document["finished"][3] if "finished" in document else None
     mine = [row["status"] for row in opened if row["execution"] == name]
-    running = any(state != LOST for state in mine)
+    driver = index.process(writer)
+    running = any(state != LOST for state in mine) or (driver is not None and driver.alive() is not False)
     return {
         "execution": name,
         "state": finished["state"] if finished else "RUNNING" if running else LOST,

@@ -1,0 +1,6 @@
+"""Examples are the same at every run, and a busy machine is no failure."""
+
+from hypothesis import settings
+
+settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
+settings.load_profile("repeatable")
