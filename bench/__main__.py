@@ -38,7 +38,7 @@ def main() -> None:
     tools.quiet_peers()
     for name in asked.cases or CASES:
         scratch = Path(tempfile.mkdtemp(prefix="pinyon-bench-", dir=asked.scratch))
-        os.environ["XDG_CACHE_HOME"] = str(scratch / "cache")
+        os.environ.update(XDG_CACHE_HOME=str(scratch / "cache"), DVC_SITE_CACHE_DIR=str(scratch / "dvc"))
         try:
             facts = machine.facts(scratch)
             title = (CASES[name].__doc__ or name).partition("\n")[0]

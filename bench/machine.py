@@ -22,7 +22,7 @@ def facts(scratch: Path) -> dict[str, str]:
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "CPU": f"{os.cpu_count()} × {_cpu('model name')}, {', '.join(_flags()) or 'none'} of {', '.join(_FLAGS)}",
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB",
-        "load at the start": " ".join(f"{load:.2f}" for load in os.getloadavg()),
+        "load": " ".join(f"{load:.2f}" for load in os.getloadavg()),
         "file system": _file_system(scratch),
         "kernel": f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}",
         "source": _source(),

@@ -14,7 +14,8 @@ _INTRODUCTION = """\
 # Benchmarks
 
 Written by `scripts/bench`; `bench/__init__.py` says how. ms without `wall` are CPU milliseconds of the whole process
-tree; × is the median of pairwise ratios of interleaved runs; n is the number of runs.
+tree; × is the median of pairwise ratios of interleaved runs; n is the number of runs. In `cold`, make is told to start a
+shell for each command, as Pinyon's stages ask for; by default it would start a plain `cp` without one.
 """
 
 Case = dict[str, Any]  # {"title", "machine", "rows"}
@@ -60,7 +61,10 @@ def record(folder: Path, cases: dict[str, Case]) -> None:
     store = folder / "results.json"
     known: dict[str, Case] = json.loads(store.read_text()) if store.exists() else {}
     known |= cases
-    store.write_text(json.dumps(known, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
+    lines = ",\n".join(
+        f"{json.dumps(name)}: {json.dumps(one, ensure_ascii=False)}" for name, one in sorted(known.items())
+    )
+    store.write_text(f"{{\n{lines}\n}}\n")  # a case a line
     (folder / "RESULTS.md").write_text(_page(known))
 
 
@@ -68,7 +72,8 @@ def _page(cases: dict[str, Case]) -> str:
     parts = [_INTRODUCTION]
     for name, found in sorted(cases.items()):
         rows = [Row(**{**row, "values": tuple(row["values"])}) for row in found["rows"]]
-        parts.append(f"## {name}: {found['title']}\n\n{table(rows)}")
+        when = f"{found['machine']['date']}, load {found['machine']['load']}"
+        parts.append(f"## {name}: {found['title']}\n\n{when}\n\n{table(rows)}")
     for machine, names in _machines(cases):
         lines = "".join(f"* {name}: {text}\n" for name, text in machine.items())
         parts.append(f"## Measured on ({', '.join(names)})\n\n{lines}")
@@ -76,12 +81,13 @@ def _page(cases: dict[str, Case]) -> str:
 
 
 def _machines(cases: dict[str, Case]) -> list[tuple[dict[str, str], list[str]]]:
+    """Each different machine and source, with the cases that were measured on it."""
     found: list[tuple[dict[str, str], list[str]]] = []
     for name, one in sorted(cases.items()):
-        for machine, names in found:
-            if machine == one["machine"]:
-                names.append(name)
-                break
+        machine = {fact: text for fact, text in one["machine"].items() if fact not in ("date", "load")}
+        names = next((names for known, names in found if known == machine), None)
+        if names is None:
+            found.append((machine, [name]))
         else:
-            found.append((one["machine"], [name]))
+            names.append(name)
     return found

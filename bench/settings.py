@@ -17,7 +17,7 @@ class Settings:
     @property
     def sizes(self) -> tuple[int, ...]:
         """A tenth, three tenths and the whole, to see whether cost grows as the number of stages does."""
-        return tuple(sorted({max(self.size // 10, 2), max(self.size * 3 // 10, 3), self.size}))
+        return max(self.size // 10, 2), max(self.size * 3 // 10, 3), max(self.size, 4)
 
     @property
     def history(self) -> int:

@@ -12,9 +12,8 @@ from bench.projects import Shape
 from bench.settings import Settings
 
 _TARGET = 2.5
-_STRAIGHT = (
-    1.3  # a stage of the largest project over one of the smallest: cost must grow as the number of stages
-)
+_ENOUGH = 100  # stages; below, a difference of two runs is noise
+_STRAIGHT = 1.3  # how much more a late stage may cost than an early one; a quadratic loop would show as more
 # make starts a plain command by itself as long as its shell is /bin/sh; by another name of a shell it is made to do
 # what Pinyon's stages ask for, a shell for each command.
 _SHELL = f"SHELL={shutil.which('dash') or shutil.which('bash')}"
@@ -61,20 +60,20 @@ def _rows(costs: Costs, size: int, label: str) -> Iterator[Row]:
 
 
 def _growth(costs: dict[int, Costs], label: str) -> Iterator[Row]:
-    """What one more stage costs: without what every call costs, and whether it stays the same."""
-    (small, few), (large, many) = min(costs.items()), max(costs.items())
-    more = {}
-    for name in few:
-        pairs = zip(few[name], many[name], strict=True)
-        more[name] = [
-            Cost((b.cpu - a.cpu) / (large - small), (b.wall - a.wall) / (large - small)) for a, b in pairs
-        ]
-        yield cpu_row(f"{name}, one more stage, {label}", more[name])
+    """What one more stage costs, free of what every call costs, and whether it stays the same towards the end."""
+    small, middle, large = costs
+    more = {name: _each_more(costs, name, small, large) for name in costs[small]}
+    for name, found in more.items():
+        yield cpu_row(f"{name}, one more stage, {label}", found)
     yield ratio_row(f"pinyon ÷ make, one more stage, {label}", more["pinyon"], more["make"])
-    grown = tuple(
-        (b.cpu / large) / (a.cpu / small) for a, b in zip(few["pinyon"], many["pinyon"], strict=True)
-    )
-    yield Row(f"pinyon, a stage of {large} ÷ a stage of {small}, {label}", "×", grown, _STRAIGHT)
+    early, late = (_each_more(costs, "pinyon", *pair) for pair in ((small, middle), (middle, large)))
+    what = f"pinyon, one more stage between {middle} and {large} ÷ between {small} and {middle}, {label}"
+    yield ratio_row(what, late, early, _STRAIGHT if small >= _ENOUGH else None)
+
+
+def _each_more(costs: dict[int, Costs], name: str, few: int, many: int) -> list[Cost]:
+    pairs = zip(costs[few][name], costs[many][name], strict=True)
+    return [Cost((b.cpu - a.cpu) / (many - few), (b.wall - a.wall) / (many - few)) for a, b in pairs]
 
 
 def _peers(settings: Settings) -> Iterator[Row]:
