@@ -6,13 +6,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from pinyon.spec.load import load_project
-
 from bench import projects, tools
 from bench.measure import Contender, Row, cost_here, cost_of, cpu_row, interleave, ratio_row
 from bench.settings import Settings
 from pinyon.model.project import Goal
 from pinyon.session import load
+from pinyon.spec.load import load_project
 
 
 def plan(settings: Settings) -> Iterator[Row]:
