@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -52,6 +53,9 @@ def group(ctx: click.Context, directory: str) -> None:
 
 def call(arguments: list[str]) -> None:
     """Parse, run the verb, and exit with its code; errors become one line."""
+    gc.set_threshold(
+        50_000
+    )  # thousands of small records live as long as the call: looking for cycles among them is waste
     try:
         code = group.main(arguments, prog_name="pinyon", standalone_mode=False)
     except click.exceptions.Exit as end:
