@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 import pinyon
 from pinyon.capture import facts
-from pinyon.errors import CorruptError, MissingBlobError, RefConflictError
+from pinyon.errors import CorruptError, MissingBlobError, RefConflictError, TargetError
 from pinyon.execute.frozen import Frozen
 from pinyon.execute.observe import observe
 from pinyon.execute.protocol import AttemptSpec, SpecOut, StatNote, Target
@@ -38,6 +38,10 @@ class Ledger(Protocol):
 
     def at(self, key: str) -> list[Attempt]:
         """Every attempt at a key."""
+        ...
+
+    def attempt(self, name: str) -> Attempt | None:
+        """One attempt by id."""
         ...
 
 
@@ -120,6 +124,11 @@ class Driver:
     def running(self) -> int:
         """Attempts of this execution that have not ended."""
         return len(self._running)
+
+    @property
+    def supervised(self) -> bool:
+        """Whether a supervisor of ours is there."""
+        return self._supervisor is not None
 
     # -- records --------------------------------------------------------------------------------------------------------
 
@@ -280,18 +289,32 @@ class Driver:
             for row in event.body["outs"]:
                 self._now(Output(*row))
         elif event.kind == "ended":
-            run = self._running.pop(event.body["attempt"], None)
-            if run is not None and event.body["state"] != SUCCEEDED:
-                for out in run.task.stage.outs:
-                    self._forget(out.path)
+            self._end(event.body["attempt"], event.body["state"])
+
+    def reconcile(self) -> None:
+        """Heed outcomes that reached the journal but not us, because their supervisor died in between."""
+        for attempt in map(self._ledger.attempt, list(self._running)):
+            if attempt is not None and attempt.state in FINAL:
+                self._end(attempt.id, attempt.state)
+                for output in attempt.outputs if attempt.state == SUCCEEDED else ():
+                    self._now(output)
+
+    def _end(self, name: str, state: str) -> None:
+        run = self._running.pop(name, None)
+        if run is not None and state != SUCCEEDED:
+            for out in run.task.stage.outs:
+                self._forget(out.path)
 
     def supervisor_lost(self) -> None:
         """The supervisor has died: its open attempts are dead, and the next one starts afresh."""
         self._supervisor = None
 
     def cancel(self) -> None:
-        """End everything that runs; the records of it follow."""
-        self._target.cancel()
+        """End everything that runs; the records of it follow, unless the supervisor is gone."""
+        try:
+            self._target.cancel()
+        except TargetError:
+            self.supervisor_lost()
 
     def close(self) -> None:
         """Let the supervisor end."""

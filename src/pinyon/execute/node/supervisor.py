@@ -216,7 +216,10 @@ class Supervisor:
         self._commit.close()
         self._announce()
         if not self._backlog:
-            self._writer.close()
+            with contextlib.suppress(
+                OSError
+            ):  # after a failed fsync nothing more is promised; what is written stays
+                self._writer.close()
         self._channel.flush()
 
     # Signals and threads
