@@ -41,6 +41,7 @@ def plan(start: Path, goal: Goal) -> Plan:
         graph, done = session.graph, Settled()
         files = observe(root, first_look(graph), session.stats)
         refuse_absent(graph, files)
+        first: list[Action] = []  # those that what follows takes as done
         while True:
             alive = frozenset(
                 a.id for a in state.open() if a.supervisor and a.supervisor.alive() is not False
@@ -48,7 +49,8 @@ def plan(start: Path, goal: Goal) -> Plan:
             actions = decide(graph, state, Seen(files=files, alive=alive), done)
             pretend = [action for action in actions if isinstance(action, Look | Reuse | Repair)]
             if not pretend:
-                return Plan(graph, actions, forecast(graph, state, done))
+                return Plan(graph, [*first, *actions], forecast(graph, state, done))
+            first += [action for action in pretend if not isinstance(action, Look)]
             for action in pretend:
                 match action:
                     case Look(paths, made):
