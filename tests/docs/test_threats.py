@@ -23,18 +23,18 @@ def test_nothing_is_unpickled() -> None:
 
 
 def test_what_is_recorded(tmp_path: Path) -> None:
-    """Commands, parameters and output are; environment variables are not."""
+    """Commands, parameters, arguments and output are; environment variables are not."""
+    command = "echo in-command > out; echo in-output; test -n \"$CANARY\""
     (tmp_path / "pinyon.yaml").write_text(
-        'stages:\n  one:\n    cmd: echo in-command > out; echo in-output; test -n "$CANARY"\n'
-        "    params: [token]\n    outs: [out]\n"
+        f"stages:\n  one:\n    cmd: {command}\n    params: [token, other]\n    outs: [out]\n"
     )
-    (tmp_path / "params.yaml").write_text("token: in-params\n")
+    (tmp_path / "params.yaml").write_text("token: in-params\nother: 1\n")
     env = {**os.environ, "CANARY": "in-environment", "PYTHONPATH": str(ROOT / "src")}
-    done = subprocess.run(
-        [sys.executable, "-m", "pinyon.cli", "run"], cwd=tmp_path, env=env, capture_output=True
-    )
+    call = [sys.executable, "-m", "pinyon.cli", "run", "-S", "other=in-arguments"]
+    done = subprocess.run(call, cwd=tmp_path, env=env, capture_output=True)
     assert done.returncode == 0, done.stderr
     files = [path for path in (tmp_path / ".pinyon").rglob("*") if path.is_file()]
     kept = b"".join(path.read_bytes() for path in files)
-    assert [word for word in (b"in-command", b"in-params", b"in-output") if word not in kept] == []
+    words = (b"in-command", b"in-params", b"in-arguments", b"in-output", os.fsencode(tmp_path))
+    assert [word for word in words if word not in kept] == []
     assert b"in-environment" not in kept
