@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-
 from study.network import load_model, reproducible
 from study.scoring import accuracies, predict
 from study.stage import say, write_metrics
@@ -33,19 +32,27 @@ def main() -> None:
     predicted = predict(load_model("model.safetensors"), torch.from_numpy(test.x))
     scores = accuracies(predicted, test.y)
     low, high = interval(predicted == test.y, test.recording)
-    confusion = [[int(((test.y == truth) & (predicted == answer)).sum()) for answer in (0, 1)]
-                 for truth in (0, 1)]
+    confusion = [
+        [int(((test.y == truth) & (predicted == answer)).sum()) for answer in (0, 1)] for truth in (0, 1)
+    ]
 
-    write_metrics("test.json", {
-        **scores,
-        "accuracy_low": low,
-        "accuracy_high": high,
-        "confusion": confusion,  # rows are the truth, columns the answer
-        "class_1_recordings": len(np.unique(test.recording[test.y == 1])),
-    })
-    say(f"test accuracy {scores['accuracy']:.3f} (95 % interval {low:.3f} to {high:.3f} over recordings), "
-        f"always saying 0 would give {scores['majority']:.3f}")
-    say(f"class 0 {scores['class_0_accuracy']:.3f}  class 1 {scores['class_1_accuracy']:.3f}  confusion {confusion}")
+    write_metrics(
+        "test.json",
+        {
+            **scores,
+            "accuracy_low": low,
+            "accuracy_high": high,
+            "confusion": confusion,  # rows are the truth, columns the answer
+            "class_1_recordings": len(np.unique(test.recording[test.y == 1])),
+        },
+    )
+    say(
+        f"test accuracy {scores['accuracy']:.3f} (95 % interval {low:.3f} to {high:.3f} over recordings), "
+        f"always saying 0 would give {scores['majority']:.3f}"
+    )
+    say(
+        f"class 0 {scores['class_0_accuracy']:.3f}  class 1 {scores['class_1_accuracy']:.3f}  confusion {confusion}"
+    )
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-
 from study.stage import read_params, say, write_metrics
 from study.windows import Windows, cut, load_recordings, save, split_subjects, stratified_sample
 
@@ -30,8 +29,14 @@ def main() -> None:
 
     subjects = split_subjects(params["data.validation_subjects"], params["data.test_subjects"])
     splits = {
-        name: cut(recordings, subjects[name], positive,
-                  params["data.window"], params["data.stride"], params["data.pool"])
+        name: cut(
+            recordings,
+            subjects[name],
+            positive,
+            params["data.window"],
+            params["data.stride"],
+            params["data.pool"],
+        )
         for name in ("train", "validation", "test")
     }
     available = len(splits["train"].y)
@@ -44,8 +49,10 @@ def main() -> None:
     summaries = {name: summary(split) for name, split in splits.items()}
     write_metrics("data/summary.json", {"train_windows_available": available, **summaries})
     for name, facts in summaries.items():
-        say(f"{name:10} subjects {facts['subjects']}: {facts['windows']} windows, "
-            f"{facts['class_1_share']:.1%} are {positive}")
+        say(
+            f"{name:10} subjects {facts['subjects']}: {facts['windows']} windows, "
+            f"{facts['class_1_share']:.1%} are {positive}"
+        )
 
 
 if __name__ == "__main__":

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
-
 from study.augment import time_warp
 from study.network import CHANNELS, Encoder, reproducible, save_weights, shuffled
 from study.stage import read_params, say, write_metrics
 from study.windows import load
+from torch import Tensor, nn
 
 
 class MaskedAutoencoder(nn.Module):
@@ -36,8 +35,15 @@ class MaskedAutoencoder(nn.Module):
         return (self.decode(states) - clean)[hidden].square().mean()
 
 
-def pretrain(model: MaskedAutoencoder, x: Tensor, epochs: int, windows_per_epoch: int,
-             batch_size: int, learning_rate: float, sigma: float) -> None:
+def pretrain(
+    model: MaskedAutoencoder,
+    x: Tensor,
+    epochs: int,
+    windows_per_epoch: int,
+    batch_size: int,
+    learning_rate: float,
+    sigma: float,
+) -> None:
     """Train on x (n, steps, 6); an epoch is a fresh draw of `windows_per_epoch` windows."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate)
     for epoch in range(1, epochs + 1):
@@ -69,8 +75,15 @@ def main() -> None:
     mask = model.mask(*unseen.shape[:2])
     with torch.no_grad():
         first = model.loss(unseen, mask).item()
-    pretrain(model, x, params["pretrain.epochs"], params["pretrain.windows_per_epoch"],
-             params["pretrain.batch_size"], params["pretrain.learning_rate"], params["augment.time_warp_sigma"])
+    pretrain(
+        model,
+        x,
+        params["pretrain.epochs"],
+        params["pretrain.windows_per_epoch"],
+        params["pretrain.batch_size"],
+        params["pretrain.learning_rate"],
+        params["augment.time_warp_sigma"],
+    )
     with torch.no_grad():
         last = model.loss(unseen, mask).item()
 

@@ -6,14 +6,13 @@ import copy
 from typing import Any
 
 import torch
-from torch import nn
-
 from study.augment import time_warp
 from study.loss import focal_loss
 from study.network import SimpleLSTM, count_parameters, load_encoder, reproducible, save_weights, shuffled
 from study.scoring import accuracies, balance, predict
 from study.stage import read_params, say, write_metrics
 from study.windows import Windows, load
+from torch import nn
 
 
 def fit(model: SimpleLSTM, train: Windows, validation: Windows, params: dict[str, Any]) -> SimpleLSTM:
@@ -60,8 +59,10 @@ def report(epoch: int, epochs: int, loss: float, model: nn.Module, validation: W
     """One line of progress, with the class balance of the answers beside their accuracy."""
     predicted = predict(model, torch.from_numpy(validation.x))
     scores = accuracies(predicted, validation.y)
-    say(f"epoch {epoch:3}/{epochs}  loss {loss:.4f}  validation {scores['accuracy']:.3f}  "
-        f"class 1 {scores['class_1_accuracy']:.3f}  says class 1 for {predicted.mean():.1%}")
+    say(
+        f"epoch {epoch:3}/{epochs}  loss {loss:.4f}  validation {scores['accuracy']:.3f}  "
+        f"class 1 {scores['class_1_accuracy']:.3f}  says class 1 for {predicted.mean():.1%}"
+    )
 
 
 def main() -> None:
@@ -77,12 +78,15 @@ def main() -> None:
     model = fit(model, train, validation, params)
     scores = accuracies(predict(model, torch.from_numpy(validation.x)), validation.y)
     save_weights(model, "model.safetensors")
-    write_metrics("metrics.json", {
-        **scores,
-        "n_parameters": count_parameters(model),
-        "train_class_1_share": float(train.y.mean()),
-        "validation_class_1_share": float(validation.y.mean()),
-    })
+    write_metrics(
+        "metrics.json",
+        {
+            **scores,
+            "n_parameters": count_parameters(model),
+            "train_class_1_share": float(train.y.mean()),
+            "validation_class_1_share": float(validation.y.mean()),
+        },
+    )
 
 
 if __name__ == "__main__":

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Callable, Mapping
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from pinyon.errors import StageFailedError, TargetError
 from pinyon.execute.driver import Driver
@@ -19,55 +19,16 @@ from pinyon.execute.locks import DriverLock
 from pinyon.execute.observe import observe
 from pinyon.execute.virtual import imagine
 from pinyon.model.event import Event
-from pinyon.model.graph import Graph
-from pinyon.model.outcome import Attempt
 from pinyon.model.project import Goal
-from pinyon.plan.actions import Action, Look, Repair, Reuse, Run, Stop, Verdict, Wait
+from pinyon.plan.actions import Action, Look, Repair, Reuse, Run, Stop, Wait
 from pinyon.plan.check import first_look, refuse_absent
 from pinyon.plan.decide import Settled, decide, forecast
 from pinyon.plan.state import Seen
-from pinyon.report.plan import tasks
+from pinyon.report.plan import Plan, Result
+from pinyon.report.told import Tell, Told
 from pinyon.session import Session, open_session
 
 _PATIENCE = 0.5  # seconds between two looks at another execution's attempts
-
-
-class Told(NamedTuple):
-    """Something worth telling a person while it happens. ``kind``: run, reuse, repair, wait, end, note."""
-
-    kind: str
-    stage: str = ""
-    text: str = ""
-    attempt: Attempt | None = None
-
-
-Tell = Callable[[Told], None]
-
-
-class Plan(NamedTuple):
-    """What `run` would do: the first actions, and a verdict for every task."""
-
-    graph: Graph
-    actions: list[Action]
-    verdicts: Mapping[str, Verdict]
-
-
-class Result(NamedTuple):
-    """How `run` ended: a verdict for each task by recipe, and how many did what."""
-
-    execution: str
-    graph: Graph
-    verdicts: Mapping[str, Verdict]
-    counts: Mapping[str, int]
-
-    def summary(self) -> dict[str, Any]:
-        """Plain data; ``execution`` is empty when nothing had to be recorded."""
-        execution = self.execution if self.counts else ""
-        return {
-            "execution": execution,
-            "counts": dict(self.counts),
-            "tasks": tasks(self.graph, self.verdicts),
-        }
 
 
 def plan(start: Path, goal: Goal) -> Plan:
@@ -130,14 +91,14 @@ def run(
         stack.callback(target.close)
         driver = Driver(
             root, store, target, session.graph, session.stats,
-            jobs=jobs, apply=state.apply, frozen=frozen,
+            jobs=jobs, ledger=state, frozen=frozen,
         )  # fmt: skip
         driver.look(first_look(session.graph))
         result = _Loop(session, driver, tell).run()
         target.close()
         fold.catch_up()
         if remember is not None and not result.counts:
-            session.remember(remember, result.summary())
+            session.remember(remember, result.as_dict())
         return result
 
 
@@ -149,12 +110,13 @@ class _Loop:
         self.driver, self.tell = driver, tell
         self.done = Settled()
         self.counts: Counter[str] = Counter()
+        self.awaited: tuple[str, ...] = ()
 
     def run(self) -> Result:
         """Carry everything out; the execution's end is recorded however it comes."""
         state = "FAILED"
         try:
-            while actions := decide(self.graph, self.state, self.driver.seen(self.state.open()), self.done):
+            while actions := decide(self.graph, self.state, self._look_around(), self.done):
                 self.perform(actions)
             state = "SUCCEEDED"
         except KeyboardInterrupt:
@@ -164,6 +126,15 @@ class _Loop:
         finally:
             self.driver.finish(state, self.counts)
         return Result(self.driver.execution, self.graph, self.done.verdicts, self.counts)
+
+    def _look_around(self) -> Seen:
+        seen = self.driver.seen(self.state.open())
+        if any(attempt.id not in seen.alive for attempt in self.state.open()):
+            # The dead may have written their last record just before: read once more, now that they cannot write.
+            self.state.refresh()
+            self.driver.reconcile()
+            seen = self.driver.seen(self.state.open())
+        return seen
 
     def perform(self, actions: list[Action]) -> None:
         """The only place with effects."""
@@ -185,11 +156,7 @@ class _Loop:
                     self._wait(attempts, adopted)
                 case Stop(failed, reason):
                     names = ", ".join(failed[:5]) + (", …" if len(failed) > 5 else "")
-                    what = (
-                        f"stage {names} failed"
-                        if len(failed) == 1
-                        else f"{len(failed)} stages failed: {names}"
-                    )
+                    what = f"stage{'s' * (len(failed) > 1)} {names} failed"
                     raise StageFailedError(what, why=reason.text, next=f"pinyon logs {failed[0]}")
 
     def _start(self, runs: list[Run]) -> None:
@@ -202,12 +169,14 @@ class _Loop:
             self.tell(Told("run", run.task.stage.name, run.reason.text, self.state.attempt(name)))
 
     def _wait(self, attempts: tuple[str, ...], adopted: bool) -> None:
-        if adopted:
-            self.tell(Told("wait", text=f"another execution is at work on it: {attempts[0]}"))
-            self._hear(_PATIENCE)
-            self.state.refresh()
-        else:
+        if not adopted:
             self._hear(60.0)
+            return
+        if attempts != self.awaited:
+            self.awaited = attempts
+            self.tell(Told("wait", text=f"another execution is at work on it: {attempts[0]}"))
+        time.sleep(_PATIENCE)
+        self.state.refresh()
 
     def _hear(self, timeout: float) -> None:
         try:
@@ -216,6 +185,9 @@ class _Loop:
             self.driver.supervisor_lost()
             self.tell(Told("note", text=str(error)))
             return
+        if not events:  # silence may be a wake-up that got lost; the journal is what counts
+            self.state.refresh()
+            self.driver.reconcile()
         for event in events:
             if event.kind in ("running", "ended"):
                 attempt = self.state.attempt(event.body["attempt"])
@@ -225,6 +197,7 @@ class _Loop:
 
     def _stop(self) -> None:
         self.tell(Told("note", text="stopping: the children get SIGTERM, and SIGKILL if they do not heed it"))
-        self.driver.cancel()
-        while self.driver.running:
+        if self.driver.running:
+            self.driver.cancel()
+        while self.driver.running and self.driver.supervised:
             self._hear(1.0)

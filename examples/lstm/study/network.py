@@ -69,7 +69,9 @@ class SimpleLSTM(nn.Module):
         self.project = nn.Linear(hidden_size, hidden_size)
         self.attention = nn.MultiheadAttention(hidden_size, num_heads, batch_first=True)
         self.norm = nn.LayerNorm(hidden_size)
-        self.head = nn.Sequential(nn.Linear(hidden_size, HEAD_WIDTH), nn.ReLU(), nn.Linear(HEAD_WIDTH, CLASSES))
+        self.head = nn.Sequential(
+            nn.Linear(hidden_size, HEAD_WIDTH), nn.ReLU(), nn.Linear(HEAD_WIDTH, CLASSES)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Raw windows (batch, steps, 6) -> logits (batch, 2)."""

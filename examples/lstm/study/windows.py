@@ -62,8 +62,9 @@ def split_subjects(validation: Iterable[int], test: Iterable[int]) -> dict[str, 
     return splits
 
 
-def cut(recordings: Sequence[Recording], subjects: set[int], positive: str,
-        window: int, stride: int, pool: int) -> Windows:
+def cut(
+    recordings: Sequence[Recording], subjects: set[int], positive: str, window: int, stride: int, pool: int
+) -> Windows:
     """Every full window of these subjects; `window`, `stride` and `pool` count samples."""
     if window % pool:
         raise ValueError(f"data.window ({window}) must be a multiple of data.pool ({pool})")
@@ -77,8 +78,12 @@ def cut(recordings: Sequence[Recording], subjects: set[int], positive: str,
             y.append(item.exercise == positive)
             subject.append(item.subject)
             recording.append(index)
-    return Windows(np.asarray(x, np.float32), np.asarray(y, np.int64),
-                   np.asarray(subject, np.int64), np.asarray(recording, np.int64))
+    return Windows(
+        np.asarray(x, np.float32),
+        np.asarray(y, np.int64),
+        np.asarray(subject, np.int64),
+        np.asarray(recording, np.int64),
+    )
 
 
 def stratified_sample(windows: Windows, size: int, seed: int) -> Windows:
@@ -87,16 +92,23 @@ def stratified_sample(windows: Windows, size: int, seed: int) -> Windows:
     ones = np.flatnonzero(windows.y == 1)
     zeros = np.flatnonzero(windows.y == 0)
     n_ones = round(size * len(ones) / len(windows.y))
-    rows = np.concatenate([rng.choice(ones, n_ones, replace=False),
-                           rng.choice(zeros, size - n_ones, replace=False)])
+    rows = np.concatenate(
+        [rng.choice(ones, n_ones, replace=False), rng.choice(zeros, size - n_ones, replace=False)]
+    )
     return windows.take(np.sort(rows))
 
 
 def save(path: str, **splits: Windows) -> None:
     """Plain arrays named "train_x", "train_y", ... in one .npz; equal arrays give equal bytes."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    np.savez(path, **{f"{name}_{field}": column
-                      for name, split in splits.items() for field, column in split._asdict().items()})
+    np.savez(
+        path,
+        **{
+            f"{name}_{field}": column
+            for name, split in splits.items()
+            for field, column in split._asdict().items()
+        },
+    )
 
 
 def load(path: str, split: str) -> Windows:

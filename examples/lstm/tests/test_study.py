@@ -27,9 +27,12 @@ PARAMS: dict[str, Any] = yaml.safe_load((HERE / "params.yaml").read_text())
 
 
 @pytest.mark.parametrize("heads", [4, 8])
-@pytest.mark.parametrize(("hidden", "layers", "expected"),
-                         [(64, 1, 33_314), (64, 2, 58_402), (128, 1, 123_874), (128, 2, 223_202)])
-def test_parameters_are_counted_and_heads_cost_none(hidden: int, layers: int, heads: int, expected: int) -> None:
+@pytest.mark.parametrize(
+    ("hidden", "layers", "expected"), [(64, 1, 33_314), (64, 2, 58_402), (128, 1, 123_874), (128, 2, 223_202)]
+)
+def test_parameters_are_counted_and_heads_cost_none(
+    hidden: int, layers: int, heads: int, expected: int
+) -> None:
     assert network.count_parameters(network.SimpleLSTM(hidden, heads, layers)) == expected
 
 
@@ -86,8 +89,9 @@ def test_time_warp_reads_between_steps() -> None:
 def test_focal_loss_with_gamma_zero_is_weighted_cross_entropy() -> None:
     torch.manual_seed(0)
     logits, y, weight = torch.randn(64, 2), torch.randint(2, (64,)), torch.tensor([1.0, 2.0])
-    torch.testing.assert_close(loss.focal_loss(logits, y, 0.0, weight),
-                               functional.cross_entropy(logits, y, weight=weight))
+    torch.testing.assert_close(
+        loss.focal_loss(logits, y, 0.0, weight), functional.cross_entropy(logits, y, weight=weight)
+    )
 
 
 def test_focal_loss_fades_for_easy_windows() -> None:
@@ -109,7 +113,8 @@ def in_folder(script: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_prepared_splits_share_no_person_and_repeat_to_the_byte(
-        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for run in ("a", "b"):
         (tmp_path / run).mkdir()
         (tmp_path / run / "params.yaml").write_text((HERE / "params.yaml").read_text())
@@ -117,8 +122,11 @@ def test_prepared_splits_share_no_person_and_repeat_to_the_byte(
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
 
     data = tmp_path / "a" / "data"
-    splits = [windows.load(str(data / "windows.npz"), "train"), windows.load(str(data / "windows.npz"), "validation"),
-              windows.load(str(data / "test.npz"), "test")]
+    splits = [
+        windows.load(str(data / "windows.npz"), "train"),
+        windows.load(str(data / "windows.npz"), "validation"),
+        windows.load(str(data / "test.npz"), "test"),
+    ]
     assert [len(split.y) for split in splits] == [1200, 946, 869]
     people = [set(split.subject.tolist()) for split in splits]
     assert people == [{1, 2, 3, 4, 5, 6}, {7, 10}, {8, 9}]
@@ -137,10 +145,12 @@ def test_a_split_that_leaks_is_refused(validation: list[int], test: list[int]) -
 def tiny_project(folder: Path) -> None:
     """A project of 40 noisy windows and a network of width 8."""
     (folder / "data").mkdir(parents=True)
-    overlay = {**PARAMS,
-               "model": {"hidden_size": 8, "num_heads": 2, "num_layers": 1},
-               "pretrain": {**PARAMS["pretrain"], "epochs": 2, "windows_per_epoch": 16, "batch_size": 8},
-               "train": {**PARAMS["train"], "epochs": 2, "batch_size": 8}}
+    overlay = {
+        **PARAMS,
+        "model": {"hidden_size": 8, "num_heads": 2, "num_layers": 1},
+        "pretrain": {**PARAMS["pretrain"], "epochs": 2, "windows_per_epoch": 16, "batch_size": 8},
+        "train": {**PARAMS["train"], "epochs": 2, "batch_size": 8},
+    }
     (folder / "params.yaml").write_text(yaml.safe_dump(overlay))
     rng, y = np.random.default_rng(0), np.arange(40) % 2
     made = windows.Windows(rng.normal(size=(40, 9, 6)).astype(np.float32), y, y, y)
@@ -153,15 +163,20 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_two_runs_write_the_same_bytes_and_all_that_was_promised(
-        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for run in ("a", "b"):
         tiny_project(tmp_path / run)
         for script in ("pretrain.py", "train.py", "evaluate.py"):
             in_folder(script, tmp_path / run, monkeypatch)
     first = contents(tmp_path / "a")
     assert first == contents(tmp_path / "b")
-    promised = {path for name in STAGES if name != "prepare"
-                for path in STAGES[name].get("outs", []) + STAGES[name]["metrics"]}
+    promised = {
+        path
+        for name in STAGES
+        if name != "prepare"
+        for path in STAGES[name].get("outs", []) + STAGES[name]["metrics"]
+    }
     assert promised <= set(first)
 
 
@@ -185,8 +200,11 @@ def test_deps_name_every_file_the_stage_imports(name: str) -> None:
 
 @pytest.mark.parametrize("name", STAGES)
 def test_params_name_what_the_stage_reads(name: str) -> None:
-    calls = [node for node in ast.walk(ast.parse((HERE / STAGES[name]["cmd"][1]).read_text()))
-             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "read_params"]
+    calls = [
+        node
+        for node in ast.walk(ast.parse((HERE / STAGES[name]["cmd"][1]).read_text()))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "read_params"
+    ]
     assert [ast.literal_eval(arg) for call in calls for arg in call.args] == STAGES[name].get("params", [])
 
 
@@ -194,6 +212,9 @@ def test_params_are_numbers_and_nothing_undeclared_is_seen(tmp_path: Path) -> No
     path = tmp_path / "params.yaml"
     path.write_text("train: {rate: 1e-3, seed: 0}\nmodel: {hidden: 8, heads: 2}\n")
     assert stage.read_params("train", "model.hidden", path=path) == {
-        "train.rate": 0.001, "train.seed": 0, "model.hidden": 8}
+        "train.rate": 0.001,
+        "train.seed": 0,
+        "model.hidden": 8,
+    }
     with pytest.raises(ValueError, match="no parameter"):
         stage.read_params("trian", path=path)

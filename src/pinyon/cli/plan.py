@@ -36,9 +36,7 @@ def command(
 def show(plan: Any, as_json: bool, why: bool = False) -> None:
     """Print a plan."""
     if as_json:
-        from pinyon.report.plan import as_dict
-
-        print_json(as_dict(plan.graph, plan.actions, plan.verdicts))
+        print_json(plan.as_dict())
         return
     tasks = [(plan.graph.tasks[recipe].stage, verdict) for recipe, verdict in plan.verdicts.items()]
     if not why:

@@ -13,7 +13,7 @@ from pinyon.model.outcome import FAILED, SUCCEEDED, Attempt
 from pinyon.model.units import show_seconds
 
 if TYPE_CHECKING:
-    from pinyon.pipeline import Told
+    from pinyon.report.told import Told
 
 _TAIL = 400  # bytes from the end of a log that are searched for its last line
 

@@ -61,7 +61,7 @@ def command(
         result = pipeline.run(
             Path(directory), goal, jobs=jobs, tell=progress.tell, remember=question if shortcut else None
         )
-    _print_summary(result.summary(), as_json, time.monotonic() - began)
+    _print_summary(result.as_dict(), as_json, time.monotonic() - began)
 
 
 def _nothing_to_do(directory: str, question: dict[str, Any]) -> dict[str, Any] | None:

@@ -6,13 +6,13 @@ It writes the driver's records and nothing else; what attempts do, their supervi
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import pinyon
 from pinyon.capture import facts
-from pinyon.errors import CorruptError, MissingBlobError
+from pinyon.errors import CorruptError, MissingBlobError, RefConflictError, TargetError
 from pinyon.execute.frozen import Frozen
 from pinyon.execute.observe import observe
 from pinyon.execute.protocol import AttemptSpec, SpecOut, StatNote, Target
@@ -22,11 +22,34 @@ from pinyon.execute.virtual import VirtualTree
 from pinyon.model.event import Event
 from pinyon.model.graph import Graph
 from pinyon.model.ids import ProcessId, attempt_id, host_name, new_id
-from pinyon.model.outcome import SUCCEEDED, Attempt, Output
+from pinyon.model.outcome import FINAL, SUCCEEDED, Attempt, Output
 from pinyon.plan.actions import Repair, Reuse, Run
 from pinyon.plan.reasons import inputs_of
 from pinyon.plan.state import ABSENT, Seen
 from pinyon.store.protocol import JournalWriter, Store
+
+
+class Ledger(Protocol):
+    """What the driver tells of, and asks about, attempts."""
+
+    def apply(self, event: Event) -> None:
+        """Take in a record."""
+        ...
+
+    def at(self, key: str) -> list[Attempt]:
+        """Every attempt at a key."""
+        ...
+
+    def attempt(self, name: str) -> Attempt | None:
+        """One attempt by id."""
+        ...
+
+
+class Holder(NamedTuple):
+    """Who has the claim on a key."""
+
+    execution: str
+    supervisor: ProcessId
 
 
 class Driver:
@@ -35,7 +58,7 @@ class Driver:
     Args:
         root: the project's directory.
         jobs: how many attempts may run at once.
-        apply: takes each record in, so that the state knows it.
+        ledger: takes each record in, and knows the attempts at a key.
         frozen: for isolated attempts; None runs in place.
     """
 
@@ -48,17 +71,18 @@ class Driver:
         stats: StatCache,
         *,
         jobs: int,
-        apply: Callable[[Event], None],
+        ledger: Ledger,
         frozen: Frozen | None = None,
     ) -> None:
         self.execution = new_id("x")
         self.files: dict[str, str] = {}
         self._root, self._store, self._target, self._graph, self._stats = root, store, target, graph, stats
-        self._jobs, self._apply, self._frozen = jobs, apply, frozen
+        self._jobs, self._ledger, self._frozen = jobs, ledger, frozen
         self._journal: JournalWriter | None = None
         self._supervisor: ProcessId | None = None
         self._running: dict[str, Run] = {}
         self._lost_blobs: set[str] = set()
+        self._held: dict[str, Holder] = {}
         self._virtual = VirtualTree(store.blobs, frozen.bundle) if frozen else None
         # Deps that are neither sources nor exactly an out: the only ones that an out changes sideways.
         tasks = graph.tasks.values()
@@ -84,7 +108,9 @@ class Driver:
         """What `decide` may know of the present."""
         alive = frozenset(attempt.id for attempt in open_attempts if self._alive(attempt))
         free = self._jobs - len(self._running)
-        return Seen(self.execution, self.files, frozenset(self._lost_blobs), alive, {}, free)
+        self._held = {key: holder for key, holder in self._held.items() if self._still_holds(key, holder)}
+        held = {key: f"{holder.execution} on {holder.supervisor.host}" for key, holder in self._held.items()}
+        return Seen(self.execution, self.files, frozenset(self._lost_blobs), alive, held, free)
 
     def _alive(self, attempt: Attempt) -> bool:
         if attempt.supervisor is None:
@@ -99,13 +125,18 @@ class Driver:
         """Attempts of this execution that have not ended."""
         return len(self._running)
 
+    @property
+    def supervised(self) -> bool:
+        """Whether a supervisor of ours is there."""
+        return self._supervisor is not None
+
     # -- records --------------------------------------------------------------------------------------------------------
 
     def _write(self, kind: str, body: dict[str, Any]) -> None:
         if self._journal is None:
             self._journal = self._store.journals.open_writer(user=facts.user())
-            self._apply(self._journal.append("execution", self._execution()))
-        self._apply(self._journal.append(kind, body))
+            self._ledger.apply(self._journal.append("execution", self._execution()))
+        self._ledger.apply(self._journal.append(kind, body))
 
     def _execution(self) -> dict[str, Any]:
         goal = self._graph.goal
@@ -139,6 +170,8 @@ class Driver:
         """Write the intents, then submit; gives the attempt ids."""
         if self._supervisor is None:
             self._supervisor = self._target.start()
+        if self._frozen:
+            runs = [claimed for run in runs if (claimed := self._claim(run)) is not None]
         chosen = [(run, attempt_id(run.key, run.epoch)) for run in runs]
         for run, name in chosen:
             self._write("intent", self._intent(run, name))
@@ -146,6 +179,32 @@ class Driver:
         for run, name in chosen:
             self._target.submit(self._spec(run, name))
         return chosen
+
+    def _claim(self, run: Run) -> Run | None:
+        """Take the claim on a key, so that no other driver makes the same; None when one does already."""
+        name = f"claims/{run.key}"
+        newest = self._store.refs.get(name)
+        if newest is not None:
+            holder = Holder(newest.value["execution"], ProcessId(*newest.value["supervisor"]))
+            if self._still_holds(run.key, holder):
+                self._held[run.key] = holder
+                return None
+        version = newest.version if newest else 0
+        value = {"execution": self.execution, "supervisor": list(self._supervisor or ())}
+        try:
+            claim = self._store.refs.set(name, value, expect=version, actor=facts.user())
+        except RefConflictError:
+            return self._claim(run)  # somebody was quicker: now theirs is the newest
+        epoch = max(run.epoch, claim.version)
+        self._write("claim", {"key": run.key, "epoch": epoch, "execution": self.execution})
+        return run._replace(epoch=epoch)
+
+    def _still_holds(self, key: str, holder: Holder) -> bool:
+        """A claim ends with its attempt, or with the proof that its supervisor is dead."""
+        if holder.execution == self.execution or holder.supervisor.alive() is False:
+            return False
+        theirs = [attempt for attempt in self._ledger.at(key) if attempt.execution == holder.execution]
+        return not theirs or any(attempt.state not in FINAL for attempt in theirs)
 
     def _intent(self, run: Run, name: str) -> dict[str, Any]:
         body = {
@@ -220,7 +279,7 @@ class Driver:
             if isinstance(message, StatNote):
                 self._stats.learn([message])
                 continue
-            self._apply(message)
+            self._ledger.apply(message)
             self._heed(message)
             events.append(message)
         return events
@@ -230,18 +289,32 @@ class Driver:
             for row in event.body["outs"]:
                 self._now(Output(*row))
         elif event.kind == "ended":
-            run = self._running.pop(event.body["attempt"], None)
-            if run is not None and event.body["state"] != SUCCEEDED:
-                for out in run.task.stage.outs:
-                    self._forget(out.path)
+            self._end(event.body["attempt"], event.body["state"])
+
+    def reconcile(self) -> None:
+        """Heed outcomes that reached the journal but not us, because their supervisor died in between."""
+        for attempt in map(self._ledger.attempt, list(self._running)):
+            if attempt is not None and attempt.state in FINAL:
+                self._end(attempt.id, attempt.state)
+                for output in attempt.outputs if attempt.state == SUCCEEDED else ():
+                    self._now(output)
+
+    def _end(self, name: str, state: str) -> None:
+        run = self._running.pop(name, None)
+        if run is not None and state != SUCCEEDED:
+            for out in run.task.stage.outs:
+                self._forget(out.path)
 
     def supervisor_lost(self) -> None:
         """The supervisor has died: its open attempts are dead, and the next one starts afresh."""
         self._supervisor = None
 
     def cancel(self) -> None:
-        """End everything that runs; the records of it follow."""
-        self._target.cancel()
+        """End everything that runs; the records of it follow, unless the supervisor is gone."""
+        try:
+            self._target.cancel()
+        except TargetError:
+            self.supervisor_lost()
 
     def close(self) -> None:
         """Let the supervisor end."""

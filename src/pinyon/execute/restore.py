@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 from pinyon.errors import CorruptError, MissingBlobError
+from pinyon.execute.files import remove
 from pinyon.execute.tree import put_tree
 from pinyon.model.outcome import Output
 from pinyon.store import tree
@@ -31,7 +31,7 @@ def restore(blobs: Blobs, root: Path, output: Output) -> None:
             blobs.copy_out(output.digest, fresh, executable=output.executable)
         _replace(blobs, fresh, target)
     finally:
-        remove(fresh)
+        remove(str(fresh))
 
 
 def _lay_out(blobs: Blobs, name: str, folder: Path) -> None:
@@ -51,17 +51,9 @@ def _replace(blobs: Blobs, fresh: Path, target: Path) -> None:
             old = target.with_name(f"{fresh.name}.old")
             os.rename(target, old)
             os.rename(fresh, target)
-            remove(old)
+            remove(str(old))
             return
     os.rename(fresh, target)
-
-
-def remove(path: Path) -> None:
-    """Remove a file, a link or a whole directory; nothing there is fine."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def sound(blobs: Blobs, outputs: tuple[Output, ...]) -> bool:

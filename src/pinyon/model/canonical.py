@@ -22,7 +22,7 @@ def canonical(value: Any) -> bytes:
         return json.dumps(
             _normal(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
         ).encode()
-    except (TypeError, ValueError, UnicodeEncodeError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise PlanError(
             f"this value has no canonical form: {error}", next="use numbers, text, lists and maps"
         ) from error
@@ -36,7 +36,10 @@ def _normal(value: Any) -> Any:
             )
         return int(value) if value.is_integer() and abs(value) < 2**53 else value
     if isinstance(value, dict):
-        return {_key(k): _normal(v) for k, v in value.items()}
+        normal = {_key(k): _normal(v) for k, v in value.items()}
+        if len(normal) < len(value):
+            raise PlanError("two keys of a map have one spelling", next="write each key once, as text")
+        return normal
     if isinstance(value, (list, tuple)):
         return [_normal(v) for v in value]
     return value
@@ -44,4 +47,6 @@ def _normal(value: Any) -> Any:
 
 def _key(key: Any) -> str:
     # YAML allows numbers, booleans and null as keys; JSON does not, so they take their JSON spelling.
-    return key if isinstance(key, str) else json.dumps(key)
+    if isinstance(key, (tuple, frozenset)):
+        raise TypeError(f"the key {key!r} is not text")
+    return key if isinstance(key, str) else json.dumps(_normal(key))

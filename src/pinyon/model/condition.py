@@ -7,6 +7,7 @@ come back beyond the clear value. A missing value or NaN never satisfies a compa
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 from collections.abc import Callable, Mapping
@@ -33,12 +34,12 @@ class Comparison(NamedTuple):
     def holds(self, values: Mapping[str, float | None]) -> bool:
         """Whether it holds; a missing value, NaN included, satisfies nothing, not even ``!=``."""
         value = values.get(self.metric)
-        if value is None or value != value:
+        if value is None or math.isnan(value):
             return False
         return _OPERATORS[self.op](value, self.number)
 
     def __str__(self) -> str:
-        return f"{self.metric} {self.op} {self.number:g}"
+        return f"{self.metric} {self.op} {_show(self.number)}"
 
 
 class Condition(NamedTuple):
@@ -57,7 +58,7 @@ class Condition(NamedTuple):
 
     def __str__(self) -> str:
         text = " and ".join(str(term) for term in self.terms)
-        return f"{text} for {self.duration:g} s" if self.duration else text
+        return f"{text} for {_show(self.duration)} s" if self.duration else text
 
 
 class Watch(NamedTuple):
@@ -91,7 +92,7 @@ def parse(text: str, *, duration: float = 0.0, clear: str = "") -> Condition:
 
 def _terms(text: str) -> tuple[Comparison, ...]:
     terms = []
-    for part in re.split(r"\band\b", text):
+    for part in re.split(r"\s+and\s+", text):
         match = _TERM.fullmatch(part)
         if match is None:
             raise ValueError(f"'{part.strip()}' is not a condition; write for example: accuracy >= 0.75")
@@ -99,7 +100,12 @@ def _terms(text: str) -> tuple[Comparison, ...]:
             number = float(match[3])
         except ValueError:
             raise ValueError(f"'{match[3]}' in '{part.strip()}' is not a number") from None
-        if number != number:
+        if math.isnan(number):
             raise ValueError(f"'{part.strip()}' compares with NaN, which nothing satisfies")
         terms.append(Comparison(match[1], match[2], number))
     return tuple(terms)
+
+
+def _show(number: float) -> str:
+    """All digits, and no ``.0``: what is shown can be parsed again and means the same."""
+    return repr(float(number)).removesuffix(".0")

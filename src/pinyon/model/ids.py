@@ -31,24 +31,28 @@ class ProcessId(NamedTuple):
     start: int  # clock ticks after boot, /proc/PID/stat field 22
 
     def alive(self) -> bool | None:
-        """True or False when this host can tell, None when the process is (or was) on another host."""
+        """True or False when this host can tell; None when the process is (or was) on another host, when it belongs to
+        somebody whose processes are hidden from us, and where there is no /proc."""
         here = this_process()
-        if self.host != here.host:
+        if self.host != here.host or not here.boot or not here.start:
             return None
         if self.boot != here.boot:
             return False
-        return _start_ticks(self.pid) == self.start
+        stat = _stat(self.pid)
+        if stat is _NO_STAT:
+            return _hidden(self.pid)
+        return stat.start == self.start and stat.state not in (b"Z", b"X")
 
 
 def this_process() -> ProcessId:
     """The name of the calling process."""
     pid = os.getpid()
-    return ProcessId(host_name(), boot_id(), pid, _start_ticks(pid) or 0)
+    return ProcessId(host_name(), boot_id(), pid, _stat(pid).start)
 
 
 def process_id(pid: int) -> ProcessId:
     """The name of a child that is known to be alive (or a zombie not yet waited for)."""
-    return ProcessId(host_name(), boot_id(), pid, _start_ticks(pid) or 0)
+    return ProcessId(host_name(), boot_id(), pid, _stat(pid).start)
 
 
 def host_name() -> str:
@@ -71,11 +75,30 @@ def boot_id() -> str:
     return _boot
 
 
-def _start_ticks(pid: int) -> int | None:
-    """Start time of a live process; None when it is gone or a zombie."""
+class _Stat(NamedTuple):
+    state: bytes
+    start: int
+
+
+_NO_STAT = _Stat(b"", 0)
+
+
+def _stat(pid: int) -> _Stat:
+    """State and start time of a process; `_NO_STAT` when /proc does not show it."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
     except OSError:
+        return _NO_STAT
+    return _Stat(fields[0], int(fields[19]))
+
+
+def _hidden(pid: int) -> bool | None:
+    """False when there is no such process, None when there is one that /proc does not show to us (hidepid)."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
         return None
-    return None if fields[0] in (b"Z", b"X") else int(fields[19])
+    except (OSError, OverflowError):
+        pass
+    return False

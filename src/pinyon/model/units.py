@@ -9,6 +9,7 @@ _BYTES = {
     "": 1, "b": 1, "k": 10**3, "kb": 10**3, "m": 10**6, "mb": 10**6, "g": 10**9, "gb": 10**9, "t": 10**12, "tb": 10**12,
     "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40,
 }  # fmt: skip
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])")
 
 
@@ -22,6 +23,8 @@ def seconds(text: str | int | float) -> float:
         value = float(text)
     else:
         compact = str(text).replace(" ", "")
+        if _NUMBER.fullmatch(compact):
+            compact += "s"
         parts = _DURATION.findall(compact)
         if not parts or "".join(n + u for n, u in parts) != compact:
             raise ValueError(f"'{text}' is not a duration; write for example 30s, 90m, 1h30m or 2d")
@@ -37,10 +40,14 @@ def size(text: str | int | float) -> int:
     Raises:
         ValueError: not a size; the message lists the units.
     """
+    if isinstance(text, float) and text.is_integer():
+        text = int(text)
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", str(text).strip())
     if match is None or match[2].lower() not in _BYTES:
         raise ValueError(f"'{text}' is not a size; write for example 500MB, 20GB or 512MiB")
-    return int(float(match[1]) * _BYTES[match[2].lower()])
+    whole, _, decimals = match[1].partition(".")
+    scale: int = 10 ** len(decimals)
+    return int(whole + decimals) * _BYTES[match[2].lower()] // scale
 
 
 def show_seconds(value: float) -> str:
@@ -61,7 +68,7 @@ def show_bytes(value: int) -> str:
     """A size for people: ``312 B``, ``4.2 kB``, ``1.3 GB``."""
     number = float(value)
     for unit in ("B", "kB", "MB", "GB"):
-        if number < 1000:
+        if number < (1000 if unit == "B" else 999.95):
             return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
         number /= 1000
     return f"{number:.1f} TB"

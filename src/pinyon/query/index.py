@@ -166,13 +166,14 @@ class Index:
         final = 0
         # Asked before reading: a process that dies after the question may still write before the reading.
         dead = bool(process) and _dead(process)
-        for event, end in self._journals.read(name, offset):
-            offset = end
-            if event.kind == "opened":
-                process = json.dumps(event.body["process"])
-            elif event.kind == "closed":
-                final = 1
-            batch.add(event)
+        with contextlib.suppress(OSError):  # unreadable: it hides no other, and `verify` names it
+            for event, end in self._journals.read(name, offset):
+                offset = end
+                if event.kind == "opened":
+                    process = json.dumps(event.body["process"])
+                elif event.kind == "closed":
+                    final = 1
+                batch.add(event)
         batch.segments[name] = (offset, int(final or dead), process)
 
     def _new_segments(self, stamp: tuple[int, ...]) -> list[str]:

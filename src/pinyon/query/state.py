@@ -72,11 +72,15 @@ class ProjectState:
             return self._live[name]
         return next(iter(self._index.attempts("id = ?", name)), None)
 
+    def at(self, key: str) -> list[Attempt]:
+        """Every attempt at a key."""
+        return self._at("key = ?", (key,), self._by_key.get(key))
+
     def answer(self, key: str, *, stored: bool = False) -> Attempt | None:
         """See `pinyon.plan.state.State.answer`."""
         good = [
             a
-            for a in self._at("key = ?", (key,), self._by_key.get(key))
+            for a in self.at(key)
             if a.state == SUCCEEDED
             and a.reusable
             and not (stored and any(not out.stored for out in a.outputs))

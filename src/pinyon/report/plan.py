@@ -1,22 +1,47 @@
-"""A plan as plain data, for ``--json``."""
+"""What a call would do, or has done, as nouns and as plain data for ``--json``."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from pinyon.model.graph import Graph, Stage
 from pinyon.plan.actions import Action, Repair, Reuse, Run, Verdict
 
 
-def as_dict(graph: Graph, actions: list[Action], verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
-    """``actions`` are those that could start now, ``tasks`` has a verdict for every vertex."""
-    return {
-        "actions": [row for row in map(_action, actions) if row],
-        "tasks": tasks(graph, verdicts),
-        "estimate_seconds": None,
-        "stages": {task.stage.name: stage_dict(task.stage) for task in graph.tasks.values()},
-    }
+class Plan(NamedTuple):
+    """What `run` would do: the first actions, and a verdict for every task."""
+
+    graph: Graph
+    actions: list[Action]
+    verdicts: Mapping[str, Verdict]
+
+    def as_dict(self) -> dict[str, Any]:
+        """``actions`` are those that could start now, ``tasks`` has a verdict for every vertex."""
+        return {
+            "actions": [row for row in map(_action, self.actions) if row],
+            "tasks": tasks(self.graph, self.verdicts),
+            "estimate_seconds": None,
+            "stages": {task.stage.name: stage_dict(task.stage) for task in self.graph.tasks.values()},
+        }
+
+
+class Result(NamedTuple):
+    """How `run` ended: a verdict for each task by recipe, and how many did what."""
+
+    execution: str
+    graph: Graph
+    verdicts: Mapping[str, Verdict]
+    counts: Mapping[str, int]
+
+    def as_dict(self) -> dict[str, Any]:
+        """``execution`` is empty when nothing had to be recorded."""
+        execution = self.execution if self.counts else ""
+        return {
+            "execution": execution,
+            "counts": dict(self.counts),
+            "tasks": tasks(self.graph, self.verdicts),
+        }
 
 
 def tasks(graph: Graph, verdicts: Mapping[str, Verdict]) -> list[dict[str, Any]]:

@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from blake3 import blake3
 
 from pinyon.errors import CorruptError, MissingBlobError
+from pinyon.store.disk import fsync
 from pinyon.store.protocol import Damage
 
 _SMALL = 1 << 20  # below this a file is read whole: one read is cheaper than a mapping
 _PREFIX = "blake3:"
+_NAME = re.compile(r"blake3:([0-9a-f]{2})([0-9a-f]{62})/?")
+
+_threads = blake3.AUTO
+
+
+def _hash_alone() -> None:
+    # A forked child has blake3's pool but not its threads, and would wait for them for ever.
+    global _threads
+    _threads = 1
+
+
+os.register_at_fork(after_in_child=_hash_alone)
 
 
 def name_of(data: bytes) -> str:
@@ -23,7 +37,7 @@ def name_of(data: bytes) -> str:
 
 def name_of_file(path: Path | str) -> str:
     """``blake3:HEX`` of a file's bytes."""
-    hasher = blake3(max_threads=blake3.AUTO)
+    hasher = blake3(max_threads=_threads)
     hasher.update_mmap(path)
     return _PREFIX + hasher.hexdigest()
 
@@ -38,12 +52,12 @@ class LocalBlobs:
 
     def path(self, name: str) -> Path:
         """Where a blob lies, or would; a trailing ``/`` (a directory's manifest) makes no difference."""
-        digest = name.removesuffix("/").removeprefix(_PREFIX)
-        if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
+        match = _NAME.fullmatch(name)
+        if match is None:
             raise CorruptError(
                 f"'{name}' is not the name of a blob", why="names are blake3: and 64 hex digits"
             )
-        return self._dir / digest[:2] / digest[2:]
+        return self._dir / match[1] / match[2]
 
     def put(self, source: Path | bytes) -> str:
         """See `pinyon.store.protocol.Blobs.put`."""
@@ -53,14 +67,12 @@ class LocalBlobs:
         name = name_of(data)
         if not self._whole(name, len(data)):
             temporary, fd = self._temporary()
-            try:
-                _write_all(fd, data)
-            except OSError:
-                os.unlink(temporary)
-                raise
-            finally:
-                os.close(fd)
-            self._publish(temporary, name)
+            with _removed_on_error(temporary):
+                try:
+                    _write_all(fd, data)
+                finally:
+                    os.close(fd)
+                self._publish(temporary, name)
         return name
 
     def _put_large(self, source: Path) -> str:
@@ -69,17 +81,15 @@ class LocalBlobs:
         if self._whole(name, size):
             return name
         temporary, fd = self._temporary()
-        try:
-            with open(source, "rb") as file:
-                copy_bytes(file.fileno(), fd)
+        with _removed_on_error(temporary):
+            try:
+                with open(source, "rb") as file:
+                    copy_bytes(file.fileno(), fd)
+            finally:
+                os.close(fd)
             # The copy is what we keep, so the copy is what we name: the source may have changed meanwhile.
             name = name_of_file(temporary)
-        except OSError:
-            os.unlink(temporary)
-            raise
-        finally:
-            os.close(fd)
-        self._publish(temporary, name)
+            self._publish(temporary, name)
         return name
 
     def _whole(self, name: str, size: int) -> bool:
@@ -122,28 +132,26 @@ class LocalBlobs:
 
     def copy_out(self, name: str, target: Path, *, executable: bool = False) -> None:
         """See `pinyon.store.protocol.Blobs.copy_out`."""
-        mode = 0o777 if executable else 0o666
-        # Beside the target, so that the rename stays on one file system; hidden, so that no glob of a script sees it.
-        temporary = target.with_name(f".{target.name[:100]}.{os.urandom(4).hex()}.pinyon")
         try:
-            with open(self.path(name), "rb") as source:
-                fd = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, mode)
+            source = os.open(self.path(name), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            raise self._missing(name) from None
+        # Beside the target, so that the rename stays on one file system; hidden, so that no glob of a script sees it;
+        # short, so that it is a name wherever the target's is.
+        temporary = target.with_name(f".{os.urandom(6).hex()}.pinyon")
+        try:
+            mode = 0o777 if executable else 0o666
+            fd = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, mode)
+            with _removed_on_error(temporary):
                 try:
-                    sound = _copy_verified(source.fileno(), fd, temporary, name.removesuffix("/"))
+                    sound = _copy_verified(source, fd, temporary, name.removesuffix("/"))
                 finally:
                     os.close(fd)
-        except FileNotFoundError as error:
-            if error.filename == str(self.path(name)):
-                raise self._missing(name) from None
-            raise
-        except OSError:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)
-            raise
-        if not sound:
-            os.unlink(temporary)
-            raise self._corrupt(name)
-        os.rename(temporary, target)
+                if not sound:
+                    raise self._corrupt(name)
+                os.rename(temporary, target)
+        finally:
+            os.close(source)
 
     def flush(self, names: Iterable[str]) -> None:
         """See `pinyon.store.protocol.Blobs.flush`."""
@@ -151,9 +159,12 @@ class LocalBlobs:
         for name in names:
             path = self.path(name)
             directories.add(path.parent)
-            _fsync(path)
+            try:
+                fsync(path)
+            except FileNotFoundError:
+                raise self._missing(name) from None
         for directory in directories:
-            _fsync(directory)
+            fsync(directory)
 
     def names(self) -> Iterator[str]:
         """See `pinyon.store.protocol.Blobs.names`."""
@@ -186,6 +197,17 @@ class LocalBlobs:
             why="the file has rotted",
             next="pinyon verify",
         )
+
+
+@contextlib.contextmanager
+def _removed_on_error(temporary: Path | str) -> Iterator[None]:
+    """Leave no half-made file behind, whatever stopped us."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
 
 
 def copy_bytes(source: int, target: int) -> None:
@@ -222,11 +244,3 @@ def _write_all(fd: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
-
-
-def _fsync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -2,49 +2,42 @@
 
 from __future__ import annotations
 
-import json
-import math
+import contextlib
 import os
 import re
 import time
-import zlib
 from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pinyon
 from pinyon.errors import StoreError
 from pinyon.model.event import Event
 from pinyon.model.ids import new_id, this_process
+from pinyon.store.disk import fsync
+from pinyon.store.lines import decode, encode
 from pinyon.store.protocol import Damage
 
-_CRC = re.compile(rb',"crc":"([0-9a-f]{8})"}$')
-_CRC_LENGTH = len(b',"crc":"00000000"}')
 _SEGMENT = re.compile(r"(?P<writer>[A-Za-z0-9-]+)\.facts\.(?P<number>\d+)\.jsonl$")
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+_FIELDS: dict[str, Any] = {
+    "writer": str,
+    "seq": int,
+    "kind": str,
+    "ts": (int, float),
+    "prev": str,
+    "body": dict,
+}
 
 
-def encode(record: dict[str, Any]) -> bytes:
-    """One line without its line feed, the crc at its end."""
-    try:
-        text = _encode(record)
-    except ValueError:
-        text = _encode(_finite(record))
-    data = text.encode(errors="backslashreplace")[:-1]
-    return data + b',"crc":"%08x"}' % zlib.crc32(data)
-
-
-def decode(line: bytes) -> dict[str, Any] | None:
-    """The record of one line; None when its crc or its JSON is wrong."""
-    match = _CRC.search(line)
-    if match is None or zlib.crc32(line[:-_CRC_LENGTH]) != int(match[1], 16):
+def _record(line: bytes) -> dict[str, Any] | None:
+    """The record of one line; None when its crc, its JSON or (in a format we know) its shape is wrong."""
+    record = decode(line)
+    if record is None or not isinstance(record.get("v"), int):
         return None
-    try:
-        record = json.loads(line)
-    except ValueError:
+    if record["v"] == 1 and not all(isinstance(record.get(name), kind) for name, kind in _FIELDS.items()):
         return None
-    return record if isinstance(record, dict) else None
+    return record
 
 
 def chain(line: bytes) -> str:
@@ -65,6 +58,7 @@ class LocalJournalWriter:
         self._prev = chain(b"")
         self._fd = -1
         self._retired = True
+        self._unsynced: OSError | None = None
 
     @property
     def writer(self) -> str:
@@ -83,15 +77,24 @@ class LocalJournalWriter:
 
     def _open(self) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
-        if self._fd >= 0:
-            os.close(self._fd)
-        self._number += 1
-        path = self._directory / f"{self._writer}.facts.{self._number}.jsonl"
-        self._fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o664)
-        self._retired = False
+        number = self._number + 1
+        path = self._directory / f"{self._writer}.facts.{number}.jsonl"
+        fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o664)
+        old, self._fd, self._number, self._retired = self._fd, fd, number, False
+        if old >= 0:
+            self._leave(old)
         self._write(
             "opened", {"process": list(self._process), "user": self._user, "pinyon": pinyon.__version__}
         )
+
+    def _leave(self, fd: int) -> None:
+        """Sync and close a retired segment: the next flush answers for its records too."""
+        try:
+            os.fdatasync(fd)
+        except OSError as error:
+            self._unsynced = self._unsynced or error
+        finally:
+            os.close(fd)
 
     def _write(self, kind: str, body: dict[str, Any]) -> Event:
         ts = round(time.time(), 6)
@@ -119,13 +122,17 @@ class LocalJournalWriter:
 
     def flush(self) -> None:
         """See `pinyon.store.protocol.JournalWriter.flush`."""
+        if self._unsynced is not None:
+            # The kernel tells a failed fsync once and then forgets the pages: a second try would succeed and lie.
+            raise OSError(self._unsynced.errno, self._unsynced.strerror, self._writer)
         if self._fd < 0:
             return
         try:
             os.fdatasync(self._fd)
-            _fsync_directory(self._directory)
-        except OSError:
+            fsync(self._directory)
+        except OSError as error:
             self._retired = True
+            self._unsynced = error
             raise
 
     def close(self) -> None:
@@ -176,82 +183,82 @@ class LocalJournals:
     def read(self, segment: str, offset: int = 0) -> Iterator[tuple[Event, int]]:
         """See `pinyon.store.protocol.Journals.read`."""
         for line, end in _lines(self._dir / segment, offset):
-            record = decode(line)
-            if record is not None and record.get("v") == 1:
-                yield (
-                    Event(record["writer"], record["seq"], record["kind"], record["ts"], record["body"]),
-                    end,
-                )
+            record = _record(line)
+            if record is not None and record["v"] == 1:
+                yield Event(*(record[field] for field in Event._fields)), end
 
     def verify(self, segment: str) -> Iterator[Damage]:
         """See `pinyon.store.protocol.Journals.verify`. The chain of later segments begins with the earlier one's end."""
         path = self._dir / segment
         name = _SEGMENT.match(segment)
         assert name is not None, segment
-        expect_seq, expect_prev = self._handed_over(name["writer"], int(name["number"]))
-        offset = 0
-        for line, end in _lines(path, 0):
-            record = decode(line)
-            if record is None:
-                yield Damage(str(path), offset, "this line is not what was written (crc)")
-                expect_seq = expect_prev = None
-            else:
-                if expect_seq is not None and record.get("seq") != expect_seq:
-                    yield Damage(
-                        str(path), offset, f"record {record.get('seq')} stands where {expect_seq} belongs"
-                    )
-                elif expect_prev is not None and record.get("prev") != expect_prev:
-                    yield Damage(
-                        str(path),
-                        offset,
-                        "the record before this one is not the one that was written (chain)",
-                    )
-                expect_seq, expect_prev = int(record.get("seq", -1)) + 1, chain(line)
-            offset = end
-        rest = self.size(segment) - offset
-        if rest:
-            yield Damage(str(path), offset, f"{rest} bytes of a record that was never finished", torn=True)
+        offset, size = 0, self.size(segment)
+        try:
+            expected = self._handed_over(name["writer"], int(name["number"]))
+            if expected is None:
+                yield Damage(str(path), 0, "the segment before this one is missing")
+            for line, end in _lines(path, 0):
+                record = _record(line)
+                fault = _fault(record, name["writer"], expected)
+                if fault:
+                    yield Damage(str(path), offset, fault)
+                expected, offset = _Expected.after(line, record), end
+        except OSError as error:
+            yield Damage(str(path), offset, f"cannot be read: {error.strerror}")
+            return
+        if offset < size:
+            what = f"{size - offset} bytes of a record that was never finished"
+            yield Damage(str(path), offset, what, torn=True)
 
-    def _handed_over(self, writer: str, number: int) -> tuple[int | None, str | None]:
-        """Seq and chain with which segment ``number`` must begin; None where the segment before cannot tell."""
+    def _handed_over(self, writer: str, number: int) -> _Expected | None:
+        """With what segment ``number`` must begin; None when the segment before it is gone."""
         if number == 0:
-            return 0, chain(b"")
+            return _Expected(0, chain(b""))
+        before = self._dir / f"{writer}.facts.{number - 1}.jsonl"
+        if not before.exists():
+            return None
         last = None
-        for line, _ in _lines(self._dir / f"{writer}.facts.{number - 1}.jsonl", 0):
+        for line, _ in _lines(before, 0):
             last = line
-        record = decode(last) if last else None
-        return (int(record["seq"]) + 1, chain(last)) if record and last else (None, None)
+        # A segment whose very first write failed holds no record; what it was to begin with is what we begin with.
+        return _Expected.after(last, _record(last)) if last else self._handed_over(writer, number - 1)
+
+
+class _Expected(NamedTuple):
+    """Seq and chain of the next record; None where damage hides them."""
+
+    seq: int | None = None
+    prev: str | None = None
+
+    @classmethod
+    def after(cls, line: bytes, record: dict[str, Any] | None) -> _Expected:
+        """What follows a line."""
+        return cls(record["seq"] + 1, chain(line)) if record and record["v"] == 1 else cls()
+
+
+def _fault(record: dict[str, Any] | None, writer: str, expected: _Expected | None) -> str:
+    """What is wrong with a record in its place; empty when nothing is."""
+    if record is None:
+        return "this line is not what was written (crc)"
+    if record["v"] != 1:
+        return ""
+    if record["writer"] != writer:
+        return f"a record of {record['writer']} stands in a file of {writer}"
+    if expected is None:
+        return ""
+    if expected.seq is not None and record["seq"] != expected.seq:
+        return f"record {record['seq']} stands where {expected.seq} belongs"
+    if expected.prev is not None and record["prev"] != expected.prev:
+        return "the record before this one is not the one that was written (chain)"
+    return ""
 
 
 def _lines(path: Path, offset: int) -> Iterator[tuple[bytes, int]]:
     """Whole lines from an offset on, without their line feed, each with the offset behind it."""
-    try:
-        file = open(path, "rb")
-    except FileNotFoundError:
-        return
-    with file:
+    with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
         file.seek(offset)
         for line in file:
             if not line.endswith(b"\n"):
                 return
             offset += len(line)
             yield line[:-1], offset
-
-
-def _finite(value: Any) -> Any:
-    """NaN and infinities as text, which every JSON reader survives."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    return value
-
-
-def _fsync_directory(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

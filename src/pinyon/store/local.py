@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from functools import cached_property
@@ -10,6 +11,7 @@ from pathlib import Path
 from pinyon.errors import CorruptError, FormatVersionError
 from pinyon.model.ids import new_id
 from pinyon.store.blobs import LocalBlobs
+from pinyon.store.disk import fsync
 from pinyon.store.journal import LocalJournals
 from pinyon.store.place import cache_of
 from pinyon.store.refs import LocalRefs
@@ -44,16 +46,7 @@ class LocalStore:
         """
         path = self.root / "format.json"
         if not path.exists():
-            (self.root / "tmp").mkdir(parents=True, exist_ok=True)
-            temporary = self.root / "tmp" / new_id("format")
-            temporary.write_text(json.dumps({"format": FORMAT, "project": new_id("p"), "name": name}))
-            try:
-                os.link(temporary, path)
-            except FileExistsError:
-                pass  # somebody else made the same store at the same time; theirs counts
-            finally:
-                temporary.unlink()
-            (self.root / ".gitignore").write_text("*\n")  # it is no part of anybody's source
+            self._make(path, {"format": FORMAT, "project": new_id("p"), "name": name})
         found = self.describe()["format"]
         if not isinstance(found, int) or found > FORMAT:
             raise FormatVersionError(
@@ -61,6 +54,21 @@ class LocalStore:
                 where=str(path),
                 next="pip install -U pinyon",
             )
+
+    def _make(self, path: Path, description: dict[str, object]) -> None:
+        """Make the directories and, last, ``format.json``, all power-durable: refs and records will rely on them."""
+        for part in ("tmp", "journals", "blobs", "refs"):
+            (self.root / part).mkdir(parents=True, exist_ok=True)
+        (self.root / ".gitignore").write_text("*\n")  # it is no part of anybody's source
+        temporary = self.root / "tmp" / new_id("format")
+        temporary.write_text(json.dumps(description))
+        fsync(temporary)
+        # If somebody else makes the same store at the same time, theirs counts.
+        with contextlib.suppress(FileExistsError):
+            os.link(temporary, path)
+        temporary.unlink()
+        fsync(self.root)
+        fsync(self.root.parent)
 
     def describe(self) -> dict[str, object]:
         """What ``format.json`` says; empty when there is no store yet."""

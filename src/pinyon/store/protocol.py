@@ -58,7 +58,11 @@ class Blobs(Protocol):
         ...
 
     def flush(self, names: Iterable[str]) -> None:
-        """Make these blobs power-durable."""
+        """Make these blobs power-durable.
+
+        Raises:
+            MissingBlobError: one is not here.
+        """
         ...
 
     def names(self) -> Iterator[str]:
@@ -111,7 +115,8 @@ class JournalWriter(Protocol):
         ...
 
     def flush(self) -> None:
-        """Make all records power-durable (fdatasync). A failure raises, once, and retires the segment."""
+        """Make all records power-durable (fdatasync). A failure retires the segment; since what it held can never be
+        vouched for again, flush raises from then on, while append goes on: open a new writer to flush again."""
         ...
 
     def close(self) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +11,13 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from pinyon.errors import CorruptError, RefConflictError, StoreError
+from pinyon.store.disk import fsync
+from pinyon.store.lines import decode, encode
 from pinyon.store.protocol import Damage, RefVersion
 
 _LONGEST = 200  # bytes of an encoded name; file systems stop at 255
+
+_VERSION = re.compile(r"[0-9]{6,}")
 
 
 def encode_name(name: str) -> str:
@@ -22,7 +26,7 @@ def encode_name(name: str) -> str:
     Raises:
         StoreError: empty, or too long.
     """
-    encoded = quote(name, safe="-_.").replace("~", "%7E")
+    encoded = quote(name, safe="-_.", errors="surrogatepass").replace("~", "%7E")
     if encoded.startswith("."):
         encoded = "%2E" + encoded[1:]
     if not 0 < len(encoded) <= _LONGEST:
@@ -32,6 +36,15 @@ def encode_name(name: str) -> str:
             next="choose a shorter name",
         )
     return encoded
+
+
+def _decode_name(entry: str) -> str | None:
+    """The inverse of `encode_name`; None for what it never made."""
+    try:
+        name = unquote(entry, errors="surrogatepass")
+        return name if encode_name(name) == entry else None
+    except (UnicodeError, StoreError):
+        return None
 
 
 class LocalRefs:
@@ -59,7 +72,7 @@ class LocalRefs:
         newest = max(_versions(directory), default=0)
         if newest != expect:
             raise _conflict(name, expect, newest)
-        data = json.dumps({"v": 1, **made._asdict()}, sort_keys=True).encode()
+        data = encode({"v": 1, **made._asdict()})
         temporary = f"{self._tmp}/{os.getpid()}-{os.urandom(6).hex()}"
         self._tmp.mkdir(parents=True, exist_ok=True)
         fd = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o444)
@@ -74,7 +87,6 @@ class LocalRefs:
         return made
 
     def _link(self, temporary: str, fd: int, directory: Path, made: RefVersion) -> None:
-        fresh = not directory.is_dir()
         directory.mkdir(parents=True, exist_ok=True)
         try:
             os.link(temporary, directory / f"{made.version:06d}")
@@ -84,15 +96,18 @@ class LocalRefs:
                 if isinstance(error, FileExistsError):
                     raise _conflict(made.name, made.version - 1, made.version) from error
                 raise
-        _fsync(directory)
-        if fresh:
-            _fsync(self._dir)
+        # The parent too, always: whoever made the directory may not have got as far as syncing it.
+        fsync(directory)
+        fsync(self._dir)
 
     def names(self, prefix: str = "") -> list[str]:
         """See `pinyon.store.protocol.Refs.names`."""
         if not self._dir.is_dir():
             return []
-        return sorted(name for entry in os.listdir(self._dir) if (name := unquote(entry)).startswith(prefix))
+        names = (_decode_name(entry) for entry in os.listdir(self._dir))
+        wanted = (name for name in names if name is not None and name.startswith(prefix))
+        # A directory without a version is what a writer left that died, or was refused, before its link.
+        return sorted(name for name in wanted if _versions(self._dir / encode_name(name)))
 
     def verify(self) -> Iterator[Damage]:
         """See `pinyon.store.protocol.Refs.verify`."""
@@ -106,16 +121,17 @@ class LocalRefs:
                     self._read(directory, name, version)
                 except CorruptError as error:
                     yield Damage(f"{directory}/{version:06d}", 0, error.what)
+                except OSError as error:
+                    yield Damage(f"{directory}/{version:06d}", 0, f"cannot be read: {error.strerror}")
 
     def _read(self, directory: Path, name: str, version: int) -> RefVersion:
         path = directory / f"{version:06d}"
-        try:
-            data = json.loads(path.read_bytes())
-            found = RefVersion(data["name"], data["version"], data["value"], data["actor"], data["ts"])
-        except (ValueError, KeyError, TypeError) as error:
+        data = decode(path.read_bytes())
+        if data is None or not data.keys() >= set(RefVersion._fields):
             raise CorruptError(
-                "this ref version is unreadable", where=str(path), next="pinyon verify"
-            ) from error
+                "this ref version is not what was written", where=str(path), next="pinyon verify"
+            )
+        found = RefVersion(*(data[field] for field in RefVersion._fields))
         if (found.name, found.version) != (name, version):
             raise CorruptError(
                 f"this file is version {found.version} of '{found.name}'",
@@ -127,8 +143,8 @@ class LocalRefs:
 
 def _versions(directory: Path) -> list[int]:
     try:
-        return [int(entry) for entry in os.listdir(directory) if entry.isdecimal()]
-    except FileNotFoundError:
+        return [int(entry) for entry in os.listdir(directory) if _VERSION.fullmatch(entry)]
+    except (FileNotFoundError, NotADirectoryError):
         return []
 
 
@@ -138,11 +154,3 @@ def _conflict(name: str, expected: int, found: int) -> RefConflictError:
         why="somebody else wrote it first",
         next="read it and decide again",
     )
-
-
-def _fsync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pinyon.errors import CorruptError
 from pinyon.model.canonical import canonical
@@ -24,7 +24,7 @@ class Row(NamedTuple):
 def encode(rows: Iterable[Row]) -> bytes:
     """The manifest's bytes, the same for every order of rows."""
     table = [list(row[:3]) + (["x"] if row.executable else []) for row in rows]
-    table.sort(key=lambda row: str(row[0]).encode())
+    table.sort(key=lambda row: str(row[0]).encode(errors="surrogatepass"))
     return _HEADER + canonical(table) + b"\n"
 
 
@@ -36,11 +36,26 @@ def decode(data: bytes) -> list[Row]:
     """
     if not data.startswith(_HEADER):
         raise CorruptError("this blob is not a directory's manifest", next="pinyon verify")
-    rows = [Row(row[0], row[1], row[2], len(row) > 3) for row in json.loads(data[len(_HEADER) :])]
+    try:
+        table = json.loads(data[len(_HEADER) :])
+        if not isinstance(table, list):
+            raise TypeError("not a list")
+        rows = [_row(item) for item in table]
+    except (ValueError, TypeError, RecursionError) as error:
+        raise CorruptError("this manifest is unreadable", next="pinyon verify") from error
     for row in rows:
         parts = row.path.split("/")
         if "\0" in row.path or "" in parts or "." in parts or ".." in parts:
             raise CorruptError(
                 f"the manifest names '{row.path}'", why="such a path could lie outside the directory"
             )
+    if len({row.path for row in rows}) < len(rows):
+        raise CorruptError("the manifest names a path twice", next="pinyon verify")
     return rows
+
+
+def _row(item: Any) -> Row:
+    path, name, size, *marks = item
+    if not (isinstance(path, str) and isinstance(name, str) and type(size) is int):
+        raise TypeError("not [text, text, number]")
+    return Row(path, name, size, bool(marks))

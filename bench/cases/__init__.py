@@ -1,0 +1,20 @@
+"""The cases: each takes `Settings` and yields rows as it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from bench.cases import change, cold, floor, isolated, noop, plan, startup, store
+from bench.measure import Row
+from bench.settings import Settings
+
+CASES: dict[str, Callable[[Settings], Iterator[Row]]] = {
+    "floor": floor.floor,
+    "noop": noop.noop,
+    "cold": cold.cold,
+    "isolated": isolated.isolated,
+    "startup": startup.startup,
+    "store": store.store,
+    "change": change.change,
+    "plan": plan.plan,
+}

@@ -1,0 +1,101 @@
+"""Locks: flock on files under ``locks/``, free as soon as the last process that holds one is gone."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sys
+import time
+from typing import Any
+
+from pinyon.errors import WorkspaceLockedError
+from pinyon.model.ids import host_name, this_process
+
+_HIGH = 64  # a shell script may use any one-digit descriptor; an inherited lock stays out of its way
+
+
+def workspace_lock(store: str, slot: str) -> str:
+    """Path of the lock that the processes of a workspace hold; slot ``inplace`` is the project itself."""
+    return f"{store}/locks/workspace-{slot}"
+
+
+def try_lock(path: str) -> int | None:
+    """Take a lock without waiting: an open descriptor (closing it gives the lock back), None when it is taken."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+    try:
+        low = os.open(path, flags, 0o664)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        low = os.open(path, flags, 0o664)
+    try:
+        fcntl.flock(low, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, _HIGH)
+    except BlockingIOError:
+        return None
+    finally:
+        os.close(low)  # the duplicate keeps the lock
+
+
+def sign(fd: int, **more: Any) -> None:
+    """Write into a lock who holds it, for the messages of those who have to wait."""
+    text = json.dumps({"process": list(this_process()), "user": user_name(), "started": time.time(), **more})
+    os.ftruncate(fd, 0)
+    os.pwrite(fd, text.encode(), 0)
+
+
+def holder(path: str) -> dict[str, Any]:
+    """What the last holder signed with; empty when nothing readable stands there."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            data = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def user_name() -> str:
+    """The user's name as the environment tells it, else the number."""
+    return os.environ.get("USER") or os.environ.get("LOGNAME") or f"uid {os.getuid()}"
+
+
+class DriverLock:
+    """``locks/driver``: one driver in place. A context manager.
+
+    Args:
+        store: the project's ``.pinyon``.
+        command: what the user typed, for the other user's error message.
+
+    Raises:
+        WorkspaceLockedError: on entering, another driver works here; it is named.
+    """
+
+    def __init__(self, store: str, command: str = "") -> None:
+        self._path = f"{store}/locks/driver"
+        self._command = command or " ".join(sys.argv)
+        self._fd: int | None = None
+
+    def __enter__(self) -> DriverLock:
+        self._fd = try_lock(self._path)
+        if self._fd is None:
+            raise _refusal(self._path)
+        sign(self._fd, command=self._command)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+
+def _refusal(path: str) -> WorkspaceLockedError:
+    who = holder(path)
+    host, _, pid, _ = who.get("process") or ("?", "", "?", 0)
+    since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(who.get("started", 0)))
+    there = "" if host == host_name() else f" on {host}"
+    return WorkspaceLockedError(
+        "another run is working in this project",
+        where=f"process {pid}{there}",
+        why=f"started by {who.get('user', '?')} at {since} as '{who.get('command', '?')}'",
+        next=f"wait for it, or end it: kill {pid}",
+    )

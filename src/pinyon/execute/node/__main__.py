@@ -1,0 +1,27 @@
+"""``python -m pinyon.execute.node ROOT STORE``: a supervisor on stdin and stdout."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+from pinyon.execute.node.channel import Channel
+from pinyon.execute.node.supervisor import Supervisor
+
+
+def main(root: str, store: str) -> None:
+    """Serve one driver. A crash leaves its traceback in ``logs/supervisor.log``."""
+    os.chdir(root)
+    try:
+        Supervisor(store, Channel(0, 1)).run()
+    except BaseException:
+        folder = f"{store}/logs"
+        os.makedirs(folder, exist_ok=True)
+        with open(f"{folder}/supervisor.log", "a", encoding="utf-8") as file:
+            traceback.print_exc(file=file)
+        raise
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

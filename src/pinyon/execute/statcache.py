@@ -1,0 +1,97 @@
+"""Which bytes a path held when it last looked like this: the reason that nothing is hashed twice."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterable, Mapping
+
+from pinyon.execute.protocol import StatNote
+
+Fingerprint = tuple[int, int, int, int]  # mtime_ns, size, inode, ctime_ns
+
+_SETTLED = 50_000_000  # ns between the last change and the hashing, below which a second change could hide
+_SETTLED_COARSE = 2_000_000_000  # the same on a file system that counts whole seconds
+_CHUNK = 500  # paths per query; sqlite's limit is 999 in old versions
+_TABLE = """create table if not exists files
+    (path text primary key, mtime integer, size integer, inode integer, ctime integer, name text, hashed integer)
+    without rowid"""
+
+
+class StatCache:
+    """A table of `StatNote` in sqlite, written in batches.
+
+    Disposable: when it is damaged or locked it is as if it were empty.
+
+    Args:
+        path: of the file, on a local disk; made when something is learnt.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = os.fspath(path)
+        self._connection: sqlite3.Connection | None = None
+        self._learnt: list[tuple[object, ...]] = []
+
+    def lookup_many(self, stats: Mapping[str, Fingerprint]) -> dict[str, str]:
+        """Names of those files that still look as they did when they were hashed, and had come to rest by then."""
+        self._write()
+        if not stats or (self._connection is None and not os.path.exists(self._path)):
+            return {}
+        try:
+            return self._lookup(stats)
+        except (sqlite3.Error, OSError):
+            self._discard()
+            return {}
+
+    def _lookup(self, stats: Mapping[str, Fingerprint]) -> dict[str, str]:
+        found = {}
+        paths = list(stats)
+        for begin in range(0, len(paths), _CHUNK):
+            some = paths[begin : begin + _CHUNK]
+            marks = ",".join("?" * len(some))
+            rows = self._open().execute(f"select * from files where path in ({marks})", some)
+            for path, mtime, size, inode, ctime, name, hashed in rows:
+                settled = _SETTLED if mtime % 1_000_000_000 else _SETTLED_COARSE
+                if (mtime, size, inode, ctime) == tuple(stats[path]) and mtime <= hashed - settled:
+                    found[path] = name
+        return found
+
+    def learn(self, notes: Iterable[StatNote]) -> None:
+        """Remember, on disk at the next look-up or `close`: single rows would cost more than hashing a small file."""
+        self._learnt += [(note.path, *note.stat, note.name, note.hashed_ns) for note in notes]
+
+    def _write(self) -> None:
+        rows, self._learnt = self._learnt, []
+        for _ in range(2 if rows else 0):  # the second time with a new file, if the old one was damaged
+            try:
+                with self._open() as connection:
+                    connection.executemany("insert or replace into files values (?,?,?,?,?,?,?)", rows)
+                return
+            except (sqlite3.OperationalError, OSError):
+                return  # locked, or the disk is full: what is not remembered is hashed again
+            except sqlite3.Error:
+                self._discard()
+
+    def close(self) -> None:
+        """Write what was learnt, and let go of the file."""
+        self._write()
+        self._disconnect()
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            os.makedirs(os.path.dirname(self._path) or ".", exist_ok=True)
+            self._connection = sqlite3.connect(self._path, timeout=1.0, check_same_thread=False)
+            self._connection.execute("pragma synchronous = off")
+            self._connection.execute(_TABLE)
+        return self._connection
+
+    def _discard(self) -> None:
+        self._disconnect()
+        with contextlib.suppress(OSError):
+            os.unlink(self._path)
