@@ -9,11 +9,9 @@ import time
 from collections import Counter
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
-from typing import Any
 
 from pinyon.errors import StageFailedError, TargetError
 from pinyon.execute.driver import Driver
-from pinyon.execute.frozen import freeze
 from pinyon.execute.local import LocalTarget
 from pinyon.execute.locks import DriverLock
 from pinyon.execute.observe import observe
@@ -65,15 +63,13 @@ def plan(start: Path, goal: Goal) -> Plan:
                         state.apply(Event("", 0, "lost", 0.0, {"attempt": attempt.id, "reason": reason.text}))
 
 
-def run(
-    start: Path, goal: Goal, *, jobs: int = 1, tell: Tell = lambda _: None, remember: Any = None
-) -> Result:
+def run(start: Path, goal: Goal, *, jobs: int = 1, tell: Tell = lambda _: None, remember: str = "") -> Result:
     """Carry the goal out.
 
     Args:
         jobs: attempts at once.
         tell: called with everything worth telling a person.
-        remember: if nothing had to be done, a name for this question, so that asking it again is cheap.
+        remember: if nothing had to be done, the question as text, so that asking it again is cheap.
 
     Raises:
         SpecError, PlanError: the files make no plan for this goal; nothing on disk has changed.
@@ -88,7 +84,7 @@ def run(
         store.prepare(session.project.name)
         stack.enter_context(nullcontext() if goal.isolated else DriverLock(store.url))
         state.refresh()  # what the holder before us wrote until we had the lock
-        frozen = freeze(session.graph, session.params, root, store, session.stats) if goal.isolated else None
+        frozen = session.freeze() if goal.isolated else None
         target = LocalTarget(root, store)
         stack.callback(target.close)
         driver = Driver(
@@ -99,7 +95,7 @@ def run(
         result = _Loop(session, driver, tell).run()
         target.close()
         fold.catch_up()
-        if remember is not None and not result.counts:
+        if remember and not result.counts:
             session.remember(remember, result.as_dict())
         return result
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pinyon.execute import fingerprint
 from pinyon.execute.restore import sound
@@ -19,6 +19,9 @@ from pinyon.query.state import ProjectState
 from pinyon.spec.load import find_root, load_project, read_params
 from pinyon.store.local import LocalStore
 from pinyon.store.place import SPEC_FILES, STORE
+
+if TYPE_CHECKING:
+    from pinyon.execute.frozen import Frozen
 
 
 class Records(NamedTuple):
@@ -39,7 +42,13 @@ class Session(NamedTuple):
     params: Mapping[str, Any]
     stats: StatCache
 
-    def remember(self, question: Any, summary: dict[str, Any]) -> None:
+    def freeze(self) -> Frozen:
+        """What isolated attempts are made from."""
+        from pinyon.execute.frozen import freeze  # what it imports is of no use in place
+
+        return freeze(self.graph, self.params, self.records.root, self.records.store, self.stats)
+
+    def remember(self, question: str, summary: dict[str, Any]) -> None:
         """Nothing was to be done: let the next call with this question find out by looking at time stamps alone."""
         root, store = self.records.root, self.records.store
         flat = [str(root / name) for name in {*SPEC_FILES, *self.project.files, *self.params}]
@@ -48,7 +57,7 @@ class Session(NamedTuple):
             *(str(store.root / "journals" / name) for name in self.records.fold.growing()),
         ]
         deep = [str(root / path) for path in first_look(self.graph)]
-        fingerprint.record(fingerprint.path_for(str(store.cache), question), str(root), deep, flat, summary)
+        fingerprint.record(str(store.cache), question, str(root), deep, flat, summary)
 
 
 def open_records(start: Path, stack: ExitStack) -> Records:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Bench, open_attempt, out
+from supervised import Bench, open_attempt, out
 
 from pinyon.execute.tree import hash_tree
 from pinyon.model.event import Event
@@ -29,7 +29,7 @@ def test_success_stores_the_outs_and_says_so_in_order(bench: Bench) -> None:
     assert script.executable
     kinds = [event.kind for event in bench.heard if isinstance(event, Event)]
     assert kinds[:3] == ["running", "outputs", "ended"]
-    assert not list((bench.root / ".pinyon").glob("aside/*"))
+    bench.forgotten("aside/*")
 
 
 def test_durable_follows_within_a_quarter_of_a_second(bench: Bench) -> None:
@@ -68,7 +68,7 @@ def test_every_failure_puts_the_old_out_back_as_it_was(
         before.st_ino,
     )
     assert not (bench.root / "other/new").exists()
-    assert not list((bench.root / ".pinyon").glob("aside/*"))
+    bench.forgotten("aside/*")
 
 
 def test_a_missing_out_is_named(bench: Bench) -> None:

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Bench, open_attempt
+from supervised import Bench, open_attempt
 
 from pinyon.errors import TargetError, WorkspaceLockedError
 from pinyon.execute.local import LocalTarget

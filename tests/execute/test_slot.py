@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Bench
+from supervised import Bench
 
 from pinyon.execute import bundle
 from pinyon.execute.node import slot

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +13,17 @@ def user() -> str:
 
 
 def git(root: Path) -> dict[str, Any] | None:
-    """Commit and whether files differ from it; None outside a repository or without git."""
-    commit = _git(root, "rev-parse", "HEAD")
-    if commit is None:
-        return None
-    status = _git(root, "status", "--porcelain", "--", ".")
-    return {"commit": commit.strip(), "dirty": bool(status)}
+    """Commit and whether files below ``root`` differ from it; None outside a repository or without git."""
+    import subprocess  # slow to import, and needed only when something is about to run
 
-
-def _git(root: Path, *args: str) -> str | None:
+    # Both in one process: --branch says "# branch.oid COMMIT", every further line is a difference.
+    command = ["git", "status", "--porcelain=v2", "--branch", "--", "."]
     try:
-        done = subprocess.run(
-            ["git", *args], cwd=root, capture_output=True, text=True, timeout=30, check=False
-        )
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout if done.returncode == 0 else None
+    facts = dict(line[2:].split(" ", 1) for line in done.stdout.splitlines() if line.startswith("# "))
+    commit = facts.get("branch.oid", "(initial)")
+    if done.returncode != 0 or commit == "(initial)":
+        return None
+    return {"commit": commit, "dirty": any(not line.startswith("# ") for line in done.stdout.splitlines())}

@@ -13,8 +13,8 @@ import click
 
 from pinyon.cli.options import goal_options, overrides
 from pinyon.cli.output import print_json
-from pinyon.execute import fingerprint
-from pinyon.store.place import STORE, cache_of, project_around
+from pinyon.cli.shortcut import nothing_to_do, print_summary, question
+from pinyon.store.place import STORE, project_around
 
 
 @click.command("run", epilog="Example: pinyon run train -j 2")
@@ -39,10 +39,9 @@ def command(
     GOALS are stages, with all that they need; none means every stage.
     """
     began = time.monotonic()
-    question = {"run": goals, "isolated": isolated}
-    shortcut = not (sets or force or dry_run)
-    if shortcut and (known := _nothing_to_do(directory, question)) is not None:
-        _print_summary(known, as_json, time.monotonic() - began)
+    plain = not (sets or force or dry_run)
+    if plain and (known := nothing_to_do(directory, goals, isolated=isolated)) is not None:
+        _print(known, as_json, began)
         return
     from pinyon import pipeline
     from pinyon.model.project import Goal
@@ -57,34 +56,24 @@ def command(
 
     signal.signal(signal.SIGTERM, _interrupt)
     store = os.path.join(project_around(directory) or directory, STORE)
+    asked = question(goals, isolated=isolated) if plain else ""
     with progress_for(store, as_json) as progress:
         result = pipeline.run(
-            Path(directory), goal, jobs=jobs, tell=progress.tell, remember=question if shortcut else None
+            Path(directory),
+            goal,
+            jobs=jobs,
+            tell=progress.tell,
+            remember=asked,
         )
-    _print_summary(result.as_dict(), as_json, time.monotonic() - began)
-
-
-def _nothing_to_do(directory: str, question: dict[str, Any]) -> dict[str, Any] | None:
-    root = project_around(directory)
-    if root is None:
-        return None
-    return fingerprint.check(fingerprint.path_for(cache_of(os.path.join(root, STORE)), question), root)
+    _print(result.as_dict(), as_json, began)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _print_summary(summary: dict[str, Any], as_json: bool, seconds: float) -> None:
+def _print(summary: dict[str, Any], as_json: bool, began: float) -> None:
     if as_json:
         print_json(summary)
-        return
-    counts = {name: count for name, count in summary["counts"].items() if count}
-    total = len(summary["tasks"])
-    if not counts:
-        click.echo(f"nothing to do: {total} stages unchanged ({seconds:.2f} s)")
-        return
-    parts = [f"{count} {name}" for name, count in counts.items()]
-    rest = total - sum(counts.get(name, 0) for name in ("succeeded", "reused"))
-    parts += [f"{rest} unchanged"] if rest > 0 else []
-    click.echo(f"{total} stages: {', '.join(parts)} ({seconds:.1f} s)")
+    else:
+        print_summary(summary, time.monotonic() - began)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -76,6 +75,8 @@ def _project(root: str) -> Iterator[Candidate]:
 
 def _git_files(root: str) -> list[str]:
     """``H path`` of each tracked and ``? path`` of each other file that git does not ignore."""
+    import subprocess
+
     command = ["git", "-C", root, "ls-files", "-z", "-t", "--cached", "--others", "--exclude-standard"]
     try:
         answer = subprocess.run(command, capture_output=True, check=True).stdout

@@ -8,12 +8,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import pinyon
 from pinyon.capture import facts
 from pinyon.errors import CorruptError, MissingBlobError, RefConflictError, TargetError
-from pinyon.execute.frozen import Frozen
 from pinyon.execute.observe import observe
 from pinyon.execute.protocol import AttemptSpec, SpecOut, StatNote, Target
 from pinyon.execute.restore import restore
@@ -27,6 +26,9 @@ from pinyon.plan.actions import Repair, Reuse, Run
 from pinyon.plan.reasons import inputs_of
 from pinyon.plan.state import ABSENT, Seen
 from pinyon.store.protocol import JournalWriter, Store
+
+if TYPE_CHECKING:
+    from pinyon.execute.frozen import Frozen
 
 
 class Ledger(Protocol):

@@ -6,13 +6,11 @@ of the command line: nothing heavy may come in here.
 
 from __future__ import annotations
 
-import contextlib
-import json
 import marshal
 import os
 import time
+import zlib
 from collections.abc import Iterable
-from hashlib import blake2b
 from typing import Any
 
 import pinyon
@@ -23,13 +21,14 @@ _RACY_NS = 50_000_000
 Stat = tuple[int, int, int, int] | None
 
 
-def path_for(cache: str, question: Any) -> str:
-    """Where the fingerprint of a question (goal, options: JSON-able) lies."""
-    return f"{cache}/noop-{blake2b(json.dumps(question, sort_keys=True).encode(), digest_size=8).hexdigest()}"
+def check(cache: str, question: str, root: str) -> dict[str, Any] | None:
+    """The summary that was true then and still is; None when anything moved or nothing was recorded.
 
-
-def check(path: str, root: str) -> dict[str, Any] | None:
-    """The summary that was true then and still is; None when anything moved or nothing was recorded."""
+    Args:
+        cache: the project's cache directory.
+        question: what was asked, as text.
+    """
+    path = _path(cache, question)
     try:
         with open(path, "rb") as file:
             data = marshal.load(
@@ -37,7 +36,7 @@ def check(path: str, root: str) -> dict[str, Any] | None:
             )  # our own cache: numbers, text, lists; marshal reads 2,000 rows in 0.3 ms
     except (OSError, ValueError, EOFError, TypeError):
         return None
-    if not isinstance(data, dict) or data.get("version") != pinyon.__version__ or data.get("root") != root:
+    if not isinstance(data, dict) or data.get("of") != [pinyon.__version__, root, question]:
         return None
     stat = os.stat
     try:
@@ -56,7 +55,9 @@ def check(path: str, root: str) -> dict[str, Any] | None:
     return summary if isinstance(summary, dict) else None
 
 
-def record(path: str, root: str, deep: Iterable[str], flat: Iterable[str], summary: dict[str, Any]) -> bool:
+def record(
+    cache: str, question: str, root: str, deep: Iterable[str], flat: Iterable[str], summary: dict[str, Any]
+) -> bool:
     """Remember that nothing is to be done while these paths stay as they are; of ``deep`` ones, with all in them.
 
     Gives False, and remembers nothing, when one of them changed too short a time ago to be sure.
@@ -68,7 +69,8 @@ def record(path: str, root: str, deep: Iterable[str], flat: Iterable[str], summa
         if found is not None and max(found[0], found[3]) > newest:
             return False
         stats.append((entry, found))
-    data = {"version": pinyon.__version__, "root": root, "stats": stats, "summary": summary}
+    data = {"of": [pinyon.__version__, root, question], "stats": stats, "summary": summary}
+    path = _path(cache, question)
     temporary = f"{path}.{os.getpid()}"
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(temporary, "wb") as file:
@@ -77,10 +79,9 @@ def record(path: str, root: str, deep: Iterable[str], flat: Iterable[str], summa
     return True
 
 
-def forget(path: str) -> None:
-    """The next call decides afresh."""
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
+def _path(cache: str, question: str) -> str:
+    # Two questions may share a name: the file says which one it answers.
+    return f"{cache}/noop-{zlib.crc32(question.encode()):08x}"
 
 
 def _expand(name: str) -> Iterable[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 
 from pinyon.errors import ExecuteError
 from pinyon.execute import tree
@@ -64,6 +63,8 @@ def name_files(root: str, files: Iterable[tree.File], cache: StatCache, hash_fil
     large = [item for item in unknown if item[1].stat.st_size >= _LARGE]
     learnt = [_hash(key, file, hash_file) for key, file in unknown if file.stat.st_size < _LARGE]
     if large:
+        from concurrent.futures import ThreadPoolExecutor  # 16 ms that small files need not pay
+
         with ThreadPoolExecutor(_THREADS) as pool:
             learnt += pool.map(lambda item: _hash(item[0], item[1], hash_file), large)
     cache.learn(learnt)

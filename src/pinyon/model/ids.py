@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from typing import NamedTuple
 
 
@@ -57,7 +56,7 @@ def process_id(pid: int) -> ProcessId:
 
 def host_name() -> str:
     """This machine's name."""
-    return socket.gethostname()
+    return os.uname().nodename
 
 
 _boot = ""

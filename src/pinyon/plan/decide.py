@@ -148,7 +148,7 @@ class _Call:
         """Go through the frontier, and what joins it on the way, in the graph's order."""
         if self.actions:
             return  # a repair may put old outs back: first that, then look again
-        while self.free is None or self.free >= 0:
+        while self.free is None or self.free > 0:  # with no slot free there is nothing to do but wait
             recipe = self.done.next()
             if recipe is None:
                 break
@@ -313,8 +313,6 @@ class _Call:
             return
         if self.free is not None:
             self.free -= 1
-            if self.free < 0:
-                return
         self.done.verdicts[task.recipe] = Verdict("run", reason)
         uses = [out for need in task.needs for out in self.done.outputs[need] if _touches(out.path, task)]
         self.actions.append(Run(task, key, self.state.epoch(key) + 1, reason, tuple(deps), tuple(uses)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from hashlib import blake2b
 
 STORE = ".pinyon"
 SPEC_FILES = ("pinyon.yaml", "dvc.yaml")
@@ -17,6 +16,8 @@ def cache_of(store: str) -> str:
     """The cache directory of a store; on a local disk always, since sqlite is unsafe elsewhere (docs/FORMAT.md §1)."""
     if _is_local(store):
         return os.path.join(store, "cache")
+    from hashlib import blake2b
+
     base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     return os.path.join(base, "pinyon", blake2b(os.path.realpath(store).encode(), digest_size=8).hexdigest())
 

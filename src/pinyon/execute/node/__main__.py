@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import traceback
@@ -13,6 +14,7 @@ from pinyon.execute.node.supervisor import Supervisor
 def main(root: str, store: str) -> None:
     """Serve one driver. A crash leaves its traceback in ``logs/supervisor.log``."""
     os.chdir(root)
+    gc.set_threshold(50_000)  # records come and go without cycles
     try:
         Supervisor(store, Channel(0, 1)).run()
     except BaseException:

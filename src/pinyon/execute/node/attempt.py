@@ -17,11 +17,11 @@ from pinyon.errors import ExecuteError, PinyonError
 from pinyon.execute.locks import holder, sign, try_lock, workspace_lock
 from pinyon.execute.node import outs
 from pinyon.execute.node.inplace import InPlace
-from pinyon.execute.node.process import Exit, Process, kill_leftovers
+from pinyon.execute.node.process import Exit, Process, kill_leftovers, words
 from pinyon.execute.node.slot import Workspace
 from pinyon.execute.node.verdict import OomCounter, Verdict, judge, read_tail, stopped
 from pinyon.execute.protocol import AttemptSpec, StatNote
-from pinyon.model.ids import ProcessId, process_id
+from pinyon.model.ids import ProcessId
 from pinyon.model.outcome import CANCELLED, FAILED, SUCCEEDED
 from pinyon.store.local import LocalStore
 
@@ -215,8 +215,8 @@ class Attempt:
         command = self.spec.command
         if command.kind == "exec":
             return [list(command.parts)]
-        shell = os.environ.get("PINYON_SHELL", "/bin/sh")
-        return [[shell, "-c", part] for part in command.parts]
+        shell = os.environ.get("PINYON_SHELL")
+        return [words(part) if shell is None else [shell, "-c", part] for part in command.parts]
 
     def _one(self, argv: list[str]) -> Generator[float, None, Exit]:
         assert self._place is not None, "a command runs in a place"
@@ -226,7 +226,7 @@ class Attempt:
             self._process = process
             if not self._started:
                 self._started = True
-                body = {"process": list(process_id(process.pid)), "log": [self._log, self._offset]}
+                body = {"pid": process.pid, "log": [self._log, self._offset]}
                 self._host.record("running", {"attempt": self.spec.attempt, **body}, self._place.saved)
             while True:
                 end = process.poll()

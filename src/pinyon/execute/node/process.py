@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import signal
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -14,6 +15,29 @@ from pinyon.errors import ExecuteError
 _HIGH = 64
 # What the supervisor ignores or handles must not be ignored in the command.
 _DEFAULTED = (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGTERM, signal.SIGCHLD)
+
+
+# A line of such words means the same without a shell; make(1) saves the shell for such lines, too.
+_PLAIN = re.compile(r"[A-Za-z0-9_./-][A-Za-z0-9_./,:+%@-]*(?: +[A-Za-z0-9_./,:+%@=-]+)*")
+_SHELLS_OWN = frozenset(
+    " ".join(
+        (
+            ". : alias bg break builtin case cd command continue declare do done echo elif else esac eval exec exit",
+            "export false fc fg fi for function getopts hash help history if jobs kill let local printf pwd read",
+            "readonly return select set shift source test then time times trap true type typeset ulimit umask unalias",
+            "unset until wait while",
+        )
+    ).split()
+)
+
+
+def words(line: str) -> list[str]:
+    """The argument vector of a shell line: its own words if a shell would do nothing but run them, else a shell's."""
+    if _PLAIN.fullmatch(line):
+        argv = line.split()
+        if argv[0] not in _SHELLS_OWN and ("/" in argv[0] or _search(argv[0], os.environ)):
+            return argv
+    return ["/bin/sh", "-c", line]
 
 
 class Exit(NamedTuple):
@@ -127,13 +151,21 @@ def find_program(name: str, env: Mapping[str, str]) -> str:
     """
     if "/" in name:
         return name
-    for folder in env.get("PATH", os.defpath).split(os.pathsep):
-        path = os.path.join(folder, name)
-        if os.path.isfile(path) and os.access(path, os.X_OK):
-            return path
+    path = _search(name, env)
+    if path:
+        return path
     raise ExecuteError(
         f"there is no program '{name}'", why="no directory of PATH has it", next=f"install {name}"
     )
+
+
+def _search(name: str, env: Mapping[str, str]) -> str:
+    """The first executable file of that name; empty when there is none."""
+    for folder in env.get("PATH", os.defpath).split(os.pathsep):
+        path = f"{folder}/{name}"
+        if os.access(path, os.X_OK) and os.path.isfile(path):
+            return path
+    return ""
 
 
 def leftovers(attempt: str) -> Iterator[int]:

@@ -1,0 +1,38 @@
+"""``pinyon run`` with nothing to do: a look at time stamps. Imported at every such call, so nothing heavy comes in."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from pinyon.execute import fingerprint
+from pinyon.store.place import STORE, cache_of, project_around
+
+
+def question(goals: tuple[str, ...], *, isolated: bool = False) -> str:
+    """What was asked, as text; calls with the same text have the same answer while nothing changes."""
+    return repr(("run", goals, isolated))
+
+
+def nothing_to_do(directory: str, goals: tuple[str, ...], *, isolated: bool = False) -> dict[str, Any] | None:
+    """The summary of the last call, if it found nothing to do and nothing has changed since."""
+    root = project_around(directory)
+    if root is None:
+        return None
+    return fingerprint.check(cache_of(os.path.join(root, STORE)), question(goals, isolated=isolated), root)
+
+
+def print_summary(summary: dict[str, Any], seconds: float) -> None:
+    """One line: how many stages did what."""
+    counts = {name: count for name, count in summary["counts"].items() if count}
+    total = len(summary["tasks"])
+    stages = f"{total} stage{'s' * (total != 1)}"
+    if counts:
+        parts = [f"{count} {name}" for name, count in counts.items()]
+        rest = total - sum(counts.get(name, 0) for name in ("succeeded", "reused"))
+        parts += [f"{rest} unchanged"] if rest > 0 else []
+        line = f"{stages}: {', '.join(parts)} ({seconds:.1f} s)"
+    else:
+        line = f"nothing to do: {stages} unchanged ({seconds:.2f} s)"
+    sys.stdout.write(line + "\n")

@@ -1,0 +1,42 @@
+"""What the documentation shows is what happens."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from transcripts import EXAMPLE, ROOT, Shell, commands, normal
+
+
+@pytest.mark.parametrize(("document", "least"), [("README.md", 3), ("docs/guide.md", 25)])
+def test_every_command_prints_what_the_document_says(document: str, least: int, tmp_path: Path) -> None:
+    found = commands((ROOT / document).read_text())
+    assert len(found) >= least
+    shell = Shell(tmp_path)
+    for command in found:
+        printed = normal(shell.run(command.text), command.unordered)
+        expected = normal(command.output, command.unordered)
+        assert printed == expected, f"{document}:{command.line}: $ {command.text}"
+
+
+def test_the_readme_shows_the_examples_own_file() -> None:
+    text = (EXAMPLE / "pinyon.yaml").read_text()
+    assert f"```yaml\n{text}```" in (ROOT / "README.md").read_text()
+    assert len(text.splitlines()) == 12
+    assert set(yaml.safe_load(text)["stages"]) == {"clean", "fit", "evaluate"}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("done      fit  0.1 s", "done      fit  12.0 s", True),
+        ("done      fit  0.1 s", "FAILED    fit  0.1 s", False),
+        ("rmse 1.316", "rmse 1.317", False),
+        ("dep a changed: 7a4ee5fb → c5ea3fa7", "dep a changed: 00000000 → 11111111", True),
+        ("dep a changed: 7a4ee5fb → c5ea3fa7", "dep b changed: 7a4ee5fb → c5ea3fa7", False),
+        ("x-20ff581cf55ceca4  2026-01-02 03:04:05", "x-4d42680708758e04  2027-11-12 13:14:15", True),
+        ("r-20ff581cf55ceca4", "x-20ff581cf55ceca4", False),
+        ("3 stages: 3 run", "3 stages: 2 run", False),
+    ],
+)
+def test_only_what_cannot_repeat_is_overlooked(one: str, other: str, same: bool) -> None:
+    assert (normal(one) == normal(other)) is same

@@ -1,0 +1,56 @@
+"""Every relative link of the documentation leads somewhere."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LINK = re.compile(r"(?<!!)\[[^\]]*\]\((?P<target>[^)\s]+)\)")
+PAGES = sorted(
+    page
+    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*/*.md"), *ROOT.glob("changelog/*.md")]
+)
+
+
+def anchors(page: Path) -> set[str]:
+    """The headings of a page, as they are written behind ``#``."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).strip().replace(" ", "-") for title in titles}
+
+
+def broken(page: Path) -> list[str]:
+    """The links of a page that lead nowhere."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    found = []
+    for target in LINK.findall(text):
+        if re.match(r"[a-z]+:", target):
+            continue
+        file, _, anchor = target.partition("#")
+        there = page.parent / file if file else page
+        if not there.exists() or (anchor and anchor not in anchors(there)):
+            found.append(target)
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    assert not broken(page)
+
+
+def test_a_broken_link_is_found(tmp_path: Path) -> None:
+    (tmp_path / "there.md").write_text("# A title, and more\n")
+    page = tmp_path / "page.md"
+    page.write_text("[a](there.md) [b](there.md#a-title-and-more) [c](https://example.org) [d](gone.md) [e](there.md#b)\n")
+    assert broken(page) == ["gone.md", "there.md#b"]
+
+
+def test_every_page_of_docs_can_be_reached_from_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text()
+    missing = [page.name for page in ROOT.glob("docs/*.md") if f"(docs/{page.name})" not in readme]
+    assert not missing
+
+
+@pytest.mark.parametrize("test", sorted(set(re.findall(r"`(tests/[\w/.-]+)`", (ROOT / "README.md").read_text()))))
+def test_a_test_that_the_readme_names_is_there(test: str) -> None:
+    assert (ROOT / test).exists()
