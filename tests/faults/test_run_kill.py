@@ -56,7 +56,12 @@ class Harness:
     def __init__(self, root: Path, *mode: str) -> None:
         self.root, self.mode = root, mode
         self.said_in = Path(f"{root}.said")
-        self.env = {**os.environ, "SAID": str(self.said_in), "PINYON_HARNESS": str(root), "PYTHONUNBUFFERED": "1"}
+        self.env = {
+            **os.environ,
+            "SAID": str(self.said_in),
+            "PINYON_HARNESS": str(root),
+            "PYTHONUNBUFFERED": "1",
+        }
         self.acknowledged: list[str] = []
         self.number = 0
         root.mkdir()
@@ -129,7 +134,9 @@ class Harness:
 
 def contents(root: Path) -> dict[str, bytes]:
     """All files of the project, without its store."""
-    files = (path for path in root.rglob("*") if path.is_file() and ".pinyon" not in path.relative_to(root).parts)
+    files = (
+        path for path in root.rglob("*") if path.is_file() and ".pinyon" not in path.relative_to(root).parts
+    )
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
 
 
@@ -142,26 +149,43 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return contents(harness.root)
 
 
-def settle(harness: Harness, driver: subprocess.Popen[bytes], what: str) -> None:
-    """The call that was shot at ends by itself, unless it is dead; only a killed command may fail it."""
-    code = driver.wait(FAR)
+def shoot(harness: Harness, dice: random.Random, kills: Counter[str]) -> bool:
+    """One call under fire until it ends; whether it went through all the same."""
+    driver = harness.start()
+    mine: Counter[str] = Counter()
+    while driver.poll() is None and not harness.processes()["supervisor"]:
+        time.sleep(0.01)  # python's own start is no moment of ours
+    while driver.poll() is None:
+        time.sleep(dice.uniform(0, 0.4))
+        what = dice.choice(WHO)
+        while driver.poll() is None and not harness.kill(what, dice):
+            time.sleep(0.002)
+        else:
+            mine[what] += driver.returncode is None
+    driver.wait(FAR)
     text = harness.output()
-    assert code in {"command": (0, 4)}.get(what, (0, -signal.SIGKILL)), (what, code, text)
     assert "Traceback" not in text, text
+    # Whose command is killed fails; and who loses four supervisors under one stage may give up.
+    may_fail = mine["command"] or mine["supervisor"] > 3
+    assert driver.returncode in ((0, 4) if may_fail else (0,)) or mine["driver"] + mine["all"], (mine, text)
     harness.acknowledged += harness.done()
+    kills.update(mine)
+    return driver.returncode == 0
 
 
 def check(harness: Harness, clean: dict[str, bytes]) -> None:
     """Everything that must hold after the call that went through."""
     assert contents(harness.root) == clean
     begun, ended = harness.said("start"), harness.said("end")
-    # An acknowledged stage had the inputs that it always has here: it was acknowledged once, and not begun again.
+    # Inputs never change here, so what was acknowledged once must never begin again.
     assert len(harness.acknowledged) == len(set(harness.acknowledged)), harness.acknowledged
     assert len({attempt for _, attempt in begun}) == len(begun), "one attempt ran twice"
     states = attempts(harness.root)
     winners = Counter(stage for stage, attempt in begun if states[attempt] == "SUCCEEDED")
     assert winners == Counter(DEPS.keys()), winners
-    assert {attempt for attempt, state in states.items() if state == "SUCCEEDED"} <= {attempt for _, attempt in ended}
+    assert {attempt for attempt, state in states.items() if state == "SUCCEEDED"} <= {
+        attempt for _, attempt in ended
+    }
     assert not set(states.values()) & {"RUNNING", "SUBMITTED"}
     for stage in DEPS:
         # Nothing of a stage begins after its winner has begun.
@@ -191,44 +215,56 @@ def attempts(root: Path) -> dict[str, str]:
 
 @pytest.mark.timeout(1800 if DEEP else 200)
 @pytest.mark.parametrize("mode", [(), ("--isolated",)], ids=["in place", "isolated"])
-def test_whatever_is_killed_the_next_call_goes_on(tmp_path: Path, clean: dict[str, bytes], mode: tuple[str, ...]) -> None:
+def test_whatever_is_killed_the_next_call_goes_on(
+    tmp_path: Path, clean: dict[str, bytes], mode: tuple[str, ...]
+) -> None:
     seed = int(os.environ.get("PINYON_SEED", time.time_ns() % 10**6))
     print(f"\nPINYON_SEED={seed}")
     dice = random.Random(seed)
     kills: Counter[str] = Counter()
     rounds = 0
-    while kills.total() < KILLS // 2:
+    while kills.total() < KILLS // 2 or not all(kills[what] for what in WHO):
         rounds += 1
         harness = Harness(tmp_path / f"p{rounds}", *mode)
-        whole = False
-        for what in dice.sample(WHO, len(WHO)) * 2:
-            driver = harness.start()
-            # Not before it has begun: python's own start is no moment of ours.
-            deadline = time.monotonic() + 2
-            while driver.poll() is None and not harness.processes()["supervisor"] and time.monotonic() < deadline:
-                time.sleep(0.01)
-            time.sleep(dice.uniform(0, 0.35))
-            hit = what
-            deadline = time.monotonic() + 0.2
-            while not harness.kill(hit, dice) and driver.poll() is None and time.monotonic() < deadline:
-                time.sleep(0.002)
-            kills[what] += driver.poll() is None or driver.returncode != 0
-            settle(harness, driver, what)
-            if driver.returncode == 0:
-                whole = True
+        for _ in range(6):
+            if shoot(harness, dice, kills):
                 break
-        if not whole:
-            last = harness.start()
-            assert last.wait(FAR) == 0, harness.output()
+        else:
+            assert harness.start().wait(FAR) == 0, harness.output()
             harness.acknowledged += harness.done()
         if mode:
-            assert not set(DEPS) & set(os.listdir(harness.root)), "an isolated run has left outs in the project"
+            assert not set(DEPS) & set(os.listdir(harness.root)), (
+                "an isolated run has left outs in the project"
+            )
             fetch = harness.call("run")
             assert fetch.returncode == 0, fetch.stderr
         check(harness, clean)
         shutil.rmtree(harness.root)
     print(f"{kills.total()} kills in {rounds} projects: {dict(kills)}")
     assert kills.total() >= KILLS // 2
+
+
+def test_a_supervisor_that_dies_between_two_messages_costs_one_try(
+    tmp_path: Path, clean: dict[str, bytes]
+) -> None:
+    harness = Harness(tmp_path / "p")
+    driver = harness.start()
+    while not harness.said("start"):
+        time.sleep(0.005)
+    # The driver will read that commands have ended, and find nobody to give the next ones to.
+    driver.send_signal(signal.SIGSTOP)
+    deadline = time.monotonic() + 10
+    while "SUCCEEDED" not in attempts(harness.root).values():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    time.sleep(0.05)
+    (supervisor,) = harness.processes()["supervisor"]
+    os.kill(supervisor, signal.SIGKILL)
+    driver.send_signal(signal.SIGCONT)
+    assert driver.wait(FAR) == 0, harness.output()
+    harness.acknowledged += harness.done()
+    assert Counter(attempts(harness.root).values())["LOST"] <= 2
+    check(harness, clean)
 
 
 @pytest.mark.parametrize("count", [2, 3])
@@ -247,7 +283,9 @@ def test_drivers_at_once_make_each_key_once(tmp_path: Path, clean: dict[str, byt
     print(f"\n{rounds} races of {count} drivers, {rounds * len(DEPS)} keys")
 
 
-def test_one_of_two_drivers_is_killed_and_the_other_takes_over(tmp_path: Path, clean: dict[str, bytes]) -> None:
+def test_one_of_two_drivers_is_killed_and_the_other_takes_over(
+    tmp_path: Path, clean: dict[str, bytes]
+) -> None:
     harness = Harness(tmp_path / "p", "--isolated")
     first = harness.start()
     while not harness.said("start"):
@@ -300,4 +338,6 @@ def test_one_unreadable_journal_hides_no_other_run(tmp_path: Path) -> None:
     # What cannot be read any more is made again, and the next call goes on.
     assert harness.call("run", "-j", "4").returncode == 0
     assert len(harness.runs()) == 2 * count
-    print(f"\n{2 * count - 1} of {2 * count} runs shown beside one bad record, {count} beside one bad journal")
+    print(
+        f"\n{2 * count - 1} of {2 * count} runs shown beside one bad record, {count} beside one bad journal"
+    )
