@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from pinyon.cli import group
+from pinyon.cli.group import group
 
 PAGE = Path(__file__).parent.parent / "docs" / "cli.md"
 HEAD = """# The command line

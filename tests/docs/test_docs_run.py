@@ -7,7 +7,9 @@ import yaml
 from transcripts import EXAMPLE, ROOT, Shell, commands, normal
 
 
-@pytest.mark.parametrize(("document", "least"), [("README.md", 3), ("docs/guide.md", 25)])
+@pytest.mark.parametrize(
+    ("document", "least"), [("README.md", 3), pytest.param("docs/guide.md", 25, marks=pytest.mark.slow)]
+)
 def test_every_command_prints_what_the_document_says(document: str, least: int, tmp_path: Path) -> None:
     found = commands((ROOT / document).read_text())
     assert len(found) >= least

@@ -9,7 +9,12 @@ ROOT = Path(__file__).parents[2]
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 PAGES = sorted(
     page
-    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*/*.md"), *ROOT.glob("changelog/*.md")]
+    for page in [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/*.md"),
+        *ROOT.glob("examples/*/*.md"),
+        *ROOT.glob("changelog/*.md"),
+    ]
 )
 
 
@@ -41,7 +46,9 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_a_broken_link_is_found(tmp_path: Path) -> None:
     (tmp_path / "there.md").write_text("# A title, and more\n")
     page = tmp_path / "page.md"
-    page.write_text("[a](there.md) [b](there.md#a-title-and-more) [c](https://example.org) [d](gone.md) [e](there.md#b)\n")
+    page.write_text(
+        "[a](there.md) [b](there.md#a-title-and-more) [c](https://example.org) [d](gone.md) [e](there.md#b)\n"
+    )
     assert broken(page) == ["gone.md", "there.md#b"]
 
 
@@ -51,6 +58,8 @@ def test_every_page_of_docs_can_be_reached_from_the_readme() -> None:
     assert not missing
 
 
-@pytest.mark.parametrize("test", sorted(set(re.findall(r"`(tests/[\w/.-]+)`", (ROOT / "README.md").read_text()))))
+@pytest.mark.parametrize(
+    "test", sorted(set(re.findall(r"`(tests/[\w/.-]+)`", (ROOT / "README.md").read_text())))
+)
 def test_a_test_that_the_readme_names_is_there(test: str) -> None:
     assert (ROOT / test).exists()
