@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
 
 from pinyon.errors import StageFailedError, TargetError
@@ -161,8 +161,7 @@ class _Loop:
         try:
             started = self.driver.start(runs)
         except TargetError:
-            self.driver.supervisor_lost()
-            return
+            return  # `_hear` is told too, after the last words of the supervisor
         for run, name in started:
             self.tell(Told("run", run.task.stage.name, run.reason.text, self.state.attempt(name)))
 
@@ -195,7 +194,7 @@ class _Loop:
 
     def _stop(self) -> None:
         self.tell(Told("note", text="stopping: the children get SIGTERM, and SIGKILL if they do not heed it"))
-        if self.driver.running:
+        with suppress(TargetError):  # then they are gone already
             self.driver.cancel()
         while self.driver.running and self.driver.supervised:
             self._hear(1.0)

@@ -373,6 +373,27 @@ def test_a_living_attempt_of_another_execution_is_adopted():
     assert ran(found) == ["b", "c"]
 
 
+def test_what_an_adopted_attempt_left_in_the_project_is_seen():
+    world = World({"raw": "1"})
+    bare = stage("a", "raw")._replace(outs=(Out("x", cache=False),))
+    gone = driver(world, bare)
+    gone.act()
+    assert ran(everything(world, bare)) == []
+
+
+def test_what_an_orphan_is_writing_is_left_alone_whatever_its_key():
+    """Its driver was killed, the stage has changed since, and its attempt still writes to the same place."""
+    world = World({"raw": "1"})
+    gone = driver(world, stage("a", "raw", "x"))
+    gone.act()
+    changed = stage("a", "raw", "x")._replace(command=Command("exec", ("new",)))
+    found = driver(world, changed)
+    assert told(found.decide()) == ["wait for others"]
+    assert found.finish() == "done"
+    assert ran(found) == ["a"]
+    assert told(driver(world, changed, isolated=True).decide()) == []
+
+
 def test_a_key_that_is_claimed_is_waited_for():
     world = World({"raw": "1"})
     found = driver(world, *LINE, isolated=True)

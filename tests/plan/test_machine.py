@@ -117,7 +117,6 @@ class Machine(RuleBasedStateMachine):
     def edit_source(self, at: int, source: str, text: str) -> None:
         self.world.files[source] = text
 
-    @precondition(lambda self: not self.world.live)
     @rule(at=st.integers(0, 5), value=st.sampled_from([0, 1, 1.0]))
     def edit_param(self, at: int, value: float) -> None:
         stage = self.stages[at % len(self.stages)]

@@ -156,12 +156,19 @@ class World:
                 inputs=inputs_of(stage, run.deps), forced=driver.graph.goal.force,
             )
         )  # fmt: skip
-        self.live[name] = Live(run, driver, isolated)
         if not isolated:
+            outs = {
+                out.path
+                for live in self.live.values()
+                if not live.isolated
+                for out in live.run.task.stage.outs
+            }
+            assert outs.isdisjoint(out.path for out in stage.outs), "two write one place"
             self.aside[name] = {}
             for out in stage.outs:
                 self.keep(out.path, name_of(self.files, out.path))
                 self.aside[name] |= remove(self.files, out.path)
+        self.live[name] = Live(run, driver, isolated)
         return name
 
     def keep(self, path: str, name: str) -> None:
@@ -234,6 +241,7 @@ class Driver:
         self.seen_files: dict[str, str] = {}
         self.lost_blobs: set[str] = set()
         self.held: dict[str, str] = {}
+        self.others: set[str] = set()
         self.done = Settled()
         self.pending: list[Action] = []
         self.stop: Stop | None = None
@@ -268,6 +276,13 @@ class Driver:
         files |= {f"{output.path}/{rest}" if rest else output.path: text for rest, text in content.items()}
 
     def seen(self) -> Seen:
+        # Nobody tells this driver what the attempts of others wrote into the project: look there again.
+        opened = [attempt for attempt in self.world.history.open() if attempt.execution != self.execution]
+        still_open = {attempt.id for attempt in opened if attempt.mode == "in place"}
+        for name in self.others - still_open:
+            for path in self.world.history.attempts[name].inputs["outs"]:
+                self.forget(path)
+        self.others = still_open
         open_keys = {live.run.key for live in self.world.live.values() if live.driver is not self}
         self.held = {key: who for key, who in self.held.items() if key in open_keys}
         free, lost, alive = self.jobs - self.running, frozenset(self.lost_blobs), frozenset(self.world.live)

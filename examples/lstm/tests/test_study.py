@@ -41,7 +41,8 @@ def test_attention_looks_at_every_step() -> None:
     model = network.SimpleLSTM(8, 2, 1)
     states = torch.randn(1, 5, 8, requires_grad=True)
     model.attention(states, states, states)[0][0, 0].sum().backward()
-    assert states.grad is not None and (states.grad.abs().sum(dim=2) > 0).all()
+    assert states.grad is not None
+    assert (states.grad.abs().sum(dim=2) > 0).all()
 
 
 def test_an_encoder_of_another_size_is_refused(tmp_path: Path) -> None:
@@ -130,12 +131,13 @@ def test_prepared_splits_share_no_person_and_repeat_to_the_byte(
     assert [len(split.y) for split in splits] == [1200, 946, 869]
     people = [set(split.subject.tolist()) for split in splits]
     assert people == [{1, 2, 3, 4, 5, 6}, {7, 10}, {8, 9}]
-    assert splits[0].x.shape[1:] == (35, 6) and splits[0].y.mean() == pytest.approx(0.158, abs=0.001)
+    assert splits[0].x.shape[1:] == (35, 6)
+    assert splits[0].y.mean() == pytest.approx(0.158, abs=0.001)
 
 
 @pytest.mark.parametrize(("validation", "test"), [([7, 10], [10, 8]), ([7, 8], [9, 10]), ([7, 10], [8])])
 def test_a_split_that_leaks_is_refused(validation: list[int], test: list[int]) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="subjects"):
         windows.split_subjects(validation, test)
 
 

@@ -105,7 +105,7 @@ class _Live(_Silent):
                 Text("run", "yellow"),
                 Text(stage, "bold"),
                 show_seconds(time.monotonic() - began),
-                last_line(self._store, attempt),
+                Text(last_line(self._store, attempt), no_wrap=True, overflow="ellipsis"),
             )
         if self._running:
             grid.add_row("", Text(f"{self._finished} finished, {len(self._running)} running", "dim"))

@@ -20,6 +20,7 @@ from pinyon.plan.state import ABSENT, Seen, State
 
 # A supervisor that died is not the stage's fault: such attempts are repeated this often whatever `retry` says.
 _LOST_AGAIN = 3
+_ELSEWHERE = "another execution is making it right now"
 
 
 class Settled:
@@ -118,6 +119,7 @@ class _Call:
         self.others: list[str] = []
         self.free = seen.free
         self.elsewhere: dict[str, Attempt] = {}
+        self.writing: list[tuple[str, Attempt]] = []
         self.halted = False
 
     def repairs(self) -> None:
@@ -130,6 +132,8 @@ class _Call:
                 self.mine.append(attempt.id)
             else:
                 self.elsewhere[attempt.key] = attempt
+                if attempt.mode == "in place" and not self.graph.goal.isolated:
+                    self.writing += [(path, attempt) for path in attempt.inputs.get("outs", ())]
 
     def failures(self) -> None:
         """Unless told to keep going, nothing new starts once an attempt of this execution has failed for good.
@@ -194,6 +198,12 @@ class _Call:
         self._settle(task, outputs, Verdict("unchanged", Reason("frozen: its outs count as they are")))
 
     def _unfinished(self, task: Task, history: list[Attempt]) -> None:
+        writer = next((attempt for path, attempt in self.writing if _writes(path, task)), None)
+        if writer is not None:
+            self.others.append(writer.id)
+            self.done.verdicts[task.recipe] = Verdict("wait", Reason(_ELSEWHERE))
+            self.done.keep(task.recipe)
+            return
         deps = self._deps(task)
         if isinstance(deps, _Unknown):
             self.done.keep(task.recipe)
@@ -307,9 +317,7 @@ class _Call:
         other = self.elsewhere.get(key)
         if other is not None or holder is not None:
             self.others.append(other.id if other else str(holder))
-            self.done.verdicts[task.recipe] = Verdict(
-                "wait", Reason("another execution is making it right now")
-            )
+            self.done.verdicts[task.recipe] = Verdict("wait", Reason(_ELSEWHERE))
             return
         if self.free is not None:
             self.free -= 1
@@ -329,6 +337,12 @@ def _try_again(task: Task, history: list[Attempt]) -> Reason | None:
     if last.state == CANCELLED or tried > limit:
         return None
     return Reason(f"try {tried + 1} of {limit + 1} after {cause}")
+
+
+def _writes(path: str, task: Task) -> bool:
+    """Whether a task writes to a place, inside it or around it."""
+    places = (out.path for out in task.stage.outs)
+    return any(p == path or p.startswith(f"{path}/") or path.startswith(f"{p}/") for p in places)
 
 
 def _touches(path: str, task: Task) -> bool:
