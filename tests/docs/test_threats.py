@@ -24,7 +24,7 @@ def test_nothing_is_unpickled() -> None:
 
 def test_what_is_recorded(tmp_path: Path) -> None:
     """Commands, parameters, arguments and output are; environment variables are not."""
-    command = "echo in-command > out; echo in-output; test -n \"$CANARY\""
+    command = 'echo in-command > out; echo in-output; test -n "$CANARY"'
     (tmp_path / "pinyon.yaml").write_text(
         f"stages:\n  one:\n    cmd: {command}\n    params: [token, other]\n    outs: [out]\n"
     )
