@@ -28,7 +28,7 @@ def test_what_is_recorded(tmp_path: Path) -> None:
     (tmp_path / "pinyon.yaml").write_text(
         f"stages:\n  one:\n    cmd: {command}\n    params: [token, other]\n    outs: [out]\n"
     )
-    (tmp_path / "params.yaml").write_text("token: in-params\nother: 1\n")
+    (tmp_path / "params.yaml").write_text("token: in-params\nother: x\n")
     env = {**os.environ, "CANARY": "in-environment", "PYTHONPATH": str(ROOT / "src")}
     call = [sys.executable, "-m", "pinyon.cli", "run", "-S", "other=in-arguments"]
     done = subprocess.run(call, cwd=tmp_path, env=env, capture_output=True)
