@@ -54,9 +54,7 @@ def plan(start: Path, goal: Goal) -> Plan:
             for action in pretend:
                 match action:
                     case Look(paths, made):
-                        files |= imagine(
-                            root, store.blobs, paths, made if goal.isolated else (), session.stats
-                        )
+                        files |= imagine(root, store.blobs, paths, made, session.stats)
                     case Reuse(_, _, restored, _):
                         files |= {output.path: output.digest for output in restored}
                     case Repair(attempt, reason):
@@ -116,6 +114,9 @@ class _Loop:
         try:
             while actions := decide(self.graph, self.state, self._look_around(), self.done):
                 self.perform(actions)
+            assert self.done.outputs.keys() == self.graph.tasks.keys(), (
+                "a goal is reached when every task has its outs"
+            )
             state = "SUCCEEDED"
         except KeyboardInterrupt:
             state = "CANCELLED"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pinyon.execute import fingerprint
-from pinyon.execute.restore import sound
+from pinyon.execute.restore import present, sound
 from pinyon.execute.statcache import StatCache
 from pinyon.model.graph import Graph
 from pinyon.model.project import Goal, Project
@@ -70,7 +70,12 @@ def open_records(start: Path, stack: ExitStack) -> Records:
     store = LocalStore(root / STORE)
     fold = stack.enter_context(closing(Index(store.cache / "index.sqlite", store.journals)))
     fold.catch_up()
-    return Records(root, store, fold, ProjectState(fold, lambda attempt: sound(store.blobs, attempt.outputs)))
+    state = ProjectState(
+        fold,
+        lambda attempt: sound(store.blobs, attempt.outputs),
+        lambda attempt: present(store.blobs, attempt.outputs),
+    )
+    return Records(root, store, fold, state)
 
 
 def open_session(start: Path, goal: Goal, stack: ExitStack) -> Session:

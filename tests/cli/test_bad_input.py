@@ -106,7 +106,11 @@ def test_no_project(empty: Any) -> None:
 
 
 def test_a_stage_that_does_not_write_its_out(empty: Any) -> None:
-    empty.write(pinyon_yaml="stages: {a: {cmd: 'echo new > other', deps: [s], outs: [out, other]}}\n", s="s", other="old")
+    empty.write(
+        pinyon_yaml="stages: {a: {cmd: 'echo new > other', deps: [s], outs: [out, other]}}\n",
+        s="s",
+        other="old",
+    )
     ended = empty("run")
     assert ended.code == EXECUTE
     assert "did not write out" in ended.out + ended.err or "out" in ended.err

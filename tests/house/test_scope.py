@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 STATES = {"works", "partly", "not yet"}
-TEST = re.compile(r"`(tests/[\w/.-]+\.py)::([\w:]+)`")
+TEST = re.compile(r"`((?:examples/[\w-]+/)?tests/[\w/.-]+\.py)::([\w:]+)`")
 
 
 def rows(text):

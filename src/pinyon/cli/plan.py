@@ -44,7 +44,7 @@ def show(plan: Any, as_json: bool, why: bool = False) -> None:
     else:
         for stage, verdict in tasks:
             click.echo(f"{word(verdict.kind, 9)} {click.style(stage.name, bold=True)}: {verdict.reason.text}")
-            for detail in verdict.reason.details:
+            for detail in verdict.reason.details if verdict.reason.details != (verdict.reason.text,) else ():
                 click.echo(f"          └ {detail}")
     counts = Counter(verdict.kind for _, verdict in tasks)
     click.echo(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import click
 
 from pinyon.cli.output import is_watched, number, word
-from pinyon.model.outcome import FAILED, SUCCEEDED, Attempt
+from pinyon.model.outcome import CANCELLED, FAILED, SUCCEEDED, Attempt
 from pinyon.model.units import show_seconds
 
 if TYPE_CHECKING:
@@ -129,9 +129,9 @@ def _ended(store: str, attempt: Attempt) -> str:
     line += f"  {click.style(', '.join(shown), dim=True)}" if shown else ""
     if attempt.state == SUCCEEDED:
         return f"{line}  {attempt.message}".rstrip()
-    cause = f"exit code {attempt.exit_code}" if attempt.detail == "exit" else attempt.detail
+    cause = "" if attempt.state == CANCELLED else attempt.message or attempt.detail
     tail = "".join(f"\n          │ {text}" for text in last_lines(store, attempt, 8))
-    return f"{line}  {cause} {attempt.message}".rstrip() + tail
+    return f"{line}  {cause}".rstrip() + tail
 
 
 def last_line(store: str, attempt: Attempt) -> str:

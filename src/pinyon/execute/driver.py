@@ -38,6 +38,10 @@ class Ledger(Protocol):
         """Take in a record."""
         ...
 
+    def refresh(self) -> None:
+        """Take in what others have written."""
+        ...
+
     def at(self, key: str) -> list[Attempt]:
         """Every attempt at a key."""
         ...
@@ -85,6 +89,7 @@ class Driver:
         self._running: dict[str, Run] = {}
         self._lost_blobs: set[str] = set()
         self._held: dict[str, Holder] = {}
+        self._others: dict[str, Iterable[str]] = {}
         self._virtual = VirtualTree(store.blobs, frozen.bundle) if frozen else None
         # Deps that are neither sources nor exactly an out: the only ones that an out changes sideways.
         tasks = graph.tasks.values()
@@ -108,11 +113,21 @@ class Driver:
 
     def seen(self, open_attempts: Iterable[Attempt]) -> Seen:
         """What `decide` may know of the present."""
-        alive = frozenset(attempt.id for attempt in open_attempts if self._alive(attempt))
-        free = self._jobs - len(self._running)
+        opened = list(open_attempts)
+        alive = frozenset(attempt.id for attempt in opened if self._alive(attempt))
+        free = self._jobs - sum(attempt.execution == self.execution for attempt in opened)
+        self._watch([a for a in opened if a.execution != self.execution and a.mode == "in place"])
         self._held = {key: holder for key, holder in self._held.items() if self._still_holds(key, holder)}
         held = {key: f"{holder.execution} on {holder.supervisor.host}" for key, holder in self._held.items()}
         return Seen(self.execution, self.files, frozenset(self._lost_blobs), alive, held, free)
+
+    def _watch(self, theirs: list[Attempt]) -> None:
+        """What others were making in place when we last looked, and make no longer, has to be looked at again."""
+        now = {attempt.id: attempt.inputs.get("outs", ()) for attempt in theirs}
+        for name in self._others.keys() - now.keys():
+            for path in self._others[name]:
+                self._forget(path)
+        self._others = now
 
     def _alive(self, attempt: Attempt) -> bool:
         if attempt.supervisor is None:
@@ -191,6 +206,9 @@ class Driver:
             if self._still_holds(run.key, holder):
                 self._held[run.key] = holder
                 return None
+        self._ledger.refresh()
+        if any(attempt.epoch >= run.epoch for attempt in self._ledger.at(run.key)):
+            return None  # somebody has tried it since this was decided; if anybody does from now on, `set` will fail
         version = newest.version if newest else 0
         value = {"execution": self.execution, "supervisor": list(self._supervisor or ())}
         try:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pinyon.errors import CorruptError, MissingBlobError
 from pinyon.execute.files import remove
-from pinyon.execute.tree import put_tree
+from pinyon.execute.tree import has_tree, put_tree
 from pinyon.model.outcome import Output
 from pinyon.store import tree
 from pinyon.store.protocol import Blobs
@@ -70,3 +70,11 @@ def sound(blobs: Blobs, outputs: tuple[Output, ...]) -> bool:
     except (CorruptError, MissingBlobError):
         return False
     return True
+
+
+def present(blobs: Blobs, outputs: tuple[Output, ...]) -> bool:
+    """Whether the bytes of these outs are in the store; reads nothing but manifests."""
+    try:
+        return all(has_tree(blobs, output.digest) for output in outputs)
+    except (CorruptError, MissingBlobError):
+        return False

@@ -57,9 +57,10 @@ class VirtualTree:
 def imagine(
     root: Path, blobs: Blobs, paths: Iterable[str], made: Iterable[Output], stats: StatCache
 ) -> dict[str, str]:
-    """What isolated attempts would find at paths in or around these outs; elsewhere what lies in the project now."""
+    """What attempts would find: inside these outs what they hold, elsewhere what lies in the project now."""
     laid = VirtualTree(blobs)
-    for output in made:
+    outs = list(made)
+    for output in outs:
         laid.lay(output)
-    found = {path: name for path, name in laid.names(paths).items() if name != ABSENT}
-    return found | observe(root, [path for path in paths if path not in found], stats)
+    inside = {path for path in paths for out in outs if path == out.path or path.startswith(f"{out.path}/")}
+    return laid.names(inside) | observe(root, [path for path in paths if path not in inside], stats)

@@ -12,12 +12,23 @@ from pinyon.query.index import Index
 
 
 class ProjectState:
-    """See `pinyon.plan.state.State`. ``verify`` says whether all stored outputs of an attempt still hash to their names;
-    it is asked only of attempts that a power cut may have touched."""
+    """See `pinyon.plan.state.State`.
 
-    def __init__(self, index: Index, verify: Callable[[Attempt], bool]) -> None:
+    Args:
+        verify: whether all stored outputs of an attempt still hash to their names; asked only of attempts that a power
+            cut may have touched.
+        present: whether they are in the store at all; asked where outs cannot lie anywhere else.
+    """
+
+    def __init__(
+        self,
+        index: Index,
+        verify: Callable[[Attempt], bool],
+        present: Callable[[Attempt], bool] = lambda _: True,
+    ) -> None:
         self._index = index
         self._verify = verify
+        self._present = present
         self._believed: dict[str, bool] = {}
         self._documents: dict[str, Document] = {}
         self._live: dict[str, Attempt] = {}
@@ -87,7 +98,7 @@ class ProjectState:
             and not (stored and any(not out.stored for out in a.outputs))
         ]
         good.sort(key=lambda a: (not a.forced, -a.epoch if a.forced else a.epoch, a.id))
-        return next((attempt for attempt in good if self._believe(attempt)), None)
+        return next((a for a in good if self._believe(a) and (not stored or self._present(a))), None)
 
     def epoch(self, key: str) -> int:
         """See `pinyon.plan.state.State.epoch`."""
