@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,7 +37,7 @@ CASES = {
     "no cmd": Case(SPEC, ("pinyon.yaml:2", "has no cmd"), stages(a="{deps: [raw.txt]}")),
     "deps is text": Case(SPEC, ("pinyon.yaml:2", "must be a list of paths"), stages(a="{cmd: x, deps: raw.txt}")),
     "a list at the top": Case(SPEC, ("pinyon.yaml", "must be a mapping"), {"pinyon.yaml": "- a\n"}),
-    "broken yaml": Case(SPEC, ("pinyon.yaml:2",), {"pinyon.yaml": "stages:\n  a: {cmd: [x\n"}),
+    "broken yaml": Case(SPEC, ("pinyon.yaml:3", "not YAML"), {"pinyon.yaml": "stages:\n  a: {cmd: [x\n"}),
     "a tab": Case(SPEC, ("pinyon.yaml:2",), {"pinyon.yaml": "stages:\n\ta: {cmd: x}\n"}),
     "one stage twice": Case(SPEC, ("pinyon.yaml:3", "'a'", "twice"), {"pinyon.yaml": "stages:\n  a: {cmd: x}\n  a: {cmd: y}\n"}),
     "one stage in two files": Case(SPEC, ("dvc.yaml:2", "'side'", "twice"), {"dvc.yaml": "stages:\n  side: {cmd: x}\n"}),
@@ -84,10 +86,6 @@ def test_a_mistake_is_told_and_changes_nothing(project: Any, name: str) -> None:
     assert project.all_ran() == []
 
 
-def test_every_mistake_has_a_message_of_its_own() -> None:
-    assert len({case.says for case in CASES.values()}) >= len(CASES) - 1
-
-
 def test_errors_are_data_for_programs(project: Any) -> None:
     ended = project("run", "trian", "--json")
     assert ended.code == PLAN
@@ -123,34 +121,23 @@ def test_not_a_git_repository_works_and_doctor_says_so(finished: Any) -> None:
     assert "not a git repository" in finished("doctor").out
 
 
-@pytest.fixture
-def as_nobody(tmp_path: Path) -> Callable[..., Any]:
-    """Options for a call by a user whom file modes bind."""
-    if os.geteuid() != 0:
-        return lambda: {}
-    for folder in (tmp_path, *tmp_path.parents[:3]):
-        if folder.stat().st_uid == 0 and folder != Path(folder.anchor):
-            folder.chmod(folder.stat().st_mode | 0o755)
-    return lambda: {"user": 65534, "group": 65534, "extra_groups": []}
+def bound_by_modes() -> None:
+    """Root without the capabilities that pass over file modes (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH)."""
+    for capability in (1, 2) if os.geteuid() == 0 else ():
+        ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs linux: root reads everything elsewhere")
 @pytest.mark.parametrize("name", ["raw.txt", "params.yaml", "pinyon.yaml"])
-def test_an_unreadable_file_is_named(project: Any, as_nobody: Callable[..., Any], name: str) -> None:
-    for path in (project.root, *project.root.iterdir()):
-        if os.geteuid() == 0:
-            os.chown(path, 65534, 65534)
+def test_an_unreadable_file_is_named(project: Any, name: str) -> None:
     (project.root / name).chmod(0)
-    before = {path: content for path, content in names(project).items() if path != name}
-    ended = project("run", **as_nobody())
-    assert ended.code == (EXECUTE if name == "raw.txt" else SPEC)
+    before = project.snapshot()
+    ended = project("run", preexec_fn=bound_by_modes)
+    assert ended.code == (EXECUTE if name == "raw.txt" else SPEC), ended
     assert name in ended.err
     assert "permission denied" in ended.err.lower()
-    assert {path: content for path, content in names(project).items() if path != name} == before
+    assert project.snapshot() == before
     assert project.all_ran() == []
-
-
-def names(project: Any) -> dict[str, Any]:
-    return {path: None for path in project.snapshot() if not path.startswith(".pinyon")}
 
 
 @pytest.fixture
@@ -230,7 +217,7 @@ def test_a_read_only_project_is_told_and_can_still_be_read(mounted: Any) -> None
     assert mounted.snapshot() == before
     assert len(mounted.good("runs", "--json").json()) == 4
     assert mounted.plan()["prepare"][0] == "run"
-    assert mounted.good("status").out
+    assert "SUCCEEDED" in mounted.good("status").out
     subprocess.run(["mount", "-o", "remount,rw", str(mounted.root)], check=True)
     assert mounted.stages() == ["prepare", "train", "report"]
 
@@ -242,7 +229,7 @@ def test_a_second_driver_in_place_is_refused_and_the_first_unhurt(empty: Any) ->
     empty.fill({**stages(a=SLOW), "s": "s"})
     first = empty.start("run")
     empty.wait_for((empty.root.parent / "began").exists)
-    before = empty.snapshot()
+    before = empty.wait_for(lambda: settled(empty))
     second = empty("run")
     assert second.code == EXECUTE
     assert "another run is working in this project" in second.err
@@ -255,6 +242,13 @@ def test_a_second_driver_in_place_is_refused_and_the_first_unhurt(empty: Any) ->
     assert "1 succeeded" in out
     assert empty.all_ran() == ["a"]
     assert empty.stages() == []
+
+
+def settled(project: Any) -> dict[str, Any] | None:
+    """What lies there once the supervisor's next `durable` is written."""
+    before = project.snapshot()
+    time.sleep(0.4)
+    return before if project.snapshot() == before else None
 
 
 def test_the_refusal_ends_with_its_holder(empty: Any) -> None:

@@ -213,6 +213,12 @@ def _outs(template: StageTemplate, value: Any, wdir: str) -> tuple[Out, ...]:
                     where=str(template.at(key)),
                     why="outs lie inside the project",
                 )
+            if f"{full}/".startswith(".pinyon/"):
+                raise PlanError(
+                    f"stage '{template.name}' writes {full}",
+                    where=str(template.at(key)),
+                    why="that is where the store lies",
+                )
             found.append(Out(full, role, bool(flags.get("cache", True)), bool(flags.get("persist", False))))  # type: ignore[arg-type]
     return tuple(found)
 

@@ -52,6 +52,20 @@ class Index:
         self._durable: dict[str, int] | None = None
 
     def _connect(self) -> sqlite3.Connection:
+        try:
+            return self._on_disk()
+        except (OSError, sqlite3.DatabaseError) as error:
+            if isinstance(error, sqlite3.DatabaseError) and _busy(error):
+                raise
+        return self._in_memory()
+
+    def _in_memory(self) -> sqlite3.Connection:
+        """Where nothing can be written, a full disk or a read-only project, everything can still be read."""
+        db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        self._ready(db)
+        return db
+
+    def _on_disk(self) -> sqlite3.Connection:
         deadline = time.monotonic() + _PATIENCE
         spoilt = 0
         while True:
@@ -94,7 +108,8 @@ class Index:
                 db.executemany("insert into meta values (?, ?)", _stamp().items())
             db.execute("commit")
         except BaseException:
-            db.execute("rollback")
+            if db.in_transaction:  # sqlite gives some up by itself, as on a full disk
+                db.execute("rollback")
             raise
 
     def _discard(self) -> None:
@@ -119,9 +134,13 @@ class Index:
             if _busy(error):
                 raise
         self._db.close()
-        self._discard()
-        self._db = self._connect()
-        self._catch_up()
+        try:
+            self._discard()
+            self._db = self._connect()
+            self._catch_up()
+        except (OSError, sqlite3.DatabaseError):
+            self._db = self._in_memory()
+            self._catch_up()
         return ask()
 
     def _rows(self, sql: str, *values: object) -> list[Any]:
