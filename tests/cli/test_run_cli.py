@@ -1,9 +1,12 @@
 """`pinyon run` from outside: what runs, what does not, and what lies in the project afterwards."""
 
+# ruff: noqa: E501 - a stage is easier to read in one line
+
 from __future__ import annotations
 
 import shutil
 import time
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -61,7 +64,7 @@ def test_a_change_reruns_exactly_what_depends_on_it(finished: Any, what: str, re
     assert list(planned) == stages
     if stages:
         assert planned[stages[0]].startswith(reason)
-        for earlier, later in zip(stages, stages[1:], strict=False):
+        for earlier, later in pairwise(stages):
             assert planned[later].startswith(f"{stages[0]} runs first") or earlier in planned[later]
     assert finished.stages() == stages
     assert finished.stages() == []
