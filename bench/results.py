@@ -14,8 +14,8 @@ _INTRODUCTION = """\
 # Benchmarks
 
 Written by `scripts/bench`; `bench/__init__.py` says how. ms without `wall` are CPU milliseconds of the whole process
-tree; × is the median of pairwise ratios of interleaved runs; n is the number of runs. In `cold`, make is told to start a
-shell for each command, as Pinyon's stages ask for; by default it would start a plain `cp` without one.
+tree; × is the median of pairwise ratios of interleaved runs; n is the number of runs. Both make and
+Pinyon start a plain `cp` without a shell; `make with a shell` is what other lines cost make.
 """
 
 Case = dict[str, Any]  # {"title", "machine", "rows"}

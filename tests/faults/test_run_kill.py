@@ -45,7 +45,8 @@ def pipeline() -> str:
     for name, deps in DEPS.items():
         note = f'"{name} $PINYON_ATTEMPT\\n" >> "$SAID"'
         cmd = (
-            f"printf start:{note}; printf half > {name}; mkdir -p {name}.d; echo 1 > {name}.d/half; sleep 0.0{len(deps)}5; "
+            # Without -e, a command whose cat was killed would go on and succeed with half of its input.
+            f"set -e; printf start:{note}; printf half > {name}; mkdir -p {name}.d; echo 1 > {name}.d/half; sleep 0.0{len(deps)}5; "
             f"cat {' '.join(deps)} > {name}; echo {name} >> {name}; rm {name}.d/half; cp {name} {name}.d/copy; printf end:{note}"
         )
         stages[name] = {"cmd": cmd, "deps": deps, "outs": [name, f"{name}.d"]}

@@ -45,8 +45,7 @@ class ProjectState:
             return
         name = about[1]
         if name not in self._documents:
-            # An intent is the first that is ever written of an attempt: nobody needs to look for more.
-            self._documents[name] = {} if event.kind == "intent" else self._index.document(name)
+            self._documents[name] = self._index.document(name)
         attempt = attempt_of(name, join(self._documents[name], event))
         if attempt is None:
             return
