@@ -47,4 +47,4 @@ def command(directory: str, as_json: bool, stage: str | None, every: bool) -> No
         ],
     )
     if not rows:
-        click.echo("no runs yet; pinyon run makes some")
+        click.echo(f"no runs{f' of a stage {stage!r}' if stage else ''} yet; pinyon run makes some")

@@ -366,6 +366,11 @@ def forecast(graph: Graph, state: State, done: Settled) -> Mapping[str, Verdict]
                 graph.tasks[need].stage.name for need in task.needs if verdicts[need].kind in ("run", "wait")
             )
             own = why_run(task.stage, "", None, state).details
-            verdict = Verdict("run", Reason(f"{first} runs first and may change what this stage reads", own))
+            text = (
+                "forced (-f)"
+                if graph.goal.force
+                else f"{first} runs first and may change what this stage reads"
+            )
+            verdict = Verdict("run", Reason(text, own))
         verdicts[recipe] = verdict
     return verdicts
