@@ -14,12 +14,29 @@ def main(argv: list[str] | None = None) -> None:
     """The command ``pinyon``. Exit codes: 0, 1, 2 spec, 3 plan, 4 execute, 5 store, 6 gate, 130 interrupted."""
     began = time.monotonic()
     arguments = sys.argv[1:] if argv is None else argv
-    if arguments[:1] == ["run"] and not any(word.startswith("-") for word in arguments[1:]):
+    goals = _goals_alone(arguments[1:]) if arguments[:1] == ["run"] else None
+    if goals is not None:
         from pinyon.cli.shortcut import nothing_to_do, print_summary
 
-        if (known := nothing_to_do(".", tuple(arguments[1:]))) is not None:
+        if (known := nothing_to_do(".", goals)) is not None:
             print_summary(known, time.monotonic() - began)
             return
     from pinyon.cli.group import call
 
     call(arguments)
+
+
+def _goals_alone(words: list[str]) -> tuple[str, ...] | None:
+    """The goals of a call that says nothing else but ``-j N``, which changes no answer; None for any other call."""
+    goals = []
+    rest = iter(words)
+    for word in rest:
+        if word.startswith("-j"):
+            jobs = word[2:] or next(rest, "")
+            if not jobs.isdecimal() or int(jobs) < 1:
+                return None
+        elif word.startswith("-"):
+            return None
+        else:
+            goals.append(word)
+    return tuple(goals)
