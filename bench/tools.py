@@ -69,6 +69,7 @@ def find(name: str) -> Tool:
 
 def quiet_peers() -> None:
     """No news, no statistics, no configuration of the user's: what is measured is the tool."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # peers are installed compiled, so Pinyon may be, too
     os.environ.update(DVC_NO_ANALYTICS="1", DVC_STUDIO_OFFLINE="1", CI="1", DO_NOT_TRACK="1")
 
 
