@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -41,6 +42,7 @@ class Session(NamedTuple):
     graph: Graph
     params: Mapping[str, Any]
     stats: StatCache
+    opened: int  # wall clock in ns, before anything was read
 
     def freeze(self) -> Frozen:
         """What isolated attempts are made from."""
@@ -51,13 +53,16 @@ class Session(NamedTuple):
     def remember(self, question: str, summary: dict[str, Any]) -> None:
         """Nothing was to be done: let the next call with this question find out by looking at time stamps alone."""
         root, store = self.records.root, self.records.store
-        flat = [str(root / name) for name in {*SPEC_FILES, *self.project.files, *self.params}]
-        flat += [
-            str(store.root / "journals"),
-            *(str(store.root / "journals" / name) for name in self.records.fold.growing()),
+        journals = store.root / "journals"
+        read = {name for name, content in self.params.items() if content is not None}
+        there = [*self.project.files, *read, *first_look(self.graph)]
+        others = [
+            *(root / name for name in {*SPEC_FILES, *self.params} - {*self.project.files, *read}),
+            journals,
         ]
-        deep = [str(root / path) for path in first_look(self.graph)]
-        fingerprint.record(str(store.cache), question, str(root), deep, flat, summary)
+        others += [journals / name for name in self.records.fold.growing()]
+        facts = fingerprint.Facts(self.opened, [str(root / name) for name in there], list(map(str, others)))
+        fingerprint.record(str(store.cache), question, str(root), facts, summary)
 
 
 def open_records(start: Path, stack: ExitStack) -> Records:
@@ -84,11 +89,12 @@ def open_session(start: Path, goal: Goal, stack: ExitStack) -> Session:
     Raises:
         SpecError, PlanError: the files make no graph for this goal.
     """
+    opened = time.time_ns()
     project = load_project(find_root(start))
     graph, params = load(project, goal)
     records = open_records(start, stack)
     stats = stack.enter_context(closing(StatCache(records.store.cache / "stat.sqlite")))
-    return Session(records, project, graph, params, stats)
+    return Session(records, project, graph, params, stats, opened)
 
 
 def load(project: Project, goal: Goal) -> tuple[Graph, dict[str, Any]]:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import marshal
 import os
-import time
 import zlib
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import pinyon
 
@@ -55,18 +54,36 @@ def check(cache: str, question: str, root: str) -> dict[str, Any] | None:
     return summary if isinstance(summary, dict) else None
 
 
-def record(
-    cache: str, question: str, root: str, deep: Iterable[str], flat: Iterable[str], summary: dict[str, Any]
-) -> bool:
-    """Remember that nothing is to be done while these paths stay as they are; of ``deep`` ones, with all in them.
+class Facts(NamedTuple):
+    """What "nothing to do" was decided by.
 
-    Gives False, and remembers nothing, when one of them changed too short a time ago to be sure.
+    Attributes:
+        since: wall clock in ns before the first of these paths was looked at.
+        there: paths that existed; of a directory everything in it counts.
+        others: paths that may be absent; of a directory only its own time stamp counts.
+    """
+
+    since: int
+    there: Iterable[str]
+    others: Iterable[str]
+
+
+def record(cache: str, question: str, root: str, facts: Facts, summary: dict[str, Any]) -> bool:
+    """Remember that nothing is to be done while these paths stay as they are.
+
+    Gives False, and remembers nothing, when one of them may have changed since it was looked at: then what lies there
+    now is not what was decided by.
     """
     stats: list[tuple[str, Stat]] = []
-    newest = time.time_ns() - _RACY_NS
-    for entry in (*flat, *(entry for name in deep for entry in _expand(name))):
+    newest = facts.since - _RACY_NS
+    for entry in facts.others:
         found = _stat(entry)
         if found is not None and max(found[0], found[3]) > newest:
+            return False
+        stats.append((entry, found))
+    for entry in (entry for name in facts.there for entry in _expand(name)):
+        found = _stat(entry)
+        if found is None or max(found[0], found[3]) > newest:
             return False
         stats.append((entry, found))
     data = {"of": [pinyon.__version__, root, question], "stats": stats, "summary": summary}
