@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
-from pinyon.model.project import Goal, Origin
+from pinyon.model.project import Goal, Origin, Pointer
 
 
 class Command(NamedTuple):
@@ -29,12 +29,13 @@ class Param(NamedTuple):
 
 class Out(NamedTuple):
     """One place that a stage writes. ``cache`` False: its bytes are not kept in the store when run in place.
-    ``persist``: not removed before the stage runs."""
+    ``persist``: not removed before the stage runs. ``axes`` is what a plot says of itself (``x``, ``y``, ``title``, …)."""
 
     path: str
     role: Literal["out", "metric", "plot"] = "out"
     cache: bool = True
     persist: bool = False
+    axes: Mapping[str, Any] = {}
 
 
 class Retry(NamedTuple):
@@ -55,7 +56,11 @@ class Resources(NamedTuple):
 
 
 class Stage(NamedTuple):
-    """A stage with every template resolved. All paths are posix, relative to the project root unless outside it."""
+    """A stage with every template resolved. All paths are posix, relative to the project root unless outside it.
+
+    ``cmd`` is the command as written, resolved but not taken apart: what a dvc.lock records. ``estimate`` is how long the
+    user expects it to take, in seconds. ``strict_deps``: the project files that its Python imports are deps, too.
+    """
 
     name: str
     command: Command
@@ -70,6 +75,9 @@ class Stage(NamedTuple):
     resources: Resources = Resources()
     retry: Retry = Retry()
     origin: Origin = Origin("")
+    cmd: str | tuple[str, ...] = ""
+    estimate: float | None = None
+    strict_deps: bool = False
 
     @property
     def unconditional(self) -> bool:
@@ -95,9 +103,11 @@ class Task(NamedTuple):
 
 
 class Graph(NamedTuple):
-    """Tasks by recipe, producers before users; ``followers`` turns ``needs`` round; ``sources`` nobody produces."""
+    """Tasks by recipe, producers before users; ``followers`` turns ``needs`` round; ``sources`` nobody produces.
+    ``pointers`` tell of those sources that lie at, in or around data which a small file names."""
 
     goal: Goal
     tasks: Mapping[str, Task]
     followers: Mapping[str, tuple[str, ...]]
     sources: tuple[str, ...]
+    pointers: tuple[Pointer, ...] = ()

@@ -32,7 +32,11 @@ class Output(NamedTuple):
 
 
 class Attempt(NamedTuple):
-    """One try of a run on one host, as the journals tell it. Times are seconds since the epoch, for people only."""
+    """One try of a run on one host, as the journals tell it. Times are seconds since the epoch, for people only.
+
+    ``project`` names whose stage it was, and ``root`` its directory on the host that ran it: a store may serve several.
+    ``mode`` ``adopted``: another tool had made the outs, and its records vouch for them; nothing ran.
+    """
 
     id: str
     key: str
@@ -40,7 +44,7 @@ class Attempt(NamedTuple):
     stage: str
     execution: str
     epoch: int
-    mode: Literal["in place", "isolated"]
+    mode: Literal["in place", "isolated", "adopted"]
     state: str
     detail: str = ""
     exit_code: int | None = None
@@ -56,6 +60,8 @@ class Attempt(NamedTuple):
     log: tuple[str, int, int] | None = None
     message: str = ""
     forced: bool = False
+    project: str = ""
+    root: str = ""
 
     @property
     def order(self) -> tuple[int, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 
 class Origin(NamedTuple):
@@ -42,11 +42,26 @@ class StageTemplate(NamedTuple):
         return self.origin
 
 
+class Pointer(NamedTuple):
+    """Data that git does not hold, told by a small file beside it: ``NAME.pinyon`` of ours, ``NAME.dvc`` of DVC's.
+
+    ``path`` is relative to the project root, posix. ``digest`` is ``blake3:HEX`` or ``md5:HEX``, with ``/`` at the end
+    for a directory, "" when the file names none. ``size`` in bytes, of all files of a directory together. ``kind`` says
+    whose file it is, and so which store may have the bytes.
+    """
+
+    path: str
+    digest: str
+    size: int | None
+    origin: Origin
+    kind: Literal["pinyon", "dvc"] = "pinyon"
+
+
 class Project(NamedTuple):
     """A directory with ``pinyon.yaml`` or ``dvc.yaml``: templates, and the files they were read from.
 
     ``variables`` maps a base directory to the ``vars`` list written there. ``settings`` holds the top-level sections
-    other than stages, by name, for the rooms that read them.
+    other than stages, by name, for the rooms that read them. ``pointers`` are data files that nobody's command makes.
     """
 
     root: str
@@ -55,13 +70,16 @@ class Project(NamedTuple):
     stages: tuple[StageTemplate, ...]
     variables: Mapping[str, tuple[Any, ...]] = {}
     settings: Mapping[str, Any] = {}
+    pointers: tuple[Pointer, ...] = ()
 
 
 class Goal(NamedTuple):
     """What the user asked for.
 
     ``stages`` empty means all of them. ``overrides`` are ``-S key=value`` pairs, typed. ``isolated`` runs attempts in
-    workspaces of their own, so the user's files are not touched.
+    workspaces of their own, so the user's files are not touched. ``single`` takes the named stages without what they
+    need, ``downstream`` takes what needs them too, ``glob`` reads the names as patterns. ``pull`` fetches missing data.
+    ``directory`` is where the user stands, relative to the root ("" is the root): names are looked up there first.
     """
 
     stages: tuple[str, ...] = ()
@@ -69,3 +87,8 @@ class Goal(NamedTuple):
     force: bool = False
     keep_going: bool = False
     isolated: bool = False
+    single: bool = False
+    downstream: bool = False
+    glob: bool = False
+    pull: bool = False
+    directory: str = ""
