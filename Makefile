@@ -1,14 +1,14 @@
 # Each target is a script of the same name in scripts/, where the work and its explanation stand.
-VERBS := bench changelog check demo lock setup setup-examples setup-services test
+VERBS := bench changelog check demo lock setup setup-dvc setup-examples setup-services test
 
 .PHONY: help clean $(VERBS)
 help:
 	@echo "make $(VERBS) clean" | tr ' ' '\n' | paste -s -d ' '
 
-check demo test bench lock changelog setup-examples: setup
+check demo test bench lock changelog setup-dvc setup-examples: setup
 
 $(VERBS):
 	@scripts/$@
 
 clean:
-	rm -rf .venv build dist .*_cache
+	rm -rf .venv .venv-dvc build dist .*_cache
