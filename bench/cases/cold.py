@@ -13,6 +13,7 @@ from bench.settings import Settings
 
 _TARGET = 2.5
 _ENOUGH = 100  # stages; below, a difference of two runs is noise
+_DVC = 1 / 25  # at most this of `dvc repro`
 _STRAIGHT = 1.3  # how much more a late stage may cost than an early one; a quadratic loop would show as more
 # make starts a plain command by itself as long as its shell is /bin/sh, and so does Pinyon; by another name of a shell
 # make starts one for each command: what a line with a pipe or a variable costs it.
@@ -79,7 +80,12 @@ def _peers(settings: Settings) -> Iterator[Row]:
         if tools.find(name).path is None:
             yield Row(what, note="not installed")
         else:
-            yield cpu_row(what, [_cold(settings, name, "chain", size, 1)() for _ in range(2)], per=size)
+            pairs = interleave(
+                2, {n: _cold(settings, n, "chain", size, 1) for n in (name, "pinyon")}, warm=False
+            )
+            yield cpu_row(what, pairs[name], per=size)
+            if name == "dvc":
+                yield ratio_row(f"pinyon ÷ {what}", pairs["pinyon"], pairs[name], _DVC)
 
 
 def _cold(

@@ -16,18 +16,20 @@ from bench.tools import Tool
 
 _SLOW = {"snakemake": 2, "dvc": 1}  # rounds; a call takes seconds, or minutes
 _TARGET = 15.0
+_DVC = {True: 1 / 200, False: 1 / 30}  # at most this of `dvc repro`: at the full size, at a tenth of it
 _RACY = 2.1  # seconds after which the time stamp of a directory can be trusted
 
 
 def noop(settings: Settings) -> Iterator[Row]:
     """Run again with nothing to do; Pinyon with ten past attempts per stage in its store"""
     for shape in ("chain", "fan"):
-        yield from _shape(settings, shape)
+        yield from _shape(settings, shape, settings.size)
+    yield from _shape(settings, "chain", settings.sizes[0])
 
 
-def _shape(settings: Settings, shape: Shape) -> Iterator[Row]:
-    graph = projects.steps(shape, settings.size)
-    label = f"{shape} of {settings.size}"
+def _shape(settings: Settings, shape: Shape, size: int) -> Iterator[Row]:
+    graph = projects.steps(shape, size)
+    label = f"{shape} of {size}"
     fast: dict[str, Contender] = {}
     for tool in map(tools.find, ("pinyon", "make", "doit")):
         if tool.path is None:
@@ -41,26 +43,32 @@ def _shape(settings: Settings, shape: Shape) -> Iterator[Row]:
     costs = interleave(settings.rounds, fast)
     for name, found in costs.items():
         yield cpu_row(f"{name}, {label}", found)
-    yield ratio_row(f"pinyon ÷ make, {label}", costs["pinyon"], costs["make"], _TARGET)
+    yield ratio_row(
+        f"pinyon ÷ make, {label}", costs["pinyon"], costs["make"], _TARGET if size == settings.size else None
+    )
     first = costs["pinyon, first after a run"]
     yield ratio_row(f"pinyon, first after a run ÷ make, {label}", first, costs["make"])
     if shape == "chain":
         for tool in map(tools.find, _SLOW):
-            yield _slow(settings, tool, shape, graph)
+            yield from _slow(settings, tool, shape, graph, costs["pinyon"])
 
 
-def _slow(settings: Settings, tool: Tool, shape: Shape, graph: list[Step]) -> Row:
-    what = f"{tool.name}, {shape} of {settings.size}"
+def _slow(settings: Settings, tool: Tool, shape: Shape, graph: list[Step], ours: list[Cost]) -> Iterator[Row]:
+    label = f"{shape} of {len(graph)}"
     if tool.path is None:
-        return Row(what, note="not installed")
+        yield Row(f"{tool.name}, {label}", note="not installed")
+        return
     project = _finished(settings, tool, shape, graph)
-    return cpu_row(what, [_again(tool, project, graph) for _ in range(_SLOW[tool.name])])
+    found = [_again(tool, project, graph) for _ in range(_SLOW[tool.name])]
+    yield cpu_row(f"{tool.name}, {label}", found)
+    if tool.name == "dvc":
+        yield ratio_row(f"pinyon ÷ dvc, {label}", ours, found, _DVC[len(graph) == settings.size])
 
 
 def _finished(settings: Settings, tool: Tool, shape: Shape, graph: list[Step]) -> Path:
-    project = projects.write(tool.name, settings.folder("noop", shape, tool.name), graph)
+    project = projects.write(tool.name, settings.folder("noop", f"{shape}-{len(graph)}", tool.name), graph)
     if tool.name == "pinyon":
-        history.write(project, graph, settings.history)
+        history.write(project, graph, 10 * len(graph))
     tool.finish(project, graph)
     return project
 

@@ -13,9 +13,12 @@ from pinyon.model.project import Goal
 from pinyon.session import load
 from pinyon.spec.load import load_project
 
+_MATRIX = 500.0  # ms of CPU
+
 
 def plan(settings: Settings) -> Iterator[Row]:
     """The plan, before the first run and after it"""
+    yield _matrix(settings)
     for shape in ("chain", "fan"):
         graph = projects.steps(shape, settings.size)
         ours, theirs = tools.find("pinyon"), tools.find("make")
@@ -29,6 +32,22 @@ def plan(settings: Settings) -> Iterator[Row]:
         theirs.finish(b, graph)
         time.sleep(2.1)
         yield from _pair(settings, f"{shape} of {settings.size}, finished", a, b)
+
+
+def _matrix(settings: Settings) -> Row:
+    """A matrix of 1.4 stages for each of `size`."""
+    size = settings.size * 14 // 10
+    folder = settings.folder("plan", "matrix")
+    (folder / "source").write_text(projects.CONTENT)
+    (folder / "params.yaml").write_text(f"numbers: {list(range(size // 7))}\n")
+    stage = (
+        "cmd: cp source out/${item.n}-${item.m}\n    deps: [source]\n    outs: ['out/${item.n}-${item.m}']"
+    )
+    matrix = "matrix: {n: '${numbers}', m: [a, b, c, d, e, f, g]}"
+    (folder / "pinyon.yaml").write_text(f"stages:\n  cell:\n    {matrix}\n    {stage}\n")
+    command = [*tools.find("pinyon").command()[:1], "plan", "--json"]
+    costs = interleave(max(settings.rounds // 2, 2), {"pinyon": lambda: cost_of(command, folder)})
+    return cpu_row(f"pinyon plan, matrix of {size // 7 * 7}", costs["pinyon"], limit=_MATRIX)
 
 
 def _pair(settings: Settings, label: str, ours: Path, theirs: Path) -> Iterator[Row]:
