@@ -46,8 +46,9 @@ class Pointer(NamedTuple):
     """Data that git does not hold, told by a small file beside it: ``NAME.pinyon`` of ours, ``NAME.dvc`` of DVC's.
 
     ``path`` is relative to the project root, posix. ``digest`` is ``blake3:HEX`` or ``md5:HEX``, with ``/`` at the end
-    for a directory, "" when the file names none. ``size`` in bytes, of all files of a directory together. ``kind`` says
-    whose file it is, and so which store may have the bytes.
+    for a directory, "" when the file names none; ``md5-dos2unix:HEX`` is of text whose line ends were changed first.
+    ``size`` in bytes, of all files of a directory together. ``kind`` says whose file it is, and so which store may have
+    the bytes.
     """
 
     path: str
@@ -62,6 +63,8 @@ class Project(NamedTuple):
 
     ``variables`` maps a base directory to the ``vars`` list written there. ``settings`` holds the top-level sections
     other than stages, by name, for the rooms that read them. ``pointers`` are data files that nobody's command makes.
+    ``sections`` are those sections file by file, as they were written. ``folders`` are the directories that were searched
+    for such files, and the ignore files that said where not to search: a change in one may change the project.
     """
 
     root: str
@@ -71,6 +74,8 @@ class Project(NamedTuple):
     variables: Mapping[str, tuple[Any, ...]] = {}
     settings: Mapping[str, Any] = {}
     pointers: tuple[Pointer, ...] = ()
+    sections: Mapping[str, Mapping[str, Any]] = {}
+    folders: tuple[str, ...] = ()
 
 
 class Goal(NamedTuple):

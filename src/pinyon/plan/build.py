@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from pinyon.errors import CycleError, OutputConflictError, UnknownGoalError
+from pinyon.errors import CycleError, OutputConflictError, PlanError
 from pinyon.model.graph import Graph, Input, Stage, Task
-from pinyon.model.project import Goal, Project
-from pinyon.plan import overlay
-from pinyon.plan.interpolate import nearest
+from pinyon.model.project import Goal, Pointer, Project, StageTemplate
+from pinyon.plan import expand, overlay
+from pinyon.plan.goals import Known, reach, wanted, within
+from pinyon.plan.interpolate import resolve
 from pinyon.plan.keys import recipe_of
-from pinyon.plan.paths import parents
-from pinyon.plan.resolve import Files, UnreadFileError, context_of, resolve_stage
+from pinyon.plan.params import Lack
+from pinyon.plan.paths import is_url, join, parents
+from pinyon.plan.resolve import Resolved, resolve_stage
+from pinyon.plan.scope import Files, Scope, UnreadFileError, scope_of
 
 
 class Need(NamedTuple):
     """Files that `build` must be given before it can go on; paths relative to the root."""
 
     paths: tuple[str, ...]
+
+
+class Stages(NamedTuple):
+    """Every stage of a project, resolved. ``lacks``: by stage, the parameters that are not there (yet)."""
+
+    stages: list[Stage]
+    lacks: dict[str, list[Lack]]
 
 
 def build(project: Project, goal: Goal, read: Mapping[str, Any]) -> Graph | Need:
@@ -30,63 +40,244 @@ def build(project: Project, goal: Goal, read: Mapping[str, Any]) -> Graph | Need
     Raises:
         PlanError: unknown goals or parameters, cycles, overlapping outs; nothing has been run or written.
     """
-    stages = resolve_all(project, goal, read)
-    return stages if isinstance(stages, Need) else graph_of(stages, goal)
+    found = resolve_all(project, goal, read)
+    return found if isinstance(found, Need) else graph_of(found.stages, goal, project, found.lacks)
 
 
-def resolve_all(project: Project, goal: Goal, read: Mapping[str, Any]) -> list[Stage] | Need:
-    """Every stage of the project, resolved; or what must be read first, all of it that can be known now."""
+def resolve_all(project: Project, goal: Goal, read: Mapping[str, Any]) -> Stages | Need:
+    """Every stage of the project; or what must be read first, all of it that can be known now."""
     if goal.overrides and (absent := [file for file in overlay.files_of(goal.overrides) if file not in read]):
         return Need(tuple(absent))
     files = Files(overlay.apply(read, goal.overrides))
-    contexts: dict[str, dict[str, Any]] = {}
-    stages: list[Stage] = []
+    scopes = _Scopes(project, files)
+    stages: dict[str, Stage] = {}
+    lacks: dict[str, list[Lack]] = {}
     missing: dict[str, None] = {}
     for template in project.stages:
         try:
-            if template.base not in contexts:
-                contexts[template.base] = context_of(
-                    template.base, project.variables.get(template.base, ()), files
-                )
-            stages.append(resolve_stage(template, contexts[template.base], files))
+            for stage, lacking in _stages_of(template, scopes.of(template.base, template.origin.file), files):
+                if stage.name in stages:
+                    raise _twice(stage, stages[stage.name])
+                stages[stage.name] = stage
+                if lacking:
+                    lacks[stage.name] = lacking
         except UnreadFileError as need:
             missing[need.path] = None
-    return Need(tuple(missing)) if missing else stages
+        if len(stages) > expand.LIMIT:
+            expand.refuse_many(len(stages), "this project", str(template.origin))
+    try:
+        _check_sections(project, scopes)
+    except UnreadFileError as need:
+        missing[need.path] = None
+    return Need(tuple(missing)) if missing else Stages(list(stages.values()), lacks)
 
 
-def graph_of(stages: Sequence[Stage], goal: Goal) -> Graph:
-    """Edges by path, checked; then only what the goal needs, producers first."""
-    by_name = {stage.name: stage for stage in stages}
-    wanted = goal.stages or tuple(by_name)
-    for name in wanted:
-        if name not in by_name:
-            raise UnknownGoalError(
-                f"no stage is called '{name}'", why=nearest(name, list(by_name)), next="pinyon plan"
-            )
+class _Scopes:
+    """What ``${…}`` sees in each directory, computed once."""
+
+    def __init__(self, project: Project, files: Files) -> None:
+        self._variables = project.variables
+        self._files = files
+        self._known: dict[str, Scope] = {}
+
+    def of(self, base: str, file: str) -> Scope:
+        """The scope of a directory; ``file`` is named in errors."""
+        if base not in self._known:
+            self._known[base] = scope_of(base, self._variables.get(base, ()), self._files, file)
+        return self._known[base]
+
+
+def _stages_of(template: StageTemplate, scope: Scope, files: Files) -> Iterable[Resolved]:
+    if not expand.is_loop(template):
+        return (resolve_stage(template, scope, files),)
+    inner = expand.inner(template)
+    copies = expand.copies(template, scope.values)
+    return (resolve_stage(inner, scope, files, copy.name, copy.values) for copy in copies)
+
+
+def _twice(stage: Stage, first: Stage) -> PlanError:
+    return PlanError(
+        f"two stages are called '{stage.name}'",
+        where=str(stage.origin),
+        why=f"the first comes from {first.origin}",
+        next="rename one of them",
+    )
+
+
+def _check_sections(project: Project, scopes: _Scopes) -> None:
+    """Expressions in metrics, plots, params and artifacts of a whole file have a value, or it is refused, as DVC does."""
+    for file, sections in project.sections.items():
+        scope = scopes.of(file.rpartition("/")[0], file)
+        for section in ("params", "metrics", "plots", "artifacts", "datasets"):
+            if section in sections:
+                resolve(sections[section], scope.values, lambda file=file: file)  # type: ignore[misc]
+
+
+def graph_of(
+    stages: Sequence[Stage],
+    goal: Goal,
+    project: Project | None = None,
+    lacks: Mapping[str, list[Lack]] | None = None,
+) -> Graph:
+    """Edges by path, checked; then only what the goal reaches, producers first.
+
+    Args:
+        project: names loops, files and pointers, where stages come from one.
+        lacks: by stage, parameters that are not there; fatal only for stages that the goal reaches.
+    """
+    known = _known(stages, project)
+    asked = wanted(known, goal)
     makers = _makers(stages)
-    inputs = {stage.name: _inputs(stage, makers) for stage in stages}
+    pointers = project.pointers if project else ()
+    _check_pointers(makers, pointers)
+    _check_files(makers, {stage.origin.file for stage in stages} | {one.origin.file for one in pointers})
+    made = _made(makers, stages, lacks or {})
+    by_name = (
+        {name: _with_made(stage, made, lacks or {}) for name, stage in known.stages.items()}
+        if made
+        else known.stages
+    )
+    inputs = {name: _inputs(stage, makers) for name, stage in by_name.items()}
     order = _order(by_name, inputs, tuple(by_name))
     frozen = {name: () for name, stage in by_name.items() if stage.frozen}
-    if goal.stages or frozen:  # a cycle anywhere has been refused by now, as DVC does
+    if goal.stages or goal.directory or frozen:  # a cycle anywhere has been refused by now, as DVC does
         inputs |= frozen  # what never runs needs nothing
-        order = _order(by_name, inputs, wanted)
+        if goal.single or goal.downstream:
+            chosen = reach(order, {name: _needs(inputs[name]) for name in order}, goal, asked)
+            inputs = {name: within(inputs[name], chosen) for name in order if name in chosen}
+            asked = list(inputs)
+        order = _order(by_name, inputs, asked)
+    for name in order:
+        _refuse_lacks(by_name[name], made, (lacks or {}).get(name, ()))
+    return _graph(goal, [(by_name[name], inputs[name]) for name in order], pointers)
+
+
+def _known(stages: Sequence[Stage], project: Project | None) -> Known:
+    by_name = {stage.name: stage for stage in stages}
+    if project is None:
+        return Known(by_name)
+    loops = [template.name for template in project.stages if expand.is_loop(template)]
+    return Known(by_name, loops, project.files)
+
+
+def _graph(
+    goal: Goal, chosen: Sequence[tuple[Stage, tuple[Input, ...]]], pointers: Sequence[Pointer]
+) -> Graph:
+    """The graph of stages in order, with the names of their producers turned into recipes."""
     tasks: dict[str, Task] = {}
     recipes: dict[str, str] = {}
     followers: dict[str, list[str]] = {}
     sources: dict[str, None] = {}
-    for name in order:
-        stage = by_name[name]
-        recipe = recipe_of(stage, inputs[name], recipes)
-        resolved = tuple(i._replace(producers=tuple(recipes[p] for p in i.producers)) for i in inputs[name])
-        needs = tuple(dict.fromkeys(producer for item in resolved for producer in item.producers))
-        recipes[name] = recipe
+    for stage, inputs in chosen:
+        recipe = recipe_of(stage, inputs, recipes)
+        resolved = tuple([i._replace(producers=tuple([recipes[p] for p in i.producers])) for i in inputs])
+        needs = tuple(dict.fromkeys([producer for item in resolved for producer in item.producers]))
+        recipes[stage.name] = recipe
         tasks[recipe] = Task(recipe, stage, resolved, needs)
         followers[recipe] = []
         for need in needs:
             followers[need].append(recipe)
-        sources.update((item.path, None) for item in resolved if not item.producers)
-        sources.update((path, None) for path in stage.env)
-    return Graph(goal, tasks, {recipe: tuple(names) for recipe, names in followers.items()}, tuple(sources))
+        sources.update([(item.path, None) for item in resolved if not item.producers])
+        sources.update([(path, None) for path in stage.env])
+    for path in [path for path in sources if is_url(path)]:
+        del sources[path]
+    touched = _touched(goal, pointers, sources)
+    return Graph(
+        goal, tasks, {recipe: tuple(names) for recipe, names in followers.items()}, tuple(sources), touched
+    )
+
+
+def _refuse_lacks(stage: Stage, made: Collection[str], lacks: Iterable[Lack]) -> None:
+    """Refuse to run a stage without something that it declares; what never runs may lack it."""
+    if stage.frozen:
+        return
+    for lack in lacks:
+        if lack.file not in made:
+            raise lack.error
+    for path in stage.deps:
+        if "://" in path and is_url(path):
+            raise PlanError(
+                f"stage '{stage.name}' depends on {path}",
+                where=str(stage.origin),
+                why="this version of Pinyon cannot look at what lies elsewhere",
+                next="download it in a stage of its own, or say frozen: true",
+            )
+
+
+def _made(makers: _Makers, stages: Sequence[Stage], lacks: Mapping[str, list[Lack]]) -> set[str]:
+    """Parameter files that a stage writes."""
+    files = {param.file for stage in stages for param in stage.params}
+    files |= {lack.file for lacking in lacks.values() for lack in lacking}
+    return {
+        file
+        for file in files
+        if file in makers.exact or any(parent in makers.exact for parent in parents(file))
+    }
+
+
+def _with_made(stage: Stage, made: Collection[str], lacks: Mapping[str, list[Lack]]) -> Stage:
+    """Parameters from a file that a stage writes have no value yet: the whole file is a dep."""
+    files = [param.file for param in stage.params] + [lack.file for lack in lacks.get(stage.name, ())]
+    more = [file for file in files if file in made]
+    if not more:
+        return stage
+    params = tuple(param for param in stage.params if param.file not in made)
+    return stage._replace(params=params, deps=tuple(dict.fromkeys([*stage.deps, *more])))
+
+
+def _check_pointers(makers: _Makers, pointers: Sequence[Pointer]) -> None:
+    """A place has one producer: what a pointer names no stage writes, and no other pointer of its kind names."""
+    seen: dict[tuple[str, str], Pointer] = {}
+    for pointer in pointers:
+        inside = next((path for path in (pointer.path, *parents(pointer.path)) if path in makers.exact), None)
+        owner = makers.exact[inside] if inside else next(iter(makers.below.get(pointer.path, ())), None)
+        if owner is not None:
+            raise OutputConflictError(
+                f"{pointer.origin.file} keeps {pointer.path}, which stage '{owner}' writes",
+                where=str(pointer.origin),
+                why="a place has one producer",
+                next=f"remove {pointer.origin.file}, or give the stage another out",
+            )
+        first = seen.setdefault((pointer.kind, pointer.path), pointer)
+        if first is pointer:
+            first = next(
+                (seen[pointer.kind, up] for up in parents(pointer.path) if (pointer.kind, up) in seen),
+                pointer,
+            )
+        if first is not pointer:
+            raise OutputConflictError(
+                f"{first.origin.file} and {pointer.origin.file} both keep {pointer.path}",
+                where=str(pointer.origin),
+                next="remove one of them",
+            )
+
+
+def _check_files(makers: _Makers, files: Collection[str]) -> None:
+    """A file that declares stages or data lies in nobody's out: it would be deleted before the stage runs."""
+    for file in files:
+        for path in (file, *parents(file)):
+            if path in makers.exact and path:
+                raise OutputConflictError(
+                    f"stage '{makers.exact[path]}' writes {path}, in which {file} lies",
+                    why="an out is removed before its stage runs",
+                    next="give the stage another out, or move the file",
+                )
+
+
+def _touched(goal: Goal, pointers: Sequence[Pointer], sources: Collection[str]) -> tuple[Pointer, ...]:
+    """Pointers to data at, in or around a source, and those that the goal names by their file."""
+    if not pointers:
+        return ()
+    around = {parent for source in sources for parent in parents(source)}
+    named = {join(directory, text) for text in goal.stages for directory in (goal.directory, "")}
+    return tuple(
+        pointer
+        for pointer in pointers
+        if pointer.path in sources
+        or pointer.path in around
+        or pointer.origin.file in named
+        or any(parent in sources for parent in parents(pointer.path))
+    )
 
 
 class _Makers(NamedTuple):

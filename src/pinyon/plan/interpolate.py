@@ -1,26 +1,31 @@
 """``${…}``: values of parameters in templates, with DVC's rules.
 
 A string that is one expression keeps the value's type; inside a longer string values become text, booleans as ``true`` and
-``false``. A map expands to options (``--key value``) in ``cmd`` only. ``\\${`` is a literal ``${``.
+``false``. A map expands to options (``--key value``) in ``cmd`` only. ``\\${`` is a literal ``${``. Only keys that are text
+can be named, and only they are seen where a map is gone through.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any
 
 from pinyon.errors import PlanError
 
-_EXPRESSION = re.compile(r"(?<!\\)\$\{\s*([^{}]*?)\s*\}")
-_STEP = re.compile(r"\.?([^.\[\]]+)|\[([^\[\]]+)\]")
-_PATH = re.compile(r"[^.\[\]]+(\.[^.\[\]]+|\[[^.\[\]]+\])*")
-_PLAIN = re.compile(r"[\w.\[\]-]+")
+TEXT_LIMIT = 1_000_000  # characters that one text may grow to: no system takes a longer command or path
+
+_EXPRESSION = re.compile(r"(?<!\\)\$\{(.*?)\}")
+_PATH = re.compile(r"[^.\[\]]+(?:\.[^.\[\]]+|\[[^.\[\]]+\]\s*)*")
+_PLAIN = re.compile(r"[\w.\[\]\s-]+")
 _MISSING = object()
 
+Where = Callable[[], str]
 
-def resolve(value: Any, context: Mapping[str, Any], where: Callable[[], str]) -> Any:
+
+def resolve(value: Any, context: Mapping[str, Any], where: Where) -> Any:
     """``value`` with every expression in it, at any depth, replaced from ``context``.
 
     Args:
@@ -32,51 +37,96 @@ def resolve(value: Any, context: Mapping[str, Any], where: Callable[[], str]) ->
     if isinstance(value, str):
         return _text(value, context, where) if "${" in value else value
     if isinstance(value, Mapping):
-        return {resolve(k, context, where): resolve(v, context, where) for k, v in value.items()}
+        return {
+            _as_key(resolve(k, context, where), where): resolve(v, context, where) for k, v in value.items()
+        }
     if isinstance(value, (list, tuple)):
         return [resolve(item, context, where) for item in value]
     return value
 
 
-def resolve_command(text: str, context: Mapping[str, Any], where: Callable[[], str]) -> str:
+def resolve_plain(value: Any, context: Mapping[str, Any], where: Where) -> Any:
+    """The same where an expression must stand for text, a number, a boolean or null: a stage's own fields."""
+    if isinstance(value, str):
+        if "${" not in value:
+            return value
+        found = _text(value, context, where)
+        if isinstance(found, (Mapping, list, tuple)):
+            raise _no_scalar(found, value, where)
+        return found
+    if isinstance(value, Mapping):
+        return {
+            _as_key(resolve_plain(k, context, where), where): resolve_plain(v, context, where)
+            for k, v in value.items()
+        }
+    if isinstance(value, (list, tuple)):
+        return [resolve_plain(item, context, where) for item in value]
+    return value
+
+
+def resolve_command(text: str, context: Mapping[str, Any], where: Where) -> str:
     """One command as text; maps expand to options here, and only here."""
     if "${" not in text:
         return text
-    value = _EXPRESSION.sub(
-        lambda match: _option_text(look_up(context, match[1], where), match[1], where), text
-    )
-    return _unescape(value, text, where)
+    whole = _EXPRESSION.fullmatch(text)
+    if whole and "}" not in whole[1]:
+        value = look_up(context, whole[1], where)
+        return value if isinstance(value, str) else _option_text(value, whole[1], where)
+    return _embed(text, context, where, _option_text)
 
 
-def look_up(context: Mapping[str, Any], expression: str, where: Callable[[], str]) -> Any:
+def is_expression(value: Any) -> bool:
+    """Whether it is text that is one expression and nothing else."""
+    whole = _EXPRESSION.fullmatch(value) if isinstance(value, str) else None
+    return whole is not None and "}" not in whole[1]
+
+
+def look_up(context: Mapping[str, Any], expression: str, where: Where) -> Any:
     """The value of ``a.b.c``, ``a[0].b`` or ``a.0.b``."""
-    value: Any = context
-    if not _PATH.fullmatch(expression):
+    steps = _steps(expression)
+    if steps is None:
         raise _no_name(f"${{{expression}}}", where)
-    for match in _STEP.finditer(expression):
-        step = match[1] or match[2]
-        found = child(value, step)
-        if found is _MISSING and not _PLAIN.fullmatch(expression):
-            raise _no_name(f"${{{expression}}}", where)
+    value: Any = context
+    for step in steps:
+        if isinstance(value, Mapping):
+            found = value.get(step, _MISSING)
+        else:
+            found = _item(value, step)
         if found is _MISSING:
+            if not _PLAIN.fullmatch(expression):
+                raise _no_name(f"${{{expression}}}", where)
             raise _unknown(value, step, expression, where())
         value = found
     return value
 
 
+@lru_cache(maxsize=4096)
+def _steps(expression: str) -> tuple[str, ...] | None:
+    """The steps of a path; None when it is no path."""
+    if not _PATH.fullmatch(expression):
+        return None
+    return tuple(step.strip() for step in expression.replace("[", ".").replace("]", "").split("."))
+
+
+def _item(value: Any, step: str) -> Any:
+    """One step into a list; ``_MISSING`` when it is none, or has no such place."""
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        try:
+            return value[int(step)]
+        except (ValueError, IndexError):
+            pass
+    return _MISSING
+
+
 def child(value: Any, step: str) -> Any:
-    """One step into a map or list; the module's ``_MISSING`` when there is no such thing (see `has_path`)."""
+    """One step into a map or list as the names in ``params`` go it: a number may be a key, too."""
     if isinstance(value, Mapping):
         if step in value:
             return value[step]
-        # Keys that are numbers in YAML are written as text in an expression.
         return next(
             (item for key, item in value.items() if not isinstance(key, str) and str(key) == step), _MISSING
         )
-    if isinstance(value, Sequence) and not isinstance(value, str) and step.lstrip("-").isdecimal():
-        position = int(step)
-        return value[position] if -len(value) <= position < len(value) else _MISSING
-    return _MISSING
+    return _item(value, step)
 
 
 def get_path(value: Any, dotted: str) -> tuple[bool, Any]:
@@ -102,60 +152,90 @@ def nearest(name: str, known: Sequence[str]) -> str:
     )
 
 
-def _text(text: str, context: Mapping[str, Any], where: Callable[[], str]) -> Any:
+def _text(text: str, context: Mapping[str, Any], where: Where) -> Any:
     whole = _EXPRESSION.fullmatch(text)
-    if whole:
+    if whole and "}" not in whole[1]:
         return look_up(context, whole[1], where)
-    return _unescape(
-        _EXPRESSION.sub(lambda m: _scalar(look_up(context, m[1], where), m[1], where), text), text, where
-    )
+    return _embed(text, context, where, _scalar)
 
 
-def _unescape(value: str, source: str, where: Callable[[], str]) -> str:
-    if re.search(r"(?<!\\)\$\{", _EXPRESSION.sub("", source)):
-        raise _no_name(source.strip(), where)
-    return value.replace("\\${", "${")
+def _embed(
+    text: str, context: Mapping[str, Any], where: Where, show: Callable[[Any, str, Where], str]
+) -> str:
+    size = len(text)
+
+    def one(match: re.Match[str]) -> str:
+        nonlocal size
+        shown = show(look_up(context, match[1], where), match[1], where)
+        size += len(shown)
+        if size > TEXT_LIMIT:
+            raise PlanError(f"a text grows past {TEXT_LIMIT:,} characters", where=where())
+        return shown
+
+    return _EXPRESSION.sub(one, text).replace("\\${", "${")
 
 
-def _scalar(value: Any, expression: str, where: Callable[[], str]) -> str:
+def _scalar(value: Any, expression: str, where: Where) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if value is None or isinstance(value, (Mapping, list, tuple)):
-        kind = "null" if value is None else "a map" if isinstance(value, Mapping) else "a list"
-        raise PlanError(
-            f"${{{expression}}} is {kind}",
-            where=where(),
-            why="inside text a value must be text, a number or a boolean",
-        )
+    if isinstance(value, (Mapping, list, tuple)):
+        raise _no_scalar(value, f"${{{expression}}}", where)
     return str(value)
 
 
-def _option_text(value: Any, expression: str, where: Callable[[], str]) -> str:
+def _option_text(value: Any, expression: str, where: Where) -> str:
     if not isinstance(value, Mapping):
         return _scalar(value, expression, where)
     words: list[str] = []
-    for key, item in value.items():
-        if isinstance(item, Mapping):
-            raise PlanError(
-                f"${{{expression}.{key}}} is a map",
-                where=where(),
-                why="options cannot be nested in a command",
-            )
+    for name, item in _flat(value, ""):
         if item is True:
-            words.append(f"--{key}")
+            words.append(f"--{name}")
         elif isinstance(item, (list, tuple)):
-            words += [f"--{key}", *(_quote(_scalar(one, expression, where)) for one in item)]
-        elif item is not False and item is not None:
-            words += [f"--{key}", _quote(str(item))]
+            if any(isinstance(one, (Mapping, list, tuple)) for one in item):
+                raise PlanError(
+                    f"${{{expression}.{name}}} is a list of lists or maps",
+                    where=where(),
+                    why="an option of a command takes plain values",
+                )
+            words += [f"--{name}", *map(_word, item)] if item else []
+        elif item is not False:
+            words += [f"--{name}", _word(item)]
     return " ".join(words)
 
 
-def _quote(text: str) -> str:
-    # A value with blanks must stay one word; single quotes are the only ones a shell does not look into.
-    return text if re.fullmatch(r"[\w@%+=:,./-]+", text) else "'" + text.replace("'", "'\"'\"'") + "'"
+def _flat(value: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    """Nested maps as one, with dotted names."""
+    for key, item in value.items():
+        if isinstance(key, str):
+            if isinstance(item, Mapping):
+                yield from _flat(item, f"{prefix}{key}.")
+            else:
+                yield f"{prefix}{key}", item
 
 
-def _no_name(text: str, where: Callable[[], str]) -> PlanError:
+def _word(value: Any) -> str:
+    """Text stays one word of a shell, whatever stands in it: single quotes are the only ones it does not look into."""
+    if not isinstance(value, str) or re.fullmatch(r"[\w@%+=:,./-]+", value, re.ASCII):
+        return str(value)
+    return "'" + value.replace("'", "'\"'\"'") + "'"
+
+
+def _as_key(value: Any, where: Where) -> Any:
+    if isinstance(value, (Mapping, list)):
+        raise PlanError("a key resolves to a map or a list", where=where(), why="a key must be text")
+    return value
+
+
+def _no_scalar(value: Any, expression: str, where: Where) -> PlanError:
+    kind = "a map" if isinstance(value, Mapping) else "a list"
+    return PlanError(
+        f"{expression.strip()} is {kind}",
+        where=where(),
+        why="here a value must be text, a number or a boolean",
+    )
+
+
+def _no_name(text: str, where: Where) -> PlanError:
     return PlanError(
         f"'{text}' has an expression that is not a name",
         where=where(),
@@ -165,7 +245,7 @@ def _no_name(text: str, where: Callable[[], str]) -> PlanError:
 
 
 def _unknown(value: Any, step: str, expression: str, where: str) -> PlanError:
-    known = [str(key) for key in value] if isinstance(value, Mapping) else []
+    known = [key for key in value if isinstance(key, str)] if isinstance(value, Mapping) else []
     return PlanError(
         f"${{{expression}}} names '{step}', which is not a parameter", where=where, why=nearest(step, known)
     )

@@ -7,8 +7,9 @@ from typing import Any
 
 from pinyon.errors import PlanError
 from pinyon.plan.interpolate import get_path, nearest
+from pinyon.plan.params import dotted_names
 from pinyon.plan.paths import join
-from pinyon.plan.resolve import DEFAULT_PARAMS, dotted_names
+from pinyon.plan.scope import DEFAULT_PARAMS
 
 Overrides = Sequence[tuple[str, Any]]
 

@@ -36,3 +36,8 @@ def parents(path: str) -> Iterator[str]:
             yield path
     if path not in (".", "") and not outside(path):
         yield "."
+
+
+def is_url(path: str) -> bool:
+    """Whether it is the address of something that is no local file: ``s3://…``, ``https://…``."""
+    return "://" in path and path.partition("://")[0].replace("+", "").replace("-", "").isalnum()

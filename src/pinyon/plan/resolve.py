@@ -2,152 +2,122 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from pinyon.errors import PlanError
-from pinyon.model.graph import Command, Out, Param, Resources, Retry, Stage
+from pinyon.model.graph import Command, Out, Resources, Retry, Stage
 from pinyon.model.project import StageTemplate
 from pinyon.model.units import seconds, size
-from pinyon.plan.interpolate import get_path, nearest, resolve, resolve_command
-from pinyon.plan.paths import join, outside
+from pinyon.plan.interpolate import resolve, resolve_command, resolve_plain
+from pinyon.plan.params import Lack, params_of
+from pinyon.plan.paths import is_url, join, outside
+from pinyon.plan.scope import Files, Scope, extended
 
-DEFAULT_PARAMS = "params.yaml"
-
-
-class UnreadFileError(Exception):
-    """A parameter file is needed that has not been read yet."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__(path)
-        self.path = path
-
-
-class Files(NamedTuple):
-    """Parameter files by path relative to the root, overrides applied; None for a file that does not exist."""
-
-    read: Mapping[str, Any]
-
-    def get(self, path: str) -> Any:
-        """Content of a file; `UnreadFileError` when nobody has read it."""
-        if path not in self.read:
-            raise UnreadFileError(path)
-        return self.read[path]
+_ROLES = (("outs", "out"), ("metrics", "metric"), ("plots", "plot"))
+_AXES = frozenset({"template", "x", "y", "x_label", "y_label", "title", "header"})
+_OURS = ("env", "resources", "retry", "timeout", "estimate", "strict_deps")
+_READ = frozenset({"cmd", "wdir", "vars", "deps", "params", "frozen", "always_changed", "desc", *_OURS})
+_WRITTEN = frozenset(key for key, _ in _ROLES)
+_NO_RESOURCES, _NO_RETRY = Resources(), Retry()
 
 
-def context_of(base: str, variables: Sequence[Any], files: Files) -> dict[str, Any]:
-    """What ``${…}`` can see in a directory: its params.yaml, then each entry of ``vars`` (a file or a map)."""
-    default = join(base, DEFAULT_PARAMS)
-    content = files.get(default)
-    return _extended(content if isinstance(content, Mapping) else {}, base, variables, files, default)
+class Resolved(NamedTuple):
+    """A stage, and the declared parameters that are not there (yet)."""
+
+    stage: Stage
+    lacks: list[Lack]
 
 
-def _extended(
-    context: Mapping[str, Any], base: str, variables: Sequence[Any], files: Files, default: str
-) -> dict[str, Any]:
-    """A context with entries of ``vars`` in it; ``default`` is the file that it began with."""
-    merged = dict(context)
-    for entry in variables:
-        if isinstance(entry, Mapping):
-            _merge(merged, entry, "vars")
-            continue
-        file, _, picked = str(entry).partition(":")
-        path = join(base, file)
-        content = files.get(path)
-        if content is None:
-            raise PlanError(
-                f"vars names {path}, which does not exist", next=f"write {path} or remove it from vars"
-            )
-        if path != default:
-            _merge(merged, _pick(content, path, picked), path)
-    return merged
-
-
-def _pick(content: Any, path: str, picked: str) -> Mapping[str, Any]:
-    """Of a file in ``vars`` the keys that ``file:a,b`` names; all of it when none are named."""
-    if not isinstance(content, Mapping):
-        raise PlanError(f"{path} holds no map", why="vars are names with values")
-    names = [name.strip() for name in picked.split(",")] if picked else list(content)
-    for name in names:
-        if name not in content:
-            raise PlanError(
-                f"vars asks {path} for '{name}', which it does not have", why=nearest(name, list(content))
-            )
-    return {name: content[name] for name in names}
-
-
-def _merge(target: dict[str, Any], extra: Mapping[str, Any], source: str) -> None:
-    for key, value in extra.items():
-        old = target.get(key)
-        if isinstance(old, Mapping) and isinstance(value, Mapping):
-            deeper = dict(old)
-            _merge(deeper, value, source)
-            target[key] = deeper
-        elif key in target and old != value:
-            raise PlanError(f"{source} sets '{key}' a second time", why="one name must have one value")
-        else:
-            target[key] = value
-
-
-def resolve_stage(template: StageTemplate, context: Mapping[str, Any], files: Files) -> Stage:
+def resolve_stage(
+    template: StageTemplate,
+    scope: Scope,
+    files: Files,
+    name: str = "",
+    own: Mapping[str, Any] | None = None,
+) -> Resolved:
     """The stage that a template means.
+
+    Args:
+        name: the stage's, when the template stands for many.
+        own: what a loop adds to the scope for this stage (``item``, ``key``).
 
     Raises:
         PlanError: an unknown or ill-typed value; names file and line.
         UnreadFileError: a parameter file must be read first.
     """
     body = template.body
+    name = name or template.name
+    context = {**scope.values, **own} if own else scope.values
 
-    def value(key: str, default: Any = None) -> Any:
-        return (
-            resolve(body[key], context, lambda: str(template.at(key)))
-            if body.get(key) is not None
-            else default
-        )
+    def value(key: str, default: Any = None, how: Callable[..., Any] = resolve_plain) -> Any:
+        written = body.get(key)
+        return default if written is None else how(written, context, lambda: str(template.at(key)))
 
-    wdir = join(template.base, _text(template, "wdir", value("wdir", ".")))
+    def path(key: str, found: Any) -> str:
+        if not isinstance(found, str) or not found or "\0" in found:
+            raise PlanError(
+                f"{key} of stage '{name}' resolves to {found!r}",
+                where=str(template.at(key)),
+                why="a path is needed",
+            )
+        return found
+
+    wdir = join(template.base, path("wdir", value("wdir", ".")))
     if body.get("vars"):
-        context = _extended(context, wdir, body["vars"], files, join(template.base, DEFAULT_PARAMS))
-    return Stage(
-        name=template.name,
-        command=_command(template, context),
-        wdir=wdir,
-        deps=tuple(dict.fromkeys(join(wdir, _text(template, "deps", dep)) for dep in value("deps", ()))),
-        params=_params(template, value("params", ()), wdir, files),
-        outs=_outs(template, value, wdir),
-        env=tuple(join(template.base, _text(template, "env", path)) for path in value("env", ())),
-        frozen=bool(value("frozen", False)),
-        always_changed=bool(value("always_changed", False)),
-        description=str(value("desc", "")),
-        resources=_resources(template, value("resources", {}), value("timeout")),
-        retry=_retry(value("retry", {})),
-        origin=template.origin,
+        where = str(template.at("vars"))
+        more = extended(scope, wdir, body["vars"], files, where, tuple(own or ()))
+        context = {**more.values, **own} if own else more.values
+    params, lacks = params_of(template, name, _entries(template, value("params", ())), wdir, files)
+    command, cmd = _command(template, context)
+    for key in body.keys() - _READ - _WRITTEN:
+        value(key)  # an expression in meta must have a value, too
+    return Resolved(
+        Stage(
+            name=name,
+            command=command,
+            wdir=wdir,
+            deps=tuple(dict.fromkeys([_dep(template, wdir, path("deps", dep)) for dep in value("deps", ())])),
+            params=params,
+            outs=_outs(template, name, value, path, wdir),
+            env=tuple([join(template.base, path("env", entry)) for entry in value("env", ())]),
+            frozen=bool(body.get("frozen")),
+            always_changed=bool(body.get("always_changed")),
+            description=str(value("desc", "")),
+            resources=_resources(template, name, value("resources", {}, resolve), value("timeout")),
+            retry=_retry(value("retry", {}, resolve)),
+            origin=template.origin,
+            cmd=cmd,
+            estimate=_estimate(template, name, value("estimate")),
+            strict_deps=bool(body.get("strict_deps")),
+        ),
+        lacks,
     )
 
 
-def _text(template: StageTemplate, key: str, value: Any) -> str:
-    if not isinstance(value, str) or not value or "\0" in value:
-        raise PlanError(
-            f"{key} of stage '{template.name}' resolves to {value!r}",
-            where=str(template.at(key)),
-            why="a path is needed",
-        )
-    return value
-
-
-def _command(template: StageTemplate, context: Mapping[str, Any]) -> Command:
+def _command(template: StageTemplate, context: Mapping[str, Any]) -> tuple[Command, str | tuple[str, ...]]:
+    """What runs, and the command as a dvc.lock records it."""
     written = template.body["cmd"]
-    parts = [written] if isinstance(written, str) else list(written)
 
     def where() -> str:
         return str(template.at("cmd"))
 
-    if isinstance(written, str) or template.dialect == "dvc":
-        lines = [resolve_command(str(part), context, where) for part in parts]
+    if isinstance(written, str):
+        text = _no_nul(resolve_command(written, context, where), template)
         # DVC gives each line of a string to a shell of its own; a list item stays one shell, line breaks and all.
-        split = lines[0].splitlines() if isinstance(written, str) else lines
-        return Command("shell", tuple(line for line in split if line.strip()))
-    return Command("exec", tuple(_word(resolve(part, context, where), template) for part in parts))
+        return Command("shell", tuple([line for line in text.splitlines() if line.strip()])), text
+    if template.dialect == "dvc":
+        items = tuple(_no_nul(resolve_command(str(part), context, where), template) for part in written)
+        return Command("shell", tuple(item for item in items if item.strip())), items
+    words = tuple(_word(resolve(part, context, where), template) for part in written)
+    return Command("exec", words), words
+
+
+def _no_nul(text: str, template: StageTemplate) -> str:
+    if "\0" in text or not text.strip():
+        what = "holds a NUL character" if "\0" in text else "is empty"
+        raise PlanError(f"cmd of stage '{template.name}' {what}", where=str(template.at("cmd")))
+    return text
 
 
 def _word(value: Any, template: StageTemplate) -> str:
@@ -160,77 +130,70 @@ def _word(value: Any, template: StageTemplate) -> str:
     return ("true" if value else "false") if isinstance(value, bool) else str(value)
 
 
-def _params(template: StageTemplate, entries: Sequence[Any], wdir: str, files: Files) -> tuple[Param, ...]:
-    found: dict[tuple[str, str], Param] = {}
-    for entry in entries:
-        pairs = entry.items() if isinstance(entry, Mapping) else [(DEFAULT_PARAMS, [entry])]
-        for file, names in pairs:
-            path = join(wdir, str(file))
-            content = files.get(path)
-            if content is None:
-                raise PlanError(
-                    f"stage '{template.name}' reads parameters from {path}, which does not exist",
-                    where=str(template.at("params")),
-                    next=f"write {path} or remove it from params",
-                )
-            for name in names or [""]:
-                found[path, str(name)] = Param(path, str(name), _param(template, path, str(name), content))
-    return tuple(found.values())
+def _dep(template: StageTemplate, wdir: str, path: str) -> str:
+    return path if is_url(path) else _no_dvc_file(template, "deps", join(wdir, path))
 
 
-def _param(template: StageTemplate, path: str, name: str, content: Any) -> Any:
-    if not name:
-        return content
-    there, value = get_path(content, name)
-    if not there:
+def _no_dvc_file(template: StageTemplate, key: str, path: str) -> str:
+    if template.dialect == "dvc" and (path.endswith(".dvc") or path.rpartition("/")[2] == "dvc.yaml"):
         raise PlanError(
-            f"stage '{template.name}' declares parameter '{name}', which {path} does not have",
-            where=str(template.at("params")),
-            why=nearest(name, list(dotted_names(content))),
+            f"{key} names {path}, a file of DVC's own",
+            where=str(template.at(key)),
+            next=f"name the data instead: {path.removesuffix('.dvc')}"
+            if path.endswith(".dvc")
+            else "remove it",
         )
-    return value
+    return path
 
 
-def dotted_names(content: Any, prefix: str = "") -> list[str]:
-    """Every dotted name in nested maps, groups included."""
-    names: list[str] = []
-    if isinstance(content, Mapping):
-        for key, value in content.items():
-            names += [f"{prefix}{key}", *dotted_names(value, f"{prefix}{key}.")]
-    return names
+def _entries(template: StageTemplate, entries: Any) -> Any:
+    """Entries of ``params`` after interpolation: names and file names must have stayed text."""
+    for entry in entries:
+        for file, names in entry.items() if isinstance(entry, dict) else [("-", [entry])]:
+            if not isinstance(file, str) or not all(isinstance(one, str) for one in names or ()):
+                raise PlanError(
+                    f"params names {entry!r:.60}",
+                    where=str(template.at("params")),
+                    why="a parameter's name is text",
+                )
+    return entries
 
 
-def _outs(template: StageTemplate, value: Any, wdir: str) -> tuple[Out, ...]:
+def _outs(
+    template: StageTemplate, name: str, value: Callable[..., Any], path: Callable[[str, Any], str], wdir: str
+) -> tuple[Out, ...]:
     found: list[Out] = []
-    for key, role in (("outs", "out"), ("metrics", "metric"), ("plots", "plot")):
+    for key, role in _ROLES:
+        merged: dict[str, dict[str, Any]] = {}
         for entry in value(key, ()):
-            path, flags = next(iter(entry.items())) if isinstance(entry, Mapping) else (entry, None)
-            flags = flags or {}
-            full = join(wdir, _text(template, key, path))
-            if outside(full) or full == ".":
-                raise PlanError(
-                    f"stage '{template.name}' writes {full}",
-                    where=str(template.at(key)),
-                    why="outs lie inside the project",
-                )
-            if f"{full}/".startswith(".pinyon/"):
-                raise PlanError(
-                    f"stage '{template.name}' writes {full}",
-                    where=str(template.at(key)),
-                    why="that is where the store lies",
-                )
-            found.append(Out(full, role, bool(flags.get("cache", True)), bool(flags.get("persist", False))))  # type: ignore[arg-type]
+            for written, flags in entry.items() if isinstance(entry, Mapping) else ((entry, None),):
+                merged.setdefault(path(key, written), {}).update(flags or {})
+        for written, flags in merged.items():
+            full = _inside(template, name, key, written, join(wdir, written))
+            axes = {axis: flags[axis] for axis in flags if axis in _AXES} if role == "plot" and flags else {}
+            found.append(Out(full, role, flags.get("cache", True), flags.get("persist", False), axes))  # type: ignore[arg-type]
     return tuple(found)
 
 
-def _resources(template: StageTemplate, asked: Mapping[str, Any], timeout: Any) -> Resources:
-    def read(name: str, how: Any, value: Any) -> Any:
-        try:
-            return None if value is None else how(value)
-        except (TypeError, ValueError) as error:
-            raise PlanError(
-                f"{name} of stage '{template.name}': {error}", where=str(template.at("resources", name))
-            ) from None
+def _inside(template: StageTemplate, name: str, key: str, written: str, full: str) -> str:
+    """The path of an out, which must lie in the project and be nobody's own."""
+    why = ""
+    if is_url(written) or outside(full) or full == ".":
+        why = "outs lie inside the project"
+    elif f"{full}/".startswith(".pinyon/"):
+        why = "that is where the store lies"
+    if why:
+        shown = written if is_url(written) else full
+        raise PlanError(f"stage '{name}' writes {shown}", where=str(template.at(key)), why=why)
+    return _no_dvc_file(template, key, full)
+
+
+def _resources(template: StageTemplate, name: str, asked: Mapping[str, Any], timeout: Any) -> Resources:
+    if not asked and timeout is None:
+        return _NO_RESOURCES
+
+    def read(field: str, how: Callable[[Any], Any], value: Any) -> Any:
+        return None if value is None else _measured(template, name, field, how, value, ("resources", field))
 
     return Resources(
         cpus=read("cpus", float, asked.get("cpus")),
@@ -241,6 +204,23 @@ def _resources(template: StageTemplate, asked: Mapping[str, Any], timeout: Any) 
     )
 
 
+def _estimate(template: StageTemplate, name: str, asked: Any) -> float | None:
+    if asked is None:
+        return None
+    found: float = _measured(template, name, "estimate", seconds, asked, ("estimate",))
+    return found
+
+
+def _measured(
+    template: StageTemplate, name: str, field: str, how: Callable[[Any], Any], value: Any, at: tuple[str, ...]
+) -> Any:
+    try:
+        return how(value)
+    except (TypeError, ValueError) as error:
+        raise PlanError(f"{field} of stage '{name}': {error}", where=str(template.at(*at))) from None
+
+
 def _retry(asked: Mapping[str, Any]) -> Retry:
-    default = Retry()
-    return Retry(int(asked.get("times", default.times)), tuple(asked.get("on", default.on)))
+    if not asked:
+        return _NO_RETRY
+    return Retry(int(asked.get("times", _NO_RETRY.times)), tuple(asked.get("on", _NO_RETRY.on)))

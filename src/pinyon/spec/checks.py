@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
@@ -69,6 +70,18 @@ def unknown(key: Any, path: Path, known: Collection[str], hint: str = "") -> Sch
         why=f"allowed are {', '.join(known)}",
         next=hint or nearest(str(key), known),
     )
+
+
+_EXPRESSION = re.compile(r"(?<!\\)\$\{.*?\}")
+
+
+def has_expression(value: Any) -> bool:
+    """Whether ``${…}`` stands anywhere in plain data."""
+    if isinstance(value, str):
+        return "${" in value and _EXPRESSION.search(value) is not None
+    if isinstance(value, dict):
+        return any(has_expression(part) for pair in value.items() for part in pair)
+    return isinstance(value, list) and any(map(has_expression, value))
 
 
 def anything(value: Any, path: Path) -> None:

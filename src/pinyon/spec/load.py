@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pinyon.errors import SpecError
-from pinyon.model.project import Origin, Project, StageTemplate
+from pinyon.model.project import Origin, Pointer, Project, StageTemplate
 from pinyon.spec import files, params
 from pinyon.spec.checks import SchemaError
 from pinyon.spec.schema import check_document
 from pinyon.spec.stage import Dialect
-from pinyon.store.place import project_around
+from pinyon.store.place import DVC, project_around
+
+if TYPE_CHECKING:
+    from pinyon.spec.walk import Walk
 
 PROJECT_FILES: dict[str, Dialect] = {"pinyon.yaml": "pinyon", "dvc.yaml": "dvc"}
+_OUTS = ("outs", "metrics", "plots")
 
 
 def find_root(start: Path) -> Path:
     """The project that ``start`` (a directory or a file) lies in.
 
-    The nearest ``pinyon.yaml`` upwards decides; where there is none at all, the nearest ``dvc.yaml``.
+    The nearest ``pinyon.yaml`` upwards decides; where there is none at all, the nearest repository of DVC's (a directory
+    with ``.dvc/``), else the nearest ``dvc.yaml``.
 
     Raises:
-        SpecError: neither is there.
+        SpecError: nothing of this is there.
     """
     root = project_around(str(start))
     if root is not None:
@@ -37,30 +43,90 @@ def find_root(start: Path) -> Path:
 def load_project(root: Path) -> Project:
     """Read ``pinyon.yaml`` and ``dvc.yaml`` at ``root``; with both, the stages of both count.
 
+    Where there is a ``.dvc/``, every ``dvc.yaml`` below counts, too, its stages named ``sub/dvc.yaml:train``, and every
+    ``*.dvc`` is a pointer to data.
+
     Raises:
-        SpecError: the first mistake in them, or neither is there.
+        SpecError: the first mistake in them, or nothing of this is there.
     """
-    # Files at the root itself; a dvc.yaml in a directory below would join this list under its path from the root.
     sources = [source for file in PROJECT_FILES if (source := _read(root, file)) is not None]
-    if not sources:
+    repository = (root / DVC).is_dir()
+    if not sources and not repository:
         raise SpecError("no pinyon.yaml and no dvc.yaml here", where=str(root), next="pinyon init")
+    below = _below(root, sources) if repository else _Below([], [], [], ())
     settings: dict[str, Any] = {}
     stages: dict[str, StageTemplate] = {}
     variables: dict[str, tuple[Any, ...]] = {}
     for source in sources:
+        _add_settings(settings, source)
+    for source in (*sources, *below.sources):
         for template in _templates(source):
             _add_stage(stages, template)
         if source.data.get("vars"):
             variables[source.base] = (*variables.get(source.base, ()), *source.data["vars"])
-        _add_settings(settings, source)
     return Project(
         root=str(root),
         name=settings.get("project", {}).get("name") or os.path.basename(os.path.abspath(root)) or "project",
-        files=tuple(source.file for source in sources),
+        files=(*(source.file for source in (*sources, *below.sources)), *below.files),
         stages=tuple(stages.values()),
         variables=variables,
         settings=settings,
+        pointers=tuple(below.pointers),
+        sections={source.file: source.data for source in (*sources, *below.sources)},
+        folders=tuple(below.folders),
     )
+
+
+class _Below(NamedTuple):
+    """What lies in the directories of a repository of DVC's."""
+
+    sources: list[_Source]
+    pointers: list[Pointer]
+    files: list[str]  # those that hold the pointers
+    folders: Iterable[str]
+
+
+def _below(root: Path, known: Sequence[_Source]) -> _Below:
+    from pinyon.spec.walk import Walk
+
+    walk = Walk(root)
+    found = _Below([], [], [], walk.folders)
+    for source in known:
+        _leave_outs(walk, source)
+    for file in walk:
+        if file in PROJECT_FILES:
+            continue
+        if file.endswith(DVC):
+            found.files.append(file)
+            found.pointers.extend(_pointers(root, file))
+            for pointer in found.pointers[-1:]:
+                walk.leave_out(pointer.path)
+        elif (more := _read(root, file)) is not None:
+            found.sources.append(more)
+            _leave_outs(walk, more)
+    return found
+
+
+def _pointers(root: Path, file: str) -> list[Pointer]:
+    raw = files.read(root / file, file, files.PROJECT_LIMIT)
+    if raw is None:
+        return []
+    from pinyon.spec.dvcfile import pointers_of
+    from pinyon.spec.yaml import load_yaml
+
+    document = load_yaml(raw, file)
+    with _told(file, document.lines):
+        return pointers_of(document.data, file, document.lines)
+
+
+def _leave_outs(walk: Walk, source: _Source) -> None:
+    """Outs are data, whatever lies in them; those that are written without an expression are known by now."""
+    for body in source.data.get("stages", {}).values():
+        inner = body.get("do", body)
+        for entry in (entry for key in _OUTS for entry in inner.get(key, ())):
+            for path in entry if isinstance(entry, dict) else (entry,):
+                if "${" not in f"{path}{inner.get('wdir', '')}":
+                    walk.leave_out(os.path.normpath(os.path.join(source.base, inner.get("wdir", ""), path)))
 
 
 def read_params(root: Path, relpath: str) -> Any:
@@ -92,12 +158,19 @@ def _read(root: Path, file: str) -> _Source | None:
     document = load_yaml(raw, file)
     base, _, name = file.rpartition("/")
     data = {} if document.data is None else document.data
-    try:
+    with _told(file, document.lines):
         check_document(data, PROJECT_FILES[name])
-    except SchemaError as error:
-        line = _line(document.lines, error.path)
-        raise SpecError(error.what, where=str(Origin(file, line)), why=error.why, next=error.next) from None
     return _Source(file, base, PROJECT_FILES[name], data, document.lines)
+
+
+@contextmanager
+def _told(file: str, lines: Mapping[str, int]) -> Iterator[None]:
+    """A mistake at a path of keys becomes one at a line."""
+    try:
+        yield
+    except SchemaError as error:
+        where = Origin(file, _line(lines, error.path))
+        raise SpecError(error.what, where=str(where), why=error.why, next=error.next) from None
 
 
 def _line(lines: Mapping[str, int], path: tuple[Any, ...]) -> int:
@@ -118,7 +191,10 @@ class _StageLines(Mapping[str, int]):
 
     def __getitem__(self, path: str) -> int:
         line = self._lines.get(self._prefix + path)
-        return self._lines[f"{self._prefix}meta.pinyon.{path}"] if line is None else line
+        if line is None:
+            inner = "do." if path.startswith("do.") else ""
+            line = self._lines[f"{self._prefix}{inner}meta.pinyon.{path.removeprefix(inner)}"]
+        return line
 
     def __iter__(self) -> Iterator[str]:
         return (path.removeprefix(self._prefix) for path in self._lines if path.startswith(self._prefix))
@@ -130,8 +206,8 @@ class _StageLines(Mapping[str, int]):
 def _templates(source: _Source) -> Iterator[StageTemplate]:
     for name, body in source.data.get("stages", {}).items():
         yield StageTemplate(
-            name=name,
-            body=_flat(body),
+            name=f"{source.file}:{name}" if source.base else name,
+            body=body | {"do": _flat(body["do"])} if "do" in body else _flat(body),
             origin=Origin(source.file, _line(source.lines, ("stages", name))),
             base=source.base,
             dialect=source.dialect,
@@ -140,19 +216,9 @@ def _templates(source: _Source) -> Iterator[StageTemplate]:
 
 
 def _flat(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The body with one shape for what may be written in two: our keys at the top, one path an out entry."""
-    flat = dict(body)
+    """The body with one shape for what may be written in two: our keys at the top."""
     meta = body.get("meta")
-    if isinstance(meta, dict):
-        flat |= meta.get("pinyon", {})
-    for key in ("outs", "metrics", "plots"):
-        if any(isinstance(entry, dict) and len(entry) != 1 for entry in body.get(key, ())):
-            flat[key] = [one for entry in body[key] for one in _single(entry)]
-    return flat
-
-
-def _single(entry: Any) -> list[Any]:
-    return [{path: options} for path, options in entry.items()] if isinstance(entry, dict) else [entry]
+    return {**body, **meta["pinyon"]} if isinstance(meta, dict) and "pinyon" in meta else body
 
 
 def _add_stage(stages: dict[str, StageTemplate], template: StageTemplate) -> None:

@@ -51,6 +51,10 @@ def _top_plot(value: Any, path: Path) -> None:
     if not isinstance(value, dict):
         location(value, path)
         return
+    if not value:
+        raise SchemaError(
+            path, f"{named(path)} names no plot", next="write for example - loss.csv: {x: step}"
+        )
     for key, options in value.items():
         location(key, (*path, str(key)))
         if options is not None:
@@ -66,9 +70,9 @@ def _top_of(dialect: Dialect) -> Check:
         "plots": list_of(_top_plot, "a list of plots", "loss.csv"),
         "artifacts": map_of(closed({"path": location, **ANNOTATIONS}, required=("path",))),
         "datasets": anything,
-        "meta": anything,
     }
     ours: dict[str, Check] = {
+        "meta": anything,
         "experiments": mapping,
         "targets": mapping,
         "stores": mapping,

@@ -1,7 +1,8 @@
 """What a stage may say: the closed schema of DVC 3.67, and a few keys of ours.
 
-Ours stand beside ``cmd`` in `pinyon.yaml`, and in both files under ``meta: {pinyon: …}``, where DVC takes anything. The
-next key is one line in `OUR_KEYS`.
+A stage is a definition, a definition with a ``matrix``, or a ``foreach`` with a definition under ``do``. Our keys stand
+beside ``cmd`` in `pinyon.yaml`, and in both files under ``meta: {pinyon: …}``, where DVC takes anything. The next key is
+one line in `OUR_KEYS`.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from pinyon.spec.checks import (
     anything,
     closed,
     flag,
+    has_expression,
     list_of,
     location,
+    map_of,
     measure,
     named,
     nearest,
@@ -28,8 +31,6 @@ from pinyon.spec.checks import (
 )
 
 Dialect = Literal["pinyon", "dvc"]
-
-LOOPS = ("foreach", "do", "matrix")
 
 
 def _cause(value: Any, path: Path) -> None:
@@ -59,6 +60,8 @@ OUR_KEYS: dict[str, Check] = {
         {"times": number(0, whole=True), "on": list_of(_cause, "a list of causes", "preempted, lost")}
     ),
     "timeout": measure(seconds),
+    "estimate": measure(seconds),
+    "strict_deps": flag,
 }
 _ours = closed(OUR_KEYS)
 
@@ -149,13 +152,24 @@ def _variable(value: Any, path: Path) -> None:
         if not isinstance(value, str):
             raise wrong(value, path, "a file or a mapping")
         location(value, path)
+    if has_expression(value):
+        raise SchemaError(path, f"{named(path)} holds ${{…}}", why="vars are read before any expression is")
 
 
 variables = list_of(_variable, "a list of files and mappings", "params.yaml")
 
 
-def stage_of(dialect: Dialect) -> Check:
-    """The check of one stage of a file."""
+def _list_or_text(value: Any, path: Path) -> None:
+    if not isinstance(value, (list, str)):
+        raise wrong(value, path, "a list", f"write for example {path[-1]}: [a, b]")
+
+
+def _foreach(value: Any, path: Path) -> None:
+    if not isinstance(value, (dict, list, str)):
+        raise wrong(value, path, "a list, a mapping or the name of one", "write for example foreach: [a, b]")
+
+
+def _definition(dialect: Dialect) -> dict[str, Check]:
     table: dict[str, Check] = {
         "cmd": _command_of(dialect),
         "wdir": location,
@@ -170,16 +184,27 @@ def stage_of(dialect: Dialect) -> Check:
         "desc": text,
         "meta": _meta,
     }
-    hints: dict[str, str] = {}
-    if dialect == "pinyon":
-        table |= OUR_KEYS
-    else:
-        hints = {key: f"DVC refuses it there: write meta: {{pinyon: {{{key}: …}}}}" for key in OUR_KEYS}
-    check = closed(table, required=("cmd",), hints=hints)
+    return table | OUR_KEYS if dialect == "pinyon" else table
 
-    def stage(value: Any, path: Path) -> None:
-        check_loops(value, path)
-        check(value, path)
+
+def stage_of(dialect: Dialect) -> Check:
+    """The check of one stage of a file, at the path (stages, name)."""
+    table = _definition(dialect)
+    hints: dict[str, str] = {"foreach": "begin the stage with it, and put all else under do:"}
+    if dialect == "dvc":
+        hints |= {key: f"DVC refuses it there: write meta: {{pinyon: {{{key}: …}}}}" for key in OUR_KEYS}
+    once = closed(table | {"matrix": map_of(_list_or_text)}, required=("cmd",), hints=hints)
+    hints |= {"matrix": "a stage has either foreach or matrix", "do": "a loop has no loop in it"}
+    inner = closed(table, required=("cmd",), hints=hints)
+
+    def done(value: Any, path: Path) -> None:
+        inner(value, path)
+        twice(value, path)
+
+    hints = dict.fromkeys(table, "put it under do:") | {"matrix": "a stage has either foreach or matrix"}
+    loop = closed({"foreach": _foreach, "do": done}, required=("foreach", "do"), hints=hints)
+
+    def twice(value: dict[str, Any], path: Path) -> None:
         if dialect == "pinyon" and isinstance(meta := value.get("meta"), dict):
             for key in meta.get("pinyon", ()):
                 if key in value:
@@ -187,15 +212,15 @@ def stage_of(dialect: Dialect) -> Check:
                         (*path, "meta", "pinyon", key), f"{key} of {named(path)} stands here and beside cmd"
                     )
 
-    return stage
-
-
-def check_loops(stage: Any, path: Path) -> None:
-    """The one place that knows ``foreach``, ``do`` and ``matrix``: for now they are refused, whatever they hold."""
-    for key in LOOPS:
-        if isinstance(stage, dict) and key in stage:
+    def stage(value: Any, path: Path) -> None:
+        if isinstance(value, dict) and ("foreach" in value or "do" in value):
+            loop(value, path)
+            return
+        once(value, path)
+        twice(value, path)
+        if "@" in path[-1] and "matrix" not in value:
             raise SchemaError(
-                (*path, key),
-                f"{named(path)} uses {key}, which this version of Pinyon does not read yet",
-                next="write its stages out one by one",
+                path, f"{named(path)} has an @ in its name", why="that sets the copies of a loop apart"
             )
+
+    return stage

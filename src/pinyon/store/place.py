@@ -6,6 +6,7 @@ import os
 
 STORE = ".pinyon"
 SPEC_FILES = ("pinyon.yaml", "dvc.yaml")
+DVC = ".dvc"  # a repository of DVC's has such a directory
 
 _NETWORK = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "lustre", "gpfs", "ceph", "9p", "afs", "beegfs", "fuse.sshfs"}
@@ -25,12 +26,17 @@ def cache_of(store: str) -> str:
 def project_around(start: str) -> str | None:
     """The directory of the project that ``start`` lies in; None when there is none.
 
-    The nearest pinyon.yaml upwards decides; where there is none at all, the nearest dvc.yaml.
+    The nearest pinyon.yaml upwards decides; where there is none at all, the nearest directory with ``.dvc/`` in it, a
+    repository of DVC's with all its dvc.yaml; else the nearest dvc.yaml.
     """
     here = os.path.abspath(start)
-    for name in SPEC_FILES:
+    for name, there in (
+        (SPEC_FILES[0], os.path.isfile),
+        (DVC, os.path.isdir),
+        (SPEC_FILES[1], os.path.isfile),
+    ):
         folder = here
-        while not os.path.isfile(os.path.join(folder, name)):
+        while not there(os.path.join(folder, name)):
             above = os.path.dirname(folder)
             if above == folder:
                 break

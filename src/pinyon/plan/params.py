@@ -1,0 +1,78 @@
+"""Declared parameters of a stage: which file, which name, which value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from pinyon.errors import PlanError
+from pinyon.model.graph import Param
+from pinyon.model.project import StageTemplate
+from pinyon.plan.interpolate import get_path, nearest
+from pinyon.plan.paths import join
+from pinyon.plan.scope import DEFAULT_PARAMS, Files
+
+
+class Lack(NamedTuple):
+    """A declared parameter that is not there (yet): a stage may make its file, or never run."""
+
+    file: str
+    error: PlanError
+
+
+def declared(entries: Sequence[Any], wdir: str) -> dict[str, list[str]]:
+    """Names by file; an empty list is the whole file, which names of its parts add nothing to."""
+    whole = {
+        file for entry in entries if isinstance(entry, Mapping) for file, names in entry.items() if not names
+    }
+    found: dict[str, list[str]] = {}
+    for entry in entries:
+        for file, names in entry.items() if isinstance(entry, Mapping) else [(DEFAULT_PARAMS, [entry])]:
+            path = file if file.isalnum() else join(wdir, file)
+            known = found.setdefault(path, [])
+            if file not in whole:
+                known += names
+    return found
+
+
+def params_of(
+    template: StageTemplate, name: str, entries: Sequence[Any], wdir: str, files: Files
+) -> tuple[tuple[Param, ...], list[Lack]]:
+    """The parameters of a stage called ``name``, and what they lack.
+
+    Raises:
+        UnreadFileError: a parameter file must be read first.
+    """
+    found: dict[tuple[str, str], Param] = {}
+    lacks: list[Lack] = []
+    for path, names in declared(entries, wdir).items():
+        content = files.get(path)
+        if content is None:
+            what = f"stage '{name}' reads parameters from {path}, which does not exist"
+            next_ = f"write {path} or remove it from params"
+            lacks.append(Lack(path, PlanError(what, where=str(template.at("params")), next=next_)))
+            continue
+        for key in names or ("",):
+            there, value = get_path(content, key) if key else (True, content)
+            if there:
+                found[path, key] = Param(path, key, value)
+            else:
+                lacks.append(Lack(path, _missing(template, name, path, key, content)))
+    return tuple(found.values()), lacks
+
+
+def _missing(template: StageTemplate, name: str, path: str, key: str, content: Any) -> PlanError:
+    return PlanError(
+        f"stage '{name}' declares parameter '{key}', which {path} does not have",
+        where=str(template.at("params")),
+        why=nearest(key, list(dotted_names(content))),
+    )
+
+
+def dotted_names(content: Any, prefix: str = "") -> list[str]:
+    """Every dotted name in nested maps, groups included."""
+    names: list[str] = []
+    if isinstance(content, Mapping):
+        for key, value in content.items():
+            names += [f"{prefix}{key}", *dotted_names(value, f"{prefix}{key}.")]
+    return names
