@@ -15,7 +15,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any
 
 from pinyon.execute.locks import user_name
@@ -36,12 +35,12 @@ class Supervisor:
     """See the module. Implements `pinyon.execute.node.attempt.Host`.
 
     Args:
-        store: the project's ``.pinyon``.
+        store: the project's home store.
         channel: the pipes to the driver.
     """
 
-    def __init__(self, store: str, channel: Channel) -> None:
-        self.store = LocalStore(Path(store))
+    def __init__(self, store: LocalStore, channel: Channel) -> None:
+        self.store = store
         self.null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         self.oom = OomCounter()
         self.environment = dict(
