@@ -83,7 +83,7 @@ def run(start: Path, goal: Goal, *, jobs: int = 1, tell: Tell = lambda _: None, 
         stack.enter_context(nullcontext() if goal.isolated else DriverLock(str(store.place)))
         state.refresh()  # what the holder before us wrote until we had the lock
         frozen = session.freeze() if goal.isolated else None
-        target = LocalTarget(root, store)
+        target = LocalTarget(root, store, session.project.name)
         stack.callback(target.close)
         driver = Driver(
             root, store, target, session.graph, session.stats,

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import FILES, PIPELINE, Project
 
+from pinyon.store.authors import author_of
 from pinyon.store.local import LocalStore, set_home
 
 
@@ -181,3 +182,26 @@ def test_a_project_may_move_to_a_home_that_holds_its_history(finished, home):
     assert isinstance(store, LocalStore)
     assert finished.stages() == []
     assert len(finished.good("runs", "--json").json()) == 4
+
+
+def test_every_record_says_whose_doing_it_is(two, home):
+    ant, bee = two
+    ant.env |= {"USER": "ana", "CI": "", "PINYON_ACTOR": ""}
+    bee.env |= {"PINYON_ACTOR": "agent:jay"}
+    ant.stages()
+    bee.stages("-S", "train.lr=2", "train")
+    journals = LocalStore(home).journals
+    authors = {author_of(journals, segment) for segment in journals.segments()}
+    assert authors == {(("person", "ana"), "ant"), (("agent", "jay"), "bee")}
+    for project, actor in ((ant, {"kind": "person", "name": "ana"}), (bee, {"kind": "agent", "name": "jay"})):
+        assert [row["actor"] for row in project.good("runs", "--json").json()].count(actor) >= 1
+        assert project.good("status", "--json").json()["last"]["actor"] == actor
+        assert project.good("show", "train", "--json").json()["actor"] == actor
+    assert "by ana" in ant.good("status").out
+    assert "by        agent:jay" in bee.good("show", "train").out
+    claims = [
+        version
+        for name in LocalStore(home).refs.names("claims/")
+        for version in LocalStore(home).refs.history(name)
+    ]
+    assert {claim.actor for claim in claims} == {"person:ana", "agent:jay"}

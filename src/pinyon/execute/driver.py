@@ -19,6 +19,7 @@ from pinyon.execute.protocol import AttemptSpec, SpecOut, StatNote, Target
 from pinyon.execute.restore import restore
 from pinyon.execute.statcache import StatCache
 from pinyon.execute.virtual import VirtualTree
+from pinyon.model.actor import current_actor
 from pinyon.model.event import Event
 from pinyon.model.graph import Graph
 from pinyon.model.ids import ProcessId, attempt_id, host_name, new_id
@@ -95,6 +96,7 @@ class Driver:
         self._root, self._store, self._target, self._graph, self._stats = root, store, target, graph, stats
         self._jobs, self._ledger, self._frozen = jobs, ledger, frozen
         self._project, self._claiming = project or root.name, shared or frozen is not None
+        self._actor = current_actor()
         self._journal: JournalWriter | None = None
         self._supervisor: ProcessId | None = None
         self._running: dict[str, Run] = {}
@@ -164,7 +166,7 @@ class Driver:
 
     def _write(self, kind: str, body: dict[str, Any]) -> None:
         if self._journal is None:
-            self._journal = self._store.journals.open_writer(user=facts.user())
+            self._journal = self._store.journals.open_writer(actor=self._actor, project=self._project)
             self._ledger.apply(self._journal.append("execution", self._execution()))
         self._ledger.apply(self._journal.append(kind, body))
 
@@ -172,7 +174,7 @@ class Driver:
         goal = self._graph.goal
         return {
             "execution": self.execution,
-            "actor": {"kind": "person", "name": facts.user()},
+            "actor": self._actor.as_dict(),
             "argv": sys.argv[1:],
             "goal": {
                 **goal._asdict(),
@@ -225,7 +227,7 @@ class Driver:
         version = newest.version if newest else 0
         value = {"execution": self.execution, "supervisor": list(self._supervisor or ())}
         try:
-            claim = self._store.refs.set(name, value, expect=version, actor=facts.user())
+            claim = self._store.refs.set(name, value, expect=version, actor=str(self._actor))
         except RefConflictError:
             return self._claim(run)  # somebody was quicker: now theirs is the newest
         epoch = max(run.epoch, claim.version)

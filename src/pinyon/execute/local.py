@@ -31,9 +31,11 @@ class LocalTarget:
     Args:
         root: absolute path of the project.
         store: its home store, on a disk of this machine.
+        project: its name, for the records.
     """
 
-    def __init__(self, root: str | os.PathLike[str], store: LocalStore) -> None:
+    def __init__(self, root: str | os.PathLike[str], store: LocalStore, project: str = "") -> None:
+        self._project = project
         self._root, self._store = os.path.abspath(root), os.path.abspath(store.url)
         self._place = os.path.abspath(store.place)
         self._supervisor: ProcessId | None = None
@@ -50,7 +52,16 @@ class LocalTarget:
         theirs_in, self._to = os.pipe()
         self._from, theirs_out = os.pipe()
         # -P: the supervisor must not import a json.py that happens to lie in somebody's project.
-        argv = [sys.executable, "-P", "-m", "pinyon.execute.node", self._root, self._store, self._place]
+        argv = [
+            sys.executable,
+            "-P",
+            "-m",
+            "pinyon.execute.node",
+            self._root,
+            self._store,
+            self._place,
+            self._project,
+        ]
         try:
             pid = os.posix_spawn(
                 sys.executable,

@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 from pinyon.errors import WorkspaceLockedError
+from pinyon.model.actor import user_name
 from pinyon.model.ids import host_name, this_process
 
 _HIGH = 64  # a shell script may use any one-digit descriptor; an inherited lock stays out of its way
@@ -52,11 +53,6 @@ def holder(path: str) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return data if isinstance(data, dict) else {}
-
-
-def user_name() -> str:
-    """The user's name as the environment tells it, else the number."""
-    return os.environ.get("USER") or os.environ.get("LOGNAME") or f"uid {os.getuid()}"
 
 
 class DriverLock:

@@ -17,7 +17,6 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from pinyon.execute.locks import user_name
 from pinyon.execute.node.attempt import NEVER, Attempt, explain
 from pinyon.execute.node.channel import Channel
 from pinyon.execute.node.commit import Commit
@@ -37,9 +36,10 @@ class Supervisor:
     Args:
         store: the project's home store.
         channel: the pipes to the driver.
+        project: its name, for the records.
     """
 
-    def __init__(self, store: LocalStore, channel: Channel) -> None:
+    def __init__(self, store: LocalStore, channel: Channel, project: str = "") -> None:
         self.store = store
         self.null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         self.oom = OomCounter()
@@ -48,7 +48,7 @@ class Supervisor:
         )  # decoding it anew for each attempt would cost as much as a record
         self.inplace_lock: int | None = None
         self._channel = channel
-        self._writer = self.store.journals.open_writer(user=user_name())
+        self._writer = self.store.journals.open_writer(project=project)
         self._commit = Commit(self.store.blobs, self._writer, self._safe)
         self._attempts: dict[str, Attempt] = {}
         self._known: set[str] = set()
