@@ -43,10 +43,10 @@ def plan(start: Path, goal: Goal) -> Plan:
         refuse_absent(graph, files)
         first: list[Action] = []  # those that what follows takes as done
         while True:
-            alive = frozenset(
-                a.id for a in state.open() if a.supervisor and a.supervisor.alive() is not False
-            )
-            actions = decide(graph, state, Seen(files=files, alive=alive), done)
+            opened = list(state.open())
+            alive = frozenset(a.id for a in opened if a.supervisor and a.supervisor.alive() is not False)
+            foreign = frozenset(a.id for a in opened if not state.ours(a))
+            actions = decide(graph, state, Seen(files=files, alive=alive, foreign=foreign), done)
             pretend = [action for action in actions if isinstance(action, Look | Reuse | Repair)]
             if not pretend:
                 return Plan(graph, [*first, *actions], forecast(graph, state, done))
@@ -80,14 +80,14 @@ def run(start: Path, goal: Goal, *, jobs: int = 1, tell: Tell = lambda _: None, 
         root, store, fold, state = session.records
         refuse_absent(session.graph, observe(root, session.graph.sources, session.stats))
         store.prepare(session.project.name)
-        stack.enter_context(nullcontext() if goal.isolated else DriverLock(store.url))
+        stack.enter_context(nullcontext() if goal.isolated else DriverLock(str(store.place)))
         state.refresh()  # what the holder before us wrote until we had the lock
         frozen = session.freeze() if goal.isolated else None
-        target = LocalTarget(root, store)
+        target = LocalTarget(root, store, session.project.name)
         stack.callback(target.close)
         driver = Driver(
             root, store, target, session.graph, session.stats,
-            jobs=jobs, ledger=state, frozen=frozen,
+            jobs=jobs, ledger=state, frozen=frozen, project=session.project.name, shared=store.shared,
         )  # fmt: skip
         driver.look(first_look(session.graph))
         result = _Loop(session, driver, tell).run()
@@ -128,7 +128,8 @@ class _Loop:
 
     def _look_around(self) -> Seen:
         seen = self.driver.seen(self.state.open())
-        if any(attempt.id not in seen.alive for attempt in self.state.open()):
+        known = seen.alive | seen.foreign
+        if any(attempt.id not in known for attempt in self.state.open()):
             # The dead may have written their last record just before: read once more, now that they cannot write.
             self.state.refresh()
             self.driver.reconcile()
@@ -168,7 +169,7 @@ class _Loop:
 
     def _wait(self, attempts: tuple[str, ...], adopted: bool) -> None:
         if not adopted:
-            self._hear(60.0)
+            self._hear(60.0 if len(attempts) <= self.driver.running else _PATIENCE)
             return
         if attempts != self.awaited:
             self.awaited = attempts

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pinyon.errors import PinyonError
 from pinyon.execute import fingerprint
 from pinyon.execute.restore import present, sound
 from pinyon.execute.statcache import StatCache
@@ -15,11 +17,11 @@ from pinyon.model.graph import Graph
 from pinyon.model.project import Goal, Project
 from pinyon.plan.build import Need, build
 from pinyon.plan.check import first_look
-from pinyon.query.index import Index
+from pinyon.query.index import FILE, Index
 from pinyon.query.state import ProjectState
 from pinyon.spec.load import find_root, load_project, read_params
-from pinyon.store.local import LocalStore
-from pinyon.store.place import SPEC_FILES, STORE
+from pinyon.store.local import LocalStore, home_store
+from pinyon.store.place import HOME, SPEC_FILES, STORE
 
 if TYPE_CHECKING:
     from pinyon.execute.frozen import Frozen
@@ -58,6 +60,7 @@ class Session(NamedTuple):
         there = [*self.project.files, *read, *first_look(self.graph)]
         others = [
             *(root / name for name in {*SPEC_FILES, *self.params} - {*self.project.files, *read}),
+            root / STORE / HOME,
             journals,
         ]
         others += [journals / name for name in self.records.fold.growing()]
@@ -65,22 +68,36 @@ class Session(NamedTuple):
         fingerprint.record(str(store.cache), question, str(root), facts, summary)
 
 
-def open_records(start: Path, stack: ExitStack) -> Records:
+def open_records(start: Path, stack: ExitStack, project: Project | None = None) -> Records:
     """What is known of the project around ``start``. Writes only caches.
+
+    Args:
+        project: as it was read, for those who have read it.
 
     Raises:
         SpecError: there is no project.
+        StoreError: its home store cannot be reached.
     """
     root = find_root(start)
-    store = LocalStore(root / STORE)
-    fold = stack.enter_context(closing(Index(store.cache / "index.sqlite", store.journals)))
+    store = home_store(root)
+    name = _name(root, project) if store.shared else ""
+    fold = stack.enter_context(closing(Index(store.cache / FILE, store.journals, name)))
     fold.catch_up()
     state = ProjectState(
         fold,
         lambda attempt: sound(store.blobs, attempt.outputs),
         lambda attempt: present(store.blobs, attempt.outputs),
+        lambda attempt: not store.shared or attempt.root == os.path.realpath(root),
     )
     return Records(root, store, fold, state)
+
+
+def _name(root: Path, project: Project | None) -> str:
+    """The project's name; its directory's when its files cannot be read."""
+    try:
+        return (project or load_project(root)).name
+    except PinyonError:
+        return root.name
 
 
 def open_session(start: Path, goal: Goal, stack: ExitStack) -> Session:
@@ -92,7 +109,7 @@ def open_session(start: Path, goal: Goal, stack: ExitStack) -> Session:
     opened = time.time_ns()
     project = load_project(find_root(start))
     graph, params = load(project, goal)
-    records = open_records(start, stack)
+    records = open_records(start, stack, project)
     stats = stack.enter_context(closing(StatCache(records.store.cache / "stat.sqlite")))
     return Session(records, project, graph, params, stats, opened)
 

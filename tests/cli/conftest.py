@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -98,8 +99,12 @@ class Project:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Begin a call; it is ended with the test."""
+        return self.start_with({}, *arguments)
+
+    def start_with(self, env: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
+        """The same with more in its environment."""
         process = subprocess.Popen(
-            [*PINYON, *arguments], cwd=self.root, env=self.env, text=True,
+            [*PINYON, *arguments], cwd=self.root, env={**self.env, **env}, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
         self._processes.append(process)
@@ -155,6 +160,25 @@ class Project:
             except OSError:
                 continue
         return found
+
+    def kill_all(self) -> None:
+        """SIGKILL everything that was started for this project, supervisors too, and wait until it is gone."""
+        mark = f"RAN={self.ran}".encode()
+        while True:
+            found = []
+            for entry in filter(str.isdigit, os.listdir("/proc")):
+                try:
+                    environ = Path(f"/proc/{entry}/environ").read_bytes().split(b"\0")
+                except OSError:
+                    continue
+                if mark in environ:
+                    found.append(int(entry))
+            if not found:
+                return
+            for pid in found:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.01)
 
     def close(self) -> None:
         for process in self._processes:

@@ -164,7 +164,7 @@ def test_a_driver_that_does_not_read_blocks_nobody(bench: Bench) -> None:
 def test_heartbeats_name_what_runs(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "HEARTBEAT", 0.0)
     reader, writer = os.pipe()
-    ours = supervisor.Supervisor(str(bench.store.root), Channel(reader, os.open(os.devnull, os.O_WRONLY)))
+    ours = supervisor.Supervisor(bench.store, Channel(reader, os.open(os.devnull, os.O_WRONLY)))
     spec = bench.spec("true")
     ours._start(json.loads(json.dumps(spec.to_json())))
     ours._beat()
@@ -174,7 +174,7 @@ def test_heartbeats_name_what_runs(bench: Bench, monkeypatch: pytest.MonkeyPatch
 
 def test_a_full_disk_delays_a_record_and_loses_none(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     reader, _ = os.pipe()
-    ours = supervisor.Supervisor(str(bench.store.root), Channel(reader, os.open(os.devnull, os.O_WRONLY)))
+    ours = supervisor.Supervisor(bench.store, Channel(reader, os.open(os.devnull, os.O_WRONLY)))
     append, refusals = ours._writer.append, [OSError(28, "No space left on device")]
 
     def refuse(kind: str, body: dict) -> Event:

@@ -41,7 +41,7 @@ class MemoryJournals:
             offset += 1
             yield event, offset
 
-    def open_writer(self, *, user: str = "") -> Any:
+    def open_writer(self, **about: Any) -> Any:
         raise NotImplementedError
 
     def verify(self, segment: str) -> Iterator[Any]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
+
+from pinyon.model.actor import user_name
 
 
 def user() -> str:
     """The user's name as the environment tells it, else the number."""
-    return os.environ.get("USER") or os.environ.get("LOGNAME") or f"uid {os.getuid()}"
+    return user_name()
 
 
 def git(root: Path) -> dict[str, Any] | None:

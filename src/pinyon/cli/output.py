@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from pinyon.model.actor import actor_of
+
 _COLOURS = {
     "unchanged": "bright_black", "reuse": "cyan", "run": "yellow", "wait": "blue", "stop": "red",
     "SUCCEEDED": "green", "RUNNING": "yellow", "FAILED": "red", "CANCELLED": "magenta", "LOST": "magenta",
@@ -47,6 +49,12 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 def when(ts: float) -> str:
     """A moment on the reader's clock."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(ts)) if ts else "-"
+
+
+def actor(data: Any) -> str:
+    """Who did it: a person's name alone, others with their kind."""
+    who = actor_of(data)
+    return who.name if who.kind == "person" else str(who)
 
 
 def number(value: Any) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from pathlib import Path
@@ -14,7 +13,7 @@ import click
 from pinyon.cli.options import goal_options, overrides
 from pinyon.cli.output import print_json
 from pinyon.cli.shortcut import nothing_to_do, print_summary, question
-from pinyon.store.place import STORE, project_around
+from pinyon.store.place import home_of, project_around
 
 
 @click.command("run", epilog="Example: pinyon run train -j 2")
@@ -55,7 +54,7 @@ def command(
     from pinyon.cli.progress import progress_for
 
     signal.signal(signal.SIGTERM, _interrupt)
-    store = os.path.join(project_around(directory) or directory, STORE)
+    store = home_of(project_around(directory) or directory)
     asked = question(goals, isolated=isolated) if plain else ""
     with progress_for(store, as_json) as progress:
         result = pipeline.run(

@@ -17,15 +17,16 @@ _SHOWN = 40
 @click.command("runs", epilog="Example: pinyon runs --stage train --json")
 @json_option
 @click.option("--stage", help="Only runs of this stage.")
+@click.option("--project", metavar="NAME|all", help="Runs of another project in this store, or of all.")
 @click.option("--all", "every", is_flag=True, help=f"Every run, not only the newest {_SHOWN}.")
 @click.pass_obj
-def command(directory: str, as_json: bool, stage: str | None, every: bool) -> None:
+def command(directory: str, as_json: bool, stage: str | None, project: str | None, every: bool) -> None:
     """List runs with their parameters and metrics, the newest last."""
     from pinyon.query.runs import list_runs
     from pinyon.session import open_records
 
     with ExitStack() as stack:
-        rows = list_runs(open_records(Path(directory), stack).fold, stage)
+        rows = list_runs(open_records(Path(directory), stack).fold, stage, project)
     if as_json:
         print_json([row.as_dict() for row in rows])
         return

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from pinyon.cli.options import json_option
-from pinyon.cli.output import print_json, table, when, word
+from pinyon.cli.output import actor, print_json, table, when, word
 
 
 @click.command("status", epilog="Example: pinyon status --json")
@@ -30,7 +30,8 @@ def command(directory: str, as_json: bool) -> None:
         return
     counts = ", ".join(f"{n} {name}" for name, n in last["counts"].items())
     click.echo(
-        f"last execution {last['execution']}  {word(last['state'])}  {when(last['started'])}  {counts}"
+        f"last execution {last['execution']}  {word(last['state'])}  {when(last['started'])}  "
+        f"by {actor(last['actor'])}  {counts}"
     )
     rows = [(a["stage"], a["status"], a["attempt"], when(a["started"]), a["host"]) for a in described["open"]]
     table(("stage", "status", "attempt", "started", "host"), rows)

@@ -18,14 +18,14 @@ class Aside:
     """What was moved aside for one attempt.
 
     Args:
-        store: the project's ``.pinyon``.
+        place: the project's ``.pinyon``.
         root: what the paths of outs are relative to.
     """
 
-    def __init__(self, store: str, attempt: str, root: str) -> None:
-        self._there = f"{store}/aside/{attempt}"
+    def __init__(self, place: str, attempt: str, root: str) -> None:
+        self._there = f"{place}/aside/{attempt}"
         self._back = f"{self._there}.back"
-        self._rubbish = f"{store}/tmp/aside-{attempt}"
+        self._rubbish = f"{place}/tmp/aside-{attempt}"
         self._root = root
 
     def take(self, path: str, *, copied: bool = False) -> None:
@@ -64,10 +64,10 @@ class Aside:
         """Forget what was set aside, once the outcome is recorded. It goes to ``tmp/`` first, at one stroke, so that an
         interrupted removal never looks like something to put back."""
         for folder in (self._there, self._back):
-            try:
-                os.rename(folder, self._rubbish)
-            except FileNotFoundError:
+            if not os.path.isdir(folder):
                 continue
+            os.makedirs(os.path.dirname(self._rubbish), exist_ok=True)
+            os.rename(folder, self._rubbish)
             files.remove(self._rubbish)
 
 

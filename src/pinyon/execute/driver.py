@@ -5,8 +5,9 @@ It writes the driver's records and nothing else; what attempts do, their supervi
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -18,6 +19,7 @@ from pinyon.execute.protocol import AttemptSpec, SpecOut, StatNote, Target
 from pinyon.execute.restore import restore
 from pinyon.execute.statcache import StatCache
 from pinyon.execute.virtual import VirtualTree
+from pinyon.model.actor import current_actor
 from pinyon.model.event import Event
 from pinyon.model.graph import Graph
 from pinyon.model.ids import ProcessId, attempt_id, host_name, new_id
@@ -50,6 +52,11 @@ class Ledger(Protocol):
         """One attempt by id."""
         ...
 
+    @property
+    def ours(self) -> Callable[[Attempt], bool]:
+        """Whether an attempt worked in this project's directory."""
+        ...
+
 
 class Holder(NamedTuple):
     """Who has the claim on a key."""
@@ -66,6 +73,8 @@ class Driver:
         jobs: how many attempts may run at once.
         ledger: takes each record in, and knows the attempts at a key.
         frozen: for isolated attempts; None runs in place.
+        project: its name, for the records.
+        shared: other projects use the store, so that keys have to be claimed in place, too.
     """
 
     def __init__(
@@ -79,11 +88,15 @@ class Driver:
         jobs: int,
         ledger: Ledger,
         frozen: Frozen | None = None,
+        project: str = "",
+        shared: bool = False,
     ) -> None:
         self.execution = new_id("x")
         self.files: dict[str, str] = {}
         self._root, self._store, self._target, self._graph, self._stats = root, store, target, graph, stats
         self._jobs, self._ledger, self._frozen = jobs, ledger, frozen
+        self._project, self._claiming = project or root.name, shared or frozen is not None
+        self._actor = current_actor()
         self._journal: JournalWriter | None = None
         self._supervisor: ProcessId | None = None
         self._running: dict[str, Run] = {}
@@ -116,10 +129,12 @@ class Driver:
         opened = list(open_attempts)
         alive = frozenset(attempt.id for attempt in opened if self._alive(attempt))
         free = self._jobs - sum(attempt.execution == self.execution for attempt in opened)
-        self._watch([a for a in opened if a.execution != self.execution and a.mode == "in place"])
+        foreign = frozenset(attempt.id for attempt in opened if not self._ledger.ours(attempt))
+        others = [a for a in opened if a.execution != self.execution and a.id not in foreign]
+        self._watch([attempt for attempt in others if attempt.mode == "in place"])
         self._held = {key: holder for key, holder in self._held.items() if self._still_holds(key, holder)}
         held = {key: f"{holder.execution} on {holder.supervisor.host}" for key, holder in self._held.items()}
-        return Seen(self.execution, self.files, frozenset(self._lost_blobs), alive, held, free)
+        return Seen(self.execution, self.files, frozenset(self._lost_blobs), alive, held, free, foreign)
 
     def _watch(self, theirs: list[Attempt]) -> None:
         """What others were making in place when we last looked, and make no longer, has to be looked at again."""
@@ -151,7 +166,7 @@ class Driver:
 
     def _write(self, kind: str, body: dict[str, Any]) -> None:
         if self._journal is None:
-            self._journal = self._store.journals.open_writer(user=facts.user())
+            self._journal = self._store.journals.open_writer(actor=self._actor, project=self._project)
             self._ledger.apply(self._journal.append("execution", self._execution()))
         self._ledger.apply(self._journal.append(kind, body))
 
@@ -159,14 +174,14 @@ class Driver:
         goal = self._graph.goal
         return {
             "execution": self.execution,
-            "actor": {"kind": "person", "name": facts.user()},
+            "actor": self._actor.as_dict(),
             "argv": sys.argv[1:],
             "goal": {
                 **goal._asdict(),
                 "stages": list(goal.stages),
                 "overrides": [list(pair) for pair in goal.overrides],
             },
-            "project": self._root.name,
+            "project": self._project,
             "root": str(self._root),
             "host": host_name(),
             "pinyon": pinyon.__version__,
@@ -187,7 +202,7 @@ class Driver:
         """Write the intents, then submit; gives the attempt ids."""
         if self._supervisor is None:
             self._supervisor = self._target.start()
-        if self._frozen:
+        if self._claiming:
             runs = [claimed for run in runs if (claimed := self._claim(run)) is not None]
         chosen = [(run, attempt_id(run.key, run.epoch)) for run in runs]
         for run, name in chosen:
@@ -212,7 +227,7 @@ class Driver:
         version = newest.version if newest else 0
         value = {"execution": self.execution, "supervisor": list(self._supervisor or ())}
         try:
-            claim = self._store.refs.set(name, value, expect=version, actor=facts.user())
+            claim = self._store.refs.set(name, value, expect=version, actor=str(self._actor))
         except RefConflictError:
             return self._claim(run)  # somebody was quicker: now theirs is the newest
         epoch = max(run.epoch, claim.version)
@@ -230,6 +245,8 @@ class Driver:
         body = {
             "attempt": name,
             "execution": self.execution,
+            "project": self._project,
+            "root": os.path.realpath(self._root),
             "key": run.key,
             "recipe": run.task.recipe,
             "stage": run.task.stage.name,

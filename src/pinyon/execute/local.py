@@ -20,7 +20,7 @@ from pinyon.execute.protocol import AttemptSpec, StatNote
 from pinyon.model.event import Event
 from pinyon.model.ids import ProcessId, process_id
 from pinyon.model.outcome import RUNNING, Attempt
-from pinyon.store.protocol import Store
+from pinyon.store.local import LocalStore
 
 _PATIENCE = 10.0  # seconds for killed processes to disappear
 
@@ -30,11 +30,14 @@ class LocalTarget:
 
     Args:
         root: absolute path of the project.
-        store: its store, which is on a disk of this machine.
+        store: its home store, on a disk of this machine.
+        project: its name, for the records.
     """
 
-    def __init__(self, root: str | os.PathLike[str], store: Store) -> None:
+    def __init__(self, root: str | os.PathLike[str], store: LocalStore, project: str = "") -> None:
+        self._project = project
         self._root, self._store = os.path.abspath(root), os.path.abspath(store.url)
+        self._place = os.path.abspath(store.place)
         self._supervisor: ProcessId | None = None
         self._to = self._from = -1
         self._buffer = b""
@@ -49,7 +52,16 @@ class LocalTarget:
         theirs_in, self._to = os.pipe()
         self._from, theirs_out = os.pipe()
         # -P: the supervisor must not import a json.py that happens to lie in somebody's project.
-        argv = [sys.executable, "-P", "-m", "pinyon.execute.node", self._root, self._store]
+        argv = [
+            sys.executable,
+            "-P",
+            "-m",
+            "pinyon.execute.node",
+            self._root,
+            self._store,
+            self._place,
+            self._project,
+        ]
         try:
             pid = os.posix_spawn(
                 sys.executable,
@@ -124,7 +136,7 @@ class LocalTarget:
             return  # the slot is free as soon as they are gone, and whoever takes it resets it
         lock = self._lock_workspace(attempt)
         try:
-            aside = Aside(self._store, attempt.id, self._root)
+            aside = Aside(self._place, attempt.id, self._root)
             aside.put_back(_paths(attempt.inputs.get("outs", ())), started=attempt.state == RUNNING)
         finally:
             if lock is not None:
@@ -141,7 +153,7 @@ class LocalTarget:
     def _lock_workspace(self, attempt: Attempt) -> int | None:
         """Wait for processes that carry no mark of theirs. A live supervisor that holds the lock by now is another one,
         took it after the last of them had gone, and runs other stages: that is good enough."""
-        path = workspace_lock(self._store, "inplace")
+        path = workspace_lock(self._place, "inplace")
         deadline = time.monotonic() + _PATIENCE
         while True:
             lock = try_lock(path)

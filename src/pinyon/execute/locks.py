@@ -10,14 +10,15 @@ import time
 from typing import Any
 
 from pinyon.errors import WorkspaceLockedError
+from pinyon.model.actor import user_name
 from pinyon.model.ids import host_name, this_process
 
 _HIGH = 64  # a shell script may use any one-digit descriptor; an inherited lock stays out of its way
 
 
-def workspace_lock(store: str, slot: str) -> str:
+def workspace_lock(place: str, slot: str) -> str:
     """Path of the lock that the processes of a workspace hold; slot ``inplace`` is the project itself."""
-    return f"{store}/locks/workspace-{slot}"
+    return f"{place}/locks/workspace-{slot}"
 
 
 def try_lock(path: str) -> int | None:
@@ -54,24 +55,19 @@ def holder(path: str) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def user_name() -> str:
-    """The user's name as the environment tells it, else the number."""
-    return os.environ.get("USER") or os.environ.get("LOGNAME") or f"uid {os.getuid()}"
-
-
 class DriverLock:
     """``locks/driver``: one driver in place. A context manager.
 
     Args:
-        store: the project's ``.pinyon``.
+        place: the project's ``.pinyon``.
         command: what the user typed, for the other user's error message.
 
     Raises:
         WorkspaceLockedError: on entering, another driver works here; it is named.
     """
 
-    def __init__(self, store: str, command: str = "") -> None:
-        self._path = f"{store}/locks/driver"
+    def __init__(self, place: str, command: str = "") -> None:
+        self._path = f"{place}/locks/driver"
         self._command = command or " ".join(sys.argv)
         self._fd: int | None = None
 

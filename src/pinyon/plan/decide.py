@@ -125,14 +125,17 @@ class _Call:
     def repairs(self) -> None:
         """Open attempts: those that nobody lives to finish, this execution's own, and those of others."""
         for attempt in self.state.open():
+            foreign = attempt.id in self.seen.foreign
             if attempt.id not in self.seen.alive:
+                if foreign:
+                    continue
                 words = f"{attempt.stage}: its supervisor is gone and left no result"
                 self.actions.append(Repair(attempt, Reason(words)))
             elif attempt.execution == self.seen.execution:
                 self.mine.append(attempt.id)
             else:
                 self.elsewhere[attempt.key] = attempt
-                if attempt.mode == "in place" and not self.graph.goal.isolated:
+                if attempt.mode == "in place" and not foreign and not self.graph.goal.isolated:
                     self.writing += [(path, attempt) for path in attempt.inputs.get("outs", ())]
 
     def failures(self) -> None:

@@ -51,6 +51,7 @@ class Seen(NamedTuple):
         alive: open attempts whose process (or, before that, supervisor) lives. Others are dead.
         held: keys claimed by a live other driver → who.
         free: attempts that may still be started; None means no limit (planning).
+        foreign: open attempts of other projects in this store; what they left is theirs to look after.
     """
 
     execution: str = ""
@@ -59,3 +60,4 @@ class Seen(NamedTuple):
     alive: frozenset[str] = frozenset()
     held: Mapping[str, str] = {}
     free: int | None = None
+    foreign: frozenset[str] = frozenset()

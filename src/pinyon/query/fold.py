@@ -67,7 +67,7 @@ def attempt_of(name: str, document: Document, *, durable: bool = True) -> Attemp
         state=state,
         detail=detail,
         exit_code=(ended or {}).get("exit_code"),
-        outputs=tuple(Output(*row) for row in outputs.get("outs", ())),
+        outputs=tuple(Output(*row[:5]) for row in outputs.get("outs", ())),
         reusable=bool((ended or {}).get("reusable", True)),
         durable=durable,
         boot=supervisor.boot if supervisor else "",
@@ -80,6 +80,8 @@ def attempt_of(name: str, document: Document, *, durable: bool = True) -> Attemp
         message=(ended or {}).get("message")
         or ("" if ended else document["lost"][3].get("reason", "") if "lost" in document else ""),
         forced=bool(intent.get("forced")),
+        project=intent.get("project", ""),
+        root=intent.get("root", ""),
     )
 
 

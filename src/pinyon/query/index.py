@@ -21,18 +21,20 @@ from pinyon.query.fold import Document, attempt_of, join, subject
 from pinyon.store.protocol import Journals
 
 _T = TypeVar("_T")
-_VERSION = "2"
+_VERSION = "3"
+FILE = f"index-{_VERSION}.sqlite"  # in the cache; another release keeps its own beside it
 _SCHEMA = """
 create table meta (key text primary key, value text) without rowid;
 create table segments (name text primary key, offset integer, final integer, process text) without rowid;
 create table attempts (
-    id text primary key, key text, stage text, execution text, recipe text, epoch integer, ts real, open integer, doc text
+    id text primary key, key text, stage text, execution text, recipe text, epoch integer, ts real, open integer,
+    project text, doc text
 ) without rowid;
 create index attempts_key on attempts (key);
 create index attempts_stage on attempts (stage, ts);
 create index attempts_execution on attempts (execution, recipe);
 create index attempts_open on attempts (id) where open;
-create table executions (id text primary key, ts real, doc text) without rowid;
+create table executions (id text primary key, ts real, project text, doc text) without rowid;
 create table durable (writer text primary key, through integer) without rowid;
 """
 # A directory's time stamp moves in steps of the kernel's clock: a listing this fresh may have missed a file of the
@@ -43,9 +45,15 @@ _PATIENCE = 30.0
 
 
 class Index:
-    """The fold of all journals of one store, brought up to date by `catch_up`."""
+    """The fold of all journals of one store, brought up to date by `catch_up`.
 
-    def __init__(self, path: Path, journals: Journals) -> None:
+    Args:
+        path: of the file, on a local disk.
+        project: whose attempts listings show unless told otherwise; "" shows everybody's.
+    """
+
+    def __init__(self, path: Path, journals: Journals, project: str = "") -> None:
+        self.project = project
         self._path = path
         self._journals = journals
         self._db = self._connect()
@@ -229,6 +237,12 @@ class Index:
         found = (self._attempt(name, json.loads(doc)) for name, doc in rows)
         return [attempt for attempt in found if attempt is not None]
 
+    def seen_by(self, project: str | None) -> tuple[str, tuple[str, ...]]:
+        """A condition over attempts or executions, and its values: those that ``project`` sees as its own, older ones
+        without a project included. None means the project of this index, "all" everybody's."""
+        who = self.project if project is None else "" if project == "all" else project
+        return ("project in (?, '')", (who,)) if who else ("1", ())
+
     def document(self, name: str) -> Document:
         """All that is known of one attempt; empty when nothing is."""
         rows = self._rows("select doc from attempts where id = ?", name)
@@ -283,13 +297,13 @@ class _Batch:
         attempts = [
             _attempt_row(name, doc) for (kind, name), doc in self._documents.items() if kind == "attempt"
         ]
-        self._db.executemany("insert or replace into attempts values (?,?,?,?,?,?,?,?,?)", attempts)
+        self._db.executemany("insert or replace into attempts values (?,?,?,?,?,?,?,?,?,?)", attempts)
         rows = [
-            (n, _first_ts(d), json.dumps(d))
+            (n, _first_ts(d), _project_of(d), json.dumps(d))
             for (kind, n), d in self._documents.items()
             if kind == "execution"
         ]
-        self._db.executemany("insert or replace into executions values (?,?,?)", rows)
+        self._db.executemany("insert or replace into executions values (?,?,?,?)", rows)
         self._db.executemany(
             "insert into durable values (?,?) on conflict (writer) do update set through = max(through, excluded.through)",
             self._durable.items(),
@@ -303,7 +317,7 @@ class _Batch:
 def _attempt_row(name: str, document: Document) -> tuple[Any, ...]:
     attempt = attempt_of(name, document)
     if attempt is None:
-        return (name, "", "", "", "", 0, _first_ts(document), 0, json.dumps(document))
+        return (name, "", "", "", "", 0, _first_ts(document), 0, "", json.dumps(document))
     is_open = int(attempt.state not in FINAL)
     columns = (
         attempt.key,
@@ -313,8 +327,13 @@ def _attempt_row(name: str, document: Document) -> tuple[Any, ...]:
         attempt.epoch,
         document["intent"][2],
         is_open,
+        attempt.project,
     )
     return (name, *columns, json.dumps(document))
+
+
+def _project_of(document: Document) -> str:
+    return str(document["execution"][3].get("project") or "") if "execution" in document else ""
 
 
 def _first_ts(document: Document) -> float:

@@ -21,6 +21,7 @@ class RunRow(NamedTuple):
     params: dict[str, Any]
     metrics: dict[str, Any]
     deterministic: bool
+    actor: dict[str, str] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """For ``--json``."""
@@ -40,18 +41,28 @@ class RunRow(NamedTuple):
             "started": last.started,
             "seconds": last.seconds,
             "key": last.key,
+            "project": last.project,
+            "actor": self.actor,
             "outputs": {out.path: out.digest for out in last.outputs},
             "deterministic": self.deterministic,
         }
 
 
-def list_runs(index: Index, stage: str | None = None) -> list[RunRow]:
-    """All runs, or one stage's, the newest last (by their hosts' clocks: for people)."""
-    found = index.attempts("stage = ?", stage) if stage is not None else index.attempts("key != ''")
+def list_runs(index: Index, stage: str | None = None, project: str | None = None) -> list[RunRow]:
+    """All runs of this project, of another one or of "all", or one stage's; the newest last (by their hosts' clocks: for
+    people)."""
+    own, values = index.seen_by(project)
+    which, what = ("stage = ?", (stage,)) if stage is not None else ("key != ''", ())
+    found = index.attempts(f"{which} and {own}", *what, *values)
     by_key: dict[str, list[Attempt]] = {}
     for attempt in found:
         by_key.setdefault(attempt.key, []).append(attempt)
-    rows = [_row(attempts) for attempts in by_key.values()]
+    actors = {
+        name: found["execution"][3].get("actor")
+        for name, found in index.executions(own, *values)
+        if "execution" in found
+    }
+    rows = [_row(attempts)._replace(actor=actors.get(attempts[-1].execution)) for attempts in by_key.values()]
     return sorted(rows, key=lambda row: row.attempt.started)
 
 

@@ -18,6 +18,7 @@ class ProjectState:
         verify: whether all stored outputs of an attempt still hash to their names; asked only of attempts that a power
             cut may have touched.
         present: whether they are in the store at all; asked where outs cannot lie anywhere else.
+        ours: whether an attempt worked in this project's directory, so that what it left there is ours to look after.
     """
 
     def __init__(
@@ -25,7 +26,9 @@ class ProjectState:
         index: Index,
         verify: Callable[[Attempt], bool],
         present: Callable[[Attempt], bool] = lambda _: True,
+        ours: Callable[[Attempt], bool] = lambda _: True,
     ) -> None:
+        self.ours = ours
         self._index = index
         self._verify = verify
         self._present = present
@@ -94,7 +97,7 @@ class ProjectState:
             for a in self.at(key)
             if a.state == SUCCEEDED
             and a.reusable
-            and not (stored and any(not out.stored for out in a.outputs))
+            and (all(out.stored for out in a.outputs) or (not stored and self.ours(a)))
         ]
         good.sort(key=lambda a: (not a.forced, -a.epoch if a.forced else a.epoch, a.id))
         return next((a for a in good if self._believe(a) and (not stored or self._present(a))), None)
@@ -107,8 +110,10 @@ class ProjectState:
         """See `pinyon.plan.state.State.latest`."""
         if stage in self._latest:
             return self._live[self._latest[stage]]
+        own, values = self._index.seen_by(None)
         found = self._index.attempts(
-            "stage = ? and ts = (select max(ts) from attempts where stage = ?)", stage, stage
+            f"stage = ? and {own} and ts = (select max(ts) from attempts where stage = ? and {own})",
+            *(stage, *values) * 2,
         )
         return found[-1] if found else None
 

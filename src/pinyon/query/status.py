@@ -12,6 +12,7 @@ from pinyon.query.runs import status
 
 def describe(index: Index) -> dict[str, Any]:
     """``open``: attempts without an outcome, their status derived; ``last``: the newest execution or None."""
+    own, values = index.seen_by(None)
     opened = [
         {
             "attempt": attempt.id,
@@ -21,9 +22,10 @@ def describe(index: Index) -> dict[str, Any]:
             "started": attempt.started,
             "host": attempt.supervisor.host if attempt.supervisor else "",
         }
-        for attempt in index.attempts("open")
+        for attempt in index.attempts(f"open and {own}", *values)
     ]
-    newest = next(((name, found) for name, found in index.executions() if "execution" in found), None)
+    known = index.executions(own, *values)
+    newest = next(((name, found) for name, found in known if "execution" in found), None)
     return {"open": opened, "last": _execution(index, *newest, opened) if newest else None}
 
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import pinyon
 from pinyon.errors import StoreError
+from pinyon.model.actor import Actor, current_actor, user_name
 from pinyon.model.event import Event
 from pinyon.model.ids import new_id, this_process
 from pinyon.store.disk import fsync
@@ -48,9 +49,17 @@ def chain(line: bytes) -> str:
 class LocalJournalWriter:
     """See `pinyon.store.protocol.JournalWriter`. ``flush`` may be called from another thread than ``append``."""
 
-    def __init__(self, directory: Path, user: str) -> None:
+    def __init__(
+        self, directory: Path, user: str = "", actor: Actor | None = None, project: str = ""
+    ) -> None:
         self._directory = directory
-        self._user = user
+        who = (actor or current_actor()).as_dict()
+        self._opened = {
+            "user": user or user_name(),
+            "pinyon": pinyon.__version__,
+            "actor": who,
+            "project": project,
+        }
         self._process = this_process()
         self._writer = new_id("w")
         self._seq = 0
@@ -83,9 +92,7 @@ class LocalJournalWriter:
         old, self._fd, self._number, self._retired = self._fd, fd, number, False
         if old >= 0:
             self._leave(old)
-        self._write(
-            "opened", {"process": list(self._process), "user": self._user, "pinyon": pinyon.__version__}
-        )
+        self._write("opened", {"process": list(self._process), **self._opened})
 
     def _leave(self, fd: int) -> None:
         """Sync and close a retired segment: the next flush answers for its records too."""
@@ -154,9 +161,11 @@ class LocalJournals:
     def __init__(self, root: Path) -> None:
         self._dir = root / "journals"
 
-    def open_writer(self, *, user: str = "") -> LocalJournalWriter:
+    def open_writer(
+        self, *, user: str = "", actor: Actor | None = None, project: str = ""
+    ) -> LocalJournalWriter:
         """See `pinyon.store.protocol.Journals.open_writer`."""
-        return LocalJournalWriter(self._dir, user)
+        return LocalJournalWriter(self._dir, user, actor, project)
 
     def segments(self) -> list[str]:
         """See `pinyon.store.protocol.Journals.segments`."""

@@ -8,22 +8,28 @@ import os
 from functools import cached_property
 from pathlib import Path
 
-from pinyon.errors import CorruptError, FormatVersionError
+from pinyon.errors import CorruptError, FormatVersionError, StoreError
 from pinyon.model.ids import new_id
 from pinyon.store.blobs import LocalBlobs
 from pinyon.store.disk import fsync
 from pinyon.store.journal import LocalJournals
-from pinyon.store.place import cache_of
+from pinyon.store.place import HOME, STORE, cache_of, home_of
 from pinyon.store.refs import LocalRefs
 
 FORMAT = 1
 
 
 class LocalStore:
-    """Journals, blobs and refs under ``root`` (a project's ``.pinyon``). Making the object writes nothing."""
+    """Journals, blobs and refs under ``root``. Making the object writes nothing.
 
-    def __init__(self, root: Path) -> None:
+    Attributes:
+        root: the directory of the store.
+        place: a project's ``.pinyon``, where locks, workspaces and caches lie; the same unless the home is shared.
+    """
+
+    def __init__(self, root: Path, place: Path | None = None) -> None:
         self.root = root
+        self.place = place or root
         self.blobs = LocalBlobs(root)
         self.refs = LocalRefs(root)
         self.journals = LocalJournals(root)
@@ -33,10 +39,15 @@ class LocalStore:
         """The directory."""
         return str(self.root)
 
+    @property
+    def shared(self) -> bool:
+        """Whether other projects may write here."""
+        return self.place != self.root
+
     @cached_property
     def cache(self) -> Path:
         """Where disposable files lie; always on a local disk (docs/FORMAT.md §1)."""
-        return Path(cache_of(str(self.root)))
+        return Path(cache_of(str(self.place)))
 
     def prepare(self, name: str) -> None:
         """Make the store on disk if it is not there, and refuse one of a newer format. Call before writing.
@@ -86,3 +97,59 @@ class LocalStore:
                 next='write {"format": 1, "project": "p-1"} into it',
             )
         return data
+
+
+def home_store(root: Path) -> LocalStore:
+    """The home store of the project in ``root``, which need not exist yet if it lies in the project itself.
+
+    Raises:
+        StoreError: it lies elsewhere and is not there. It is never replaced by a guess.
+    """
+    place = root / STORE
+    home = Path(home_of(str(root)))
+    if home == place:
+        return LocalStore(place)
+    if not (home / "format.json").exists():
+        raise StoreError(
+            "the home store of this project cannot be reached",
+            where=str(home),
+            why=f"{place / HOME} says that it lies there",
+            next="mount or restore it",
+        )
+    return LocalStore(home, place)
+
+
+def set_home(root: Path, path: str, name: str) -> LocalStore:
+    """Let the project in ``root`` keep its history in the store at ``path``, which is made if nothing is there.
+
+    Args:
+        path: absolute, or relative to ``root``.
+        name: of the project, for a store that is made.
+
+    Raises:
+        StoreError: the project has a history of its own already, or ``path`` holds something else; nothing has changed.
+        FormatVersionError: a newer Pinyon wrote that store.
+    """
+    if not path.strip() or "\n" in path or "\0" in path:
+        raise StoreError(f"{path!r} is not a directory's name", next="give the path of a directory")
+    place = root / STORE
+    home = Path(os.path.normpath(root / path))
+    if home == place:
+        raise StoreError("a project's store lies there by itself", where=str(home), next="pinyon run")
+    if (place / "format.json").exists():
+        raise StoreError(
+            "this project has a history of its own",
+            where=str(place),
+            why="a project has one home store",
+            next=f"move {place} away, or keep using it",
+        )
+    if not (home / "format.json").exists() and home.is_dir() and any(home.iterdir()):
+        raise StoreError("this directory holds something else than a store", where=str(home))
+    store = LocalStore(home, place)
+    store.prepare(name)
+    place.mkdir(exist_ok=True)
+    (place / ".gitignore").write_text("*\n")
+    temporary = place / new_id(HOME)
+    temporary.write_text(f"{path}\n", encoding="utf-8")
+    os.replace(temporary, place / HOME)
+    return store

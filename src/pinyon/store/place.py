@@ -1,10 +1,14 @@
-"""Where a project's store and its disposable cache lie. Imported at every call: nothing heavy may come in here."""
+"""Where a project's place, its home store and its disposable cache lie. Imported at every call: nothing heavy may come
+in here."""
 
 from __future__ import annotations
 
 import os
 
+from pinyon.errors import StoreError
+
 STORE = ".pinyon"
+HOME = "home"  # a file in the place: where the home store lies, if not there (docs/FORMAT.md §1)
 SPEC_FILES = ("pinyon.yaml", "dvc.yaml")
 DVC = ".dvc"  # a repository of DVC's has such a directory
 
@@ -13,8 +17,33 @@ _NETWORK = frozenset(
 )
 
 
+def home_of(root: str) -> str:
+    """The directory of the home store of the project in ``root``: its ``.pinyon``, or what ``.pinyon/home`` says.
+
+    Raises:
+        StoreError: that file names no directory.
+    """
+    place = os.path.join(root, STORE)
+    path = os.path.join(place, HOME)
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read().strip()
+    except (FileNotFoundError, NotADirectoryError):
+        return place
+    except ValueError:
+        text = ""
+    if not text or "\n" in text or "\0" in text:
+        raise StoreError(
+            "this file does not say where the home store lies",
+            where=path,
+            why="it must hold the path of a directory, in one line",
+            next="write the path into it, or remove it to keep the store in this project",
+        )
+    return os.path.normpath(os.path.join(root, text))
+
+
 def cache_of(store: str) -> str:
-    """The cache directory of a store; on a local disk always, since sqlite is unsafe elsewhere (docs/FORMAT.md §1)."""
+    """The cache directory of a place; on a local disk always, since sqlite is unsafe elsewhere (docs/FORMAT.md §1)."""
     if _is_local(store):
         return os.path.join(store, "cache")
     from hashlib import blake2b

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from pinyon.model.actor import Actor
 from pinyon.model.event import Event
 
 
@@ -127,8 +128,11 @@ class JournalWriter(Protocol):
 class Journals(Protocol):
     """All facts of the store."""
 
-    def open_writer(self, *, user: str = "") -> JournalWriter:
-        """A new writer; its first segment appears with the first record."""
+    def open_writer(self, *, user: str = "", actor: Actor | None = None, project: str = "") -> JournalWriter:
+        """A new writer; its first segment appears with the first record.
+
+        Every record of it is ``actor``'s doing (default: who calls us) for ``project``: `pinyon.store.authors` reads it.
+        """
         ...
 
     def segments(self) -> list[str]:

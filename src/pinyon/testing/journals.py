@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from pinyon.errors import StoreError
+from pinyon.model.actor import Actor
 from pinyon.model.event import Event
 from pinyon.model.ids import this_process
+from pinyon.store.authors import author_of
 from pinyon.store.protocol import Damage, Store
 from pinyon.testing.case import StoreCase
 from pinyon.testing.processes import Child
@@ -72,7 +74,7 @@ class JournalContract(StoreCase):
 
     def test_journal_begins_with_opened(self, store: Store) -> None:
         """The first record of each segment says which process writes it, for whom, with which Pinyon."""
-        writer = store.journals.open_writer(user="jay")
+        writer = store.journals.open_writer(user="jay", actor=Actor("agent", "jay"), project="p")
         writer.append("noted", {})
         writer.close()
         writer.append("noted", {})
@@ -82,6 +84,9 @@ class JournalContract(StoreCase):
             assert first.body.keys() >= {"process", "user", "pinyon"}
             assert first.body["process"] == list(this_process())
             assert first.body["user"] == "jay"
+            assert (first.body["actor"], first.body["project"]) == ({"kind": "agent", "name": "jay"}, "p")
+            who = author_of(store.journals, segment_of(writer.writer, number))
+            assert who == (("agent", "jay"), "p")
 
     def test_journal_without_a_record_leaves_no_file(self, store: Store) -> None:
         """Opened and closed is nothing; a no-op creates no journal."""

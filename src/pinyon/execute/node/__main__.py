@@ -1,4 +1,4 @@
-"""``python -m pinyon.execute.node ROOT STORE``: a supervisor on stdin and stdout."""
+"""``python -m pinyon.execute.node ROOT STORE PLACE PROJECT``: a supervisor on stdin and stdout."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import gc
 import os
 import sys
 import traceback
+from pathlib import Path
 
 from pinyon.execute.node.channel import Channel
 from pinyon.execute.node.supervisor import Supervisor
+from pinyon.store.local import LocalStore
 
 
-def main(root: str, store: str) -> None:
+def main(root: str, store: str, place: str, project: str = "") -> None:
     """Serve one driver. A crash leaves its traceback in ``logs/supervisor.log``."""
     os.chdir(root)
     gc.set_threshold(50_000)  # records come and go without cycles
     try:
-        Supervisor(store, Channel(0, 1)).run()
+        Supervisor(LocalStore(Path(store), Path(place)), Channel(0, 1), project).run()
     except BaseException:
         folder = f"{store}/logs"
         os.makedirs(folder, exist_ok=True)

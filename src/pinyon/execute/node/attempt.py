@@ -150,7 +150,7 @@ class Attempt:
         """Find a place and make it ready."""
         if self.spec.mode == "in place":
             lock = yield from self._lock_in_place()
-            place: Place = InPlace(self.spec, str(self._host.store.root), self._host.store.blobs, lock)
+            place: Place = InPlace(self.spec, str(self._host.store.place), self._host.store.blobs, lock)
         else:
             slot, lock = self._free_slot()
             place = Workspace(self.spec, self._host.store, slot, lock)
@@ -163,7 +163,7 @@ class Attempt:
             self._host.record("setup", body)
 
     def _lock_in_place(self) -> Generator[float, None, int]:
-        path = workspace_lock(str(self._host.store.root), "inplace")
+        path = workspace_lock(str(self._host.store.place), "inplace")
         patience = time.monotonic() + _LOCK_PATIENCE
         while self._host.inplace_lock is None and not self._stop:
             self._host.inplace_lock = try_lock(path)
@@ -185,7 +185,7 @@ class Attempt:
     def _free_slot(self) -> tuple[str, int]:
         number = 0
         while True:
-            lock = try_lock(workspace_lock(str(self._host.store.root), str(number)))
+            lock = try_lock(workspace_lock(str(self._host.store.place), str(number)))
             if lock is not None:
                 return str(number), lock
             number += 1

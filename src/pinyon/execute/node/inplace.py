@@ -17,14 +17,14 @@ class InPlace:
 
     slot = "inplace"
 
-    def __init__(self, spec: AttemptSpec, store: str, blobs: Blobs, lock: int) -> None:
+    def __init__(self, spec: AttemptSpec, place: str, blobs: Blobs, lock: int) -> None:
         self.base = spec.root
         self.lock = lock
         self.saved: list[str] = []
         self.light = True
         self._spec = spec
         self._blobs = blobs
-        self._aside = Aside(store, spec.attempt, spec.root)
+        self._aside = Aside(place, spec.attempt, spec.root)
         self._deps: list[tuple[str, dict[str, tuple[int, int, int, int]] | None]] = []
 
     def small(self) -> bool:

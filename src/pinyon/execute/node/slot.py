@@ -46,7 +46,7 @@ class Workspace:
     `pinyon.execute.node.attempt.Place`."""
 
     def __init__(self, spec: AttemptSpec, store: LocalStore, slot: str, lock: int) -> None:
-        folder = f"{store.root}/work/{slot}"
+        folder = f"{store.place}/work/{slot}"
         self.slot = slot
         self.lock = lock
         self.base = f"{folder}/{os.path.basename(os.path.normpath(spec.root))}"

@@ -15,10 +15,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any
 
-from pinyon.execute.locks import user_name
 from pinyon.execute.node.attempt import NEVER, Attempt, explain
 from pinyon.execute.node.channel import Channel
 from pinyon.execute.node.commit import Commit
@@ -36,12 +34,13 @@ class Supervisor:
     """See the module. Implements `pinyon.execute.node.attempt.Host`.
 
     Args:
-        store: the project's ``.pinyon``.
+        store: the project's home store.
         channel: the pipes to the driver.
+        project: its name, for the records.
     """
 
-    def __init__(self, store: str, channel: Channel) -> None:
-        self.store = LocalStore(Path(store))
+    def __init__(self, store: LocalStore, channel: Channel, project: str = "") -> None:
+        self.store = store
         self.null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         self.oom = OomCounter()
         self.environment = dict(
@@ -49,7 +48,7 @@ class Supervisor:
         )  # decoding it anew for each attempt would cost as much as a record
         self.inplace_lock: int | None = None
         self._channel = channel
-        self._writer = self.store.journals.open_writer(user=user_name())
+        self._writer = self.store.journals.open_writer(project=project)
         self._commit = Commit(self.store.blobs, self._writer, self._safe)
         self._attempts: dict[str, Attempt] = {}
         self._known: set[str] = set()

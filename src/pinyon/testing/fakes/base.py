@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pinyon.store.blobs import LocalBlobs
 from pinyon.store.journal import LocalJournals, LocalJournalWriter
@@ -62,5 +62,5 @@ class _JournalsOf(LocalJournals):
         super().__init__(root)
         self._part = part
 
-    def open_writer(self, *, user: str = "") -> LocalJournalWriter:
-        return self._part(self._dir, user)
+    def open_writer(self, **about: Any) -> LocalJournalWriter:
+        return self._part(self._dir, **about)

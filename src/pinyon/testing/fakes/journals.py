@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from pinyon.model.event import DRIVER_KINDS, SUPERVISOR_KINDS, Event
 from pinyon.store.journal import LocalJournals, LocalJournalWriter
@@ -182,5 +183,5 @@ class _SharesOneWriter(LocalJournals):
         super().__init__(root)
         self._shared = super().open_writer()
 
-    def open_writer(self, *, user: str = "") -> LocalJournalWriter:
+    def open_writer(self, **about: Any) -> LocalJournalWriter:
         return self._shared

@@ -1,0 +1,65 @@
+"""Where the home store of a project lies, and who may say so (docs/FORMAT.md §1)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pinyon.errors import FormatVersionError, StoreError
+from pinyon.store.local import home_store, set_home
+from pinyon.store.place import home_of
+
+
+def files(top: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in top.rglob("*") if path.is_file()}
+
+
+def test_without_a_word_it_is_the_place_itself(tmp_path):
+    assert home_of(str(tmp_path)) == f"{tmp_path}/.pinyon"
+    store = home_store(tmp_path)
+    assert (store.root, store.place, store.shared) == (tmp_path / ".pinyon", tmp_path / ".pinyon", False)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("relative", [True, False])
+def test_it_lies_where_the_file_says(tmp_path, relative):
+    root = tmp_path / "p"
+    root.mkdir()
+    set_home(root, "../h" if relative else str(tmp_path / "h"), "p")
+    store = home_store(root)
+    assert (store.root, store.place, store.shared) == (tmp_path / "h", root / ".pinyon", True)
+    assert store.cache == root / ".pinyon" / "cache"
+    assert store.describe()["name"] == "p"
+    # A second project joins what is there.
+    other = tmp_path / "q"
+    other.mkdir()
+    set_home(other, "../h", "q")
+    assert home_store(other).describe() == store.describe()
+
+
+def test_a_project_with_a_history_keeps_it(tmp_path):
+    home_store(tmp_path).prepare("p")
+    before = files(tmp_path)
+    with pytest.raises(StoreError, match="history of its own"):
+        set_home(tmp_path, "elsewhere", "p")
+    assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize("path", ["", "  ", "a\nb", "a\0b", ".pinyon", "full"])
+def test_what_is_no_home_changes_nothing(tmp_path, path):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.tex").write_text("x")
+    before = files(tmp_path)
+    with pytest.raises(StoreError):
+        set_home(tmp_path, path, "p")
+    assert (files(tmp_path), os.listdir(tmp_path)) == (before, ["full"])
+
+
+def test_a_home_of_a_newer_format_is_not_joined(tmp_path):
+    (tmp_path / "h").mkdir()
+    (tmp_path / "h" / "format.json").write_text('{"format": 2}')
+    with pytest.raises(FormatVersionError):
+        set_home(tmp_path, "h", "p")
+    assert os.listdir(tmp_path) == ["h"]
