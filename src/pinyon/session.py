@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pinyon.capture.imports import Imports
 from pinyon.execute import fingerprint
 from pinyon.execute.restore import present, sound
 from pinyon.execute.statcache import StatCache
@@ -42,6 +44,7 @@ class Session(NamedTuple):
     graph: Graph
     params: Mapping[str, Any]
     stats: StatCache
+    imports: Imports
     opened: int  # wall clock in ns, before anything was read
 
     def freeze(self) -> Frozen:
@@ -50,12 +53,16 @@ class Session(NamedTuple):
 
         return freeze(self.graph, self.params, self.records.root, self.records.store, self.stats)
 
-    def remember(self, question: str, summary: dict[str, Any]) -> None:
-        """Nothing was to be done: let the next call with this question find out by looking at time stamps alone."""
+    def remember(self, question: str, summary: dict[str, Any], imported: Iterable[str]) -> None:
+        """Nothing was to be done: let the next call with this question find out by looking at time stamps alone.
+
+        Args:
+            imported: files that were looked at though no dep names them.
+        """
         root, store = self.records.root, self.records.store
         journals = store.root / "journals"
         read = {name for name, content in self.params.items() if content is not None}
-        there = [*self.project.files, *read, *first_look(self.graph)]
+        there = [*self.project.files, *read, *first_look(self.graph), *imported]
         others = [
             *(root / name for name in {*SPEC_FILES, *self.params} - {*self.project.files, *read}),
             journals,
@@ -91,17 +98,23 @@ def open_session(start: Path, goal: Goal, stack: ExitStack) -> Session:
     """
     opened = time.time_ns()
     project = load_project(find_root(start))
-    graph, params = load(project, goal)
+    imports = stack.enter_context(
+        closing(Imports(project.root, os.path.join(project.root, STORE, "cache", "imports")))
+    )
+    graph, params = load(project, goal, imports)
     records = open_records(start, stack)
     stats = stack.enter_context(closing(StatCache(records.store.cache / "stat.sqlite")))
-    return Session(records, project, graph, params, stats, opened)
+    return Session(records, project, graph, params, stats, imports, opened)
 
 
-def load(project: Project, goal: Goal) -> tuple[Graph, dict[str, Any]]:
+def load(project: Project, goal: Goal, imports: Imports | None = None) -> tuple[Graph, dict[str, Any]]:
     """The graph of a goal and the parameter files it needed, by path; None for one that does not exist."""
     read: dict[str, Any] = {}
-    while isinstance(graph := build(project, goal, read), Need):
+    imported: dict[str, tuple[str, ...]] = {}
+    imports = imports or Imports(project.root)
+    while isinstance(graph := build(project, goal, read, imported), Need):
         read |= _read(Path(project.root), graph.paths)
+        imported |= {stage.name: imports.of(stage).files for stage in graph.importers}
     return graph, read
 
 

@@ -55,7 +55,8 @@ class Checked(Driver):
             "memory changed the answer"
         )
         runs = [action for action in actions if isinstance(action, Run)]
-        assert len(runs) <= (seen.free or 0), "more than are free"
+        assert seen.free is not None
+        assert len(runs) <= seen.free.slots, "more than are free"
         given_up = [
             a for a in history.failures(self.execution)
             if a is history.of_execution(self.execution, a.recipe)[-1] and self.ends_here(a.recipe)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from pinyon.errors import CycleError, OutputConflictError, UnknownGoalError
 from pinyon.model.graph import Graph, Input, Stage, Task
 from pinyon.model.project import Goal, Project
-from pinyon.plan import overlay
+from pinyon.plan import imports, overlay
 from pinyon.plan.interpolate import nearest
 from pinyon.plan.keys import recipe_of
 from pinyon.plan.paths import parents
@@ -16,22 +16,34 @@ from pinyon.plan.resolve import Files, UnreadFileError, context_of, resolve_stag
 
 
 class Need(NamedTuple):
-    """Files that `build` must be given before it can go on; paths relative to the root."""
+    """Files that `build` must be given before it can go on; paths relative to the root. ``importers`` are stages of which
+    it must know what they import."""
 
     paths: tuple[str, ...]
+    importers: tuple[Stage, ...] = ()
 
 
-def build(project: Project, goal: Goal, read: Mapping[str, Any]) -> Graph | Need:
+def build(
+    project: Project,
+    goal: Goal,
+    read: Mapping[str, Any],
+    imported: Mapping[str, tuple[str, ...]] | None = None,
+) -> Graph | Need:
     """The graph of everything that the goal needs.
 
     Args:
         read: content of parameter files by path; None for a file that does not exist.
+        imported: files that a stage with ``strict_deps`` imports, by its name.
 
     Raises:
         PlanError: unknown goals or parameters, cycles, overlapping outs; nothing has been run or written.
     """
     stages = resolve_all(project, goal, read)
-    return stages if isinstance(stages, Need) else graph_of(stages, goal)
+    if isinstance(stages, Need):
+        return stages
+    known = imported or {}
+    importers = tuple(stage for stage in stages if stage.strict_deps and stage.name not in known)
+    return Need((), importers) if importers else graph_of(imports.strict(stages, known), goal)
 
 
 def resolve_all(project: Project, goal: Goal, read: Mapping[str, Any]) -> list[Stage] | Need:

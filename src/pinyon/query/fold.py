@@ -80,6 +80,8 @@ def attempt_of(name: str, document: Document, *, durable: bool = True) -> Attemp
         message=(ended or {}).get("message")
         or ("" if ended else document["lost"][3].get("reason", "") if "lost" in document else ""),
         forced=bool(intent.get("forced")),
+        resources=intent.get("resources", {}),
+        estimate=intent.get("estimate"),
     )
 
 
