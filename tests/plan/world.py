@@ -117,7 +117,11 @@ class History:
         return [a for a in self._at("of", execution) if a.state in FINAL and a.state != SUCCEEDED]
 
     def durations(self, by: str, names: Iterable[str]) -> dict[str, list[float]]:
-        fields = {"key": lambda a: a.key, "stage": lambda a: a.stage, "group": lambda a: a.stage.partition("@")[0]}
+        fields = {
+            "key": lambda a: a.key,
+            "stage": lambda a: a.stage,
+            "group": lambda a: a.stage.partition("@")[0],
+        }
         good = [a for a in reversed(self.attempts.values()) if a.state == SUCCEEDED]
         found = {name: [a.seconds for a in good if fields[by](a) == name][:5] for name in names}
         return {name: seconds for name, seconds in found.items() if seconds}
