@@ -14,14 +14,20 @@ from pinyon.errors import StageFailedError, TargetError
 from pinyon.execute.driver import Driver
 from pinyon.execute.local import LocalTarget
 from pinyon.execute.locks import DriverLock
+from pinyon.execute.machine import machine_for
 from pinyon.execute.observe import observe
 from pinyon.execute.virtual import imagine
 from pinyon.model.event import Event
+from pinyon.model.outcome import Attempt
 from pinyon.model.project import Goal
+from pinyon.plan import admit
 from pinyon.plan.actions import Action, Look, Repair, Reuse, Run, Stop, Wait
 from pinyon.plan.check import first_look, refuse_absent
 from pinyon.plan.decide import Settled, decide, forecast
-from pinyon.plan.state import Seen
+from pinyon.plan.estimate import Expected, expect
+from pinyon.plan.imports import explained, recorded, stale, words
+from pinyon.plan.state import Machine, Seen
+from pinyon.report.estimate import surprises
 from pinyon.report.plan import Plan, Result
 from pinyon.report.told import Tell, Told
 from pinyon.session import Session, open_session
@@ -29,11 +35,11 @@ from pinyon.session import Session, open_session
 _PATIENCE = 0.5  # seconds between two looks at another execution's attempts
 
 
-def plan(start: Path, goal: Goal) -> Plan:
+def plan(start: Path, goal: Goal, *, jobs: int = 1, machine: Machine | None = None) -> Plan:
     """What `run` would do, and why; performs nothing.
 
     Raises:
-        SpecError, PlanError: the files make no plan for this goal.
+        SpecError, PlanError: the files make no plan for this goal, or not on this machine.
     """
     with ExitStack() as stack:
         session = open_session(start, goal, stack)
@@ -49,7 +55,13 @@ def plan(start: Path, goal: Goal) -> Plan:
             actions = decide(graph, state, Seen(files=files, alive=alive, foreign=foreign), done)
             pretend = [action for action in actions if isinstance(action, Look | Reuse | Repair)]
             if not pretend:
-                return Plan(graph, [*first, *actions], forecast(graph, state, done))
+                verdicts = forecast(graph, state, done)
+                admit.refuse_too_large(graph, admit.whole(machine or machine_for(graph), jobs), verdicts)
+                changed = stale(done.answers, observe(root, recorded(done.answers), session.stats))
+                verdicts = explained(graph, verdicts, changed)
+                return Plan(
+                    graph, [*first, *actions], verdicts, expect(graph, state, actions, verdicts, jobs)
+                )
             first += [action for action in pretend if not isinstance(action, Look)]
             for action in pretend:
                 match action:
@@ -61,11 +73,15 @@ def plan(start: Path, goal: Goal) -> Plan:
                         state.apply(Event("", 0, "lost", 0.0, {"attempt": attempt.id, "reason": reason.text}))
 
 
-def run(start: Path, goal: Goal, *, jobs: int = 1, tell: Tell = lambda _: None, remember: str = "") -> Result:
+def run(
+    start: Path, goal: Goal, *,
+    jobs: int = 1, tell: Tell = lambda _: None, remember: str = "", machine: Machine | None = None,
+) -> Result:  # fmt: skip
     """Carry the goal out.
 
     Args:
         jobs: attempts at once.
+        machine: what they share; this machine if nothing else is said.
         tell: called with everything worth telling a person.
         remember: if nothing had to be done, the question as text, so that asking it again is cheap.
 
@@ -79,6 +95,11 @@ def run(start: Path, goal: Goal, *, jobs: int = 1, tell: Tell = lambda _: None, 
         session = open_session(start, goal, stack)
         root, store, fold, state = session.records
         refuse_absent(session.graph, observe(root, session.graph.sources, session.stats))
+        machine = machine or machine_for(session.graph)
+        if admit.too_large(session.graph, admit.whole(machine, jobs)):
+            plan(
+                start, goal, machine=machine
+            )  # refuses what would have to run; the rest may come from elsewhere
         store.prepare(session.project.name)
         stack.enter_context(nullcontext() if goal.isolated else DriverLock(str(store.place)))
         state.refresh()  # what the holder before us wrote until we had the lock
@@ -87,26 +108,35 @@ def run(start: Path, goal: Goal, *, jobs: int = 1, tell: Tell = lambda _: None, 
         stack.callback(target.close)
         driver = Driver(
             root, store, target, session.graph, session.stats,
-            jobs=jobs, ledger=state, frozen=frozen, project=session.project.name, shared=store.shared,
+            jobs=jobs, machine=machine, ledger=state, imports=session.imports, frozen=frozen,
+            project=session.project.name, shared=store.shared,
         )  # fmt: skip
         driver.look(first_look(session.graph))
-        result = _Loop(session, driver, tell).run()
+        loop = _Loop(session, driver, tell, jobs)
+        result = loop.run()
+        imported = recorded(loop.done.answers)
+        driver.look(imported)
+        changed = stale(loop.done.answers, driver.files)
+        for path, recipes in changed.items():
+            tell(Told("note", text=words(session.graph, path, recipes)))
         target.close()
         fold.catch_up()
-        if remember and not result.counts:
-            session.remember(remember, result.as_dict())
+        if remember and not result.counts and not changed:
+            session.remember(remember, result.as_dict(), imported)
         return result
 
 
 class _Loop:
     """decide → perform, until there is nothing left to do."""
 
-    def __init__(self, session: Session, driver: Driver, tell: Tell) -> None:
+    def __init__(self, session: Session, driver: Driver, tell: Tell, jobs: int) -> None:
         self.graph, self.state = session.graph, session.records.state
-        self.driver, self.tell = driver, tell
+        self.driver, self.tell, self.jobs = driver, tell, jobs
         self.done = Settled()
         self.counts: Counter[str] = Counter()
         self.awaited: tuple[str, ...] = ()
+        self.ended: list[Attempt] = []
+        self.begun = False
 
     def run(self) -> Result:
         """Carry everything out; the execution's end is recorded however it comes."""
@@ -124,6 +154,8 @@ class _Loop:
             raise
         finally:
             self.driver.finish(state, self.counts)
+            for line in surprises(self.ended):
+                self.tell(Told("note", text=line))
         return Result(self.driver.execution, self.graph, self.done.verdicts, self.counts)
 
     def _look_around(self) -> Seen:
@@ -159,7 +191,15 @@ class _Loop:
                     what = f"stage{'s' * (len(failed) > 1)} {names} failed"
                     raise StageFailedError(what, why=reason.text, next=f"pinyon logs {failed[0]}")
 
+    def _expected(self) -> Expected:
+        ahead, seen = Settled(), self.driver.seen(self.state.open())._replace(free=None)
+        actions = decide(self.graph, self.state, seen, ahead)
+        return expect(self.graph, self.state, actions, forecast(self.graph, self.state, ahead), self.jobs)
+
     def _start(self, runs: list[Run]) -> None:
+        if not self.begun:
+            self.tell(Told("expect", expected=self._expected))
+            self.begun = True
         try:
             started = self.driver.start(runs)
         except TargetError:
@@ -192,7 +232,9 @@ class _Loop:
                 attempt = self.state.attempt(event.body["attempt"])
                 assert attempt is not None, event
                 self.tell(Told(event.kind, attempt.stage, attempt.message, attempt))
-                self.counts.update([attempt.state.lower()] if event.kind == "ended" else [])
+                if event.kind == "ended":
+                    self.counts[attempt.state.lower()] += 1
+                    self.ended.append(attempt)
 
     def _stop(self) -> None:
         self.tell(Told("note", text="stopping: the children get SIGTERM, and SIGKILL if they do not heed it"))

@@ -9,6 +9,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pinyon.capture.imports import Imports
 from pinyon.errors import PinyonError
 from pinyon.execute import fingerprint
 from pinyon.execute.restore import present, sound
@@ -44,6 +45,7 @@ class Session(NamedTuple):
     graph: Graph
     params: Mapping[str, Any]
     stats: StatCache
+    imports: Imports
     opened: int  # wall clock in ns, before anything was read
 
     def freeze(self) -> Frozen:
@@ -52,12 +54,16 @@ class Session(NamedTuple):
 
         return freeze(self.graph, self.params, self.records.root, self.records.store, self.stats)
 
-    def remember(self, question: str, summary: dict[str, Any]) -> None:
-        """Nothing was to be done: let the next call with this question find out by looking at time stamps alone."""
+    def remember(self, question: str, summary: dict[str, Any], imported: Iterable[str]) -> None:
+        """Nothing was to be done: let the next call with this question find out by looking at time stamps alone.
+
+        Args:
+            imported: files that were looked at though no dep names them.
+        """
         root, store = self.records.root, self.records.store
         journals = store.root / "journals"
         read = {name for name, content in self.params.items() if content is not None}
-        there = [*self.project.files, *read, *first_look(self.graph)]
+        there = [*self.project.files, *read, *first_look(self.graph), *imported]
         others = [
             *(root / name for name in {*SPEC_FILES, *self.params} - {*self.project.files, *read}),
             root / STORE / HOME,
@@ -68,18 +74,18 @@ class Session(NamedTuple):
         fingerprint.record(str(store.cache), question, str(root), facts, summary)
 
 
-def open_records(start: Path, stack: ExitStack, project: Project | None = None) -> Records:
+def open_records(start: Path, stack: ExitStack) -> Records:
     """What is known of the project around ``start``. Writes only caches.
-
-    Args:
-        project: as it was read, for those who have read it.
 
     Raises:
         SpecError: there is no project.
         StoreError: its home store cannot be reached.
     """
     root = find_root(start)
-    store = home_store(root)
+    return _records(root, home_store(root), stack)
+
+
+def _records(root: Path, store: LocalStore, stack: ExitStack, project: Project | None = None) -> Records:
     name = _name(root, project) if store.shared else ""
     fold = stack.enter_context(closing(Index(store.cache / FILE, store.journals, name)))
     fold.catch_up()
@@ -108,17 +114,22 @@ def open_session(start: Path, goal: Goal, stack: ExitStack) -> Session:
     """
     opened = time.time_ns()
     project = load_project(find_root(start))
-    graph, params = load(project, goal)
-    records = open_records(start, stack, project)
+    store = home_store(Path(project.root))
+    imports = stack.enter_context(closing(Imports(project.root, str(store.cache / "imports"))))
+    graph, params = load(project, goal, imports)
+    records = _records(Path(project.root), store, stack, project)
     stats = stack.enter_context(closing(StatCache(records.store.cache / "stat.sqlite")))
-    return Session(records, project, graph, params, stats, opened)
+    return Session(records, project, graph, params, stats, imports, opened)
 
 
-def load(project: Project, goal: Goal) -> tuple[Graph, dict[str, Any]]:
+def load(project: Project, goal: Goal, imports: Imports | None = None) -> tuple[Graph, dict[str, Any]]:
     """The graph of a goal and the parameter files it needed, by path; None for one that does not exist."""
     read: dict[str, Any] = {}
-    while isinstance(graph := build(project, goal, read), Need):
+    imported: dict[str, tuple[str, ...]] = {}
+    imports = imports or Imports(project.root)
+    while isinstance(graph := build(project, goal, read, imported), Need):
         read |= _read(Path(project.root), graph.paths)
+        imported |= {stage.name: imports.of(stage).files for stage in graph.importers}
     return graph, read
 
 

@@ -8,14 +8,23 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from world import Driver, World, name_of, plain, remove
 
 from pinyon.errors import PlanError
-from pinyon.model.graph import Command, Graph, Out, Param, Retry, Stage
+from pinyon.model.graph import Command, Graph, Out, Param, Resources, Retry, Stage
 from pinyon.model.outcome import FINAL, SUCCEEDED
 from pinyon.model.project import Goal
+from pinyon.plan import admit
 from pinyon.plan.actions import Action, Run
 from pinyon.plan.decide import Settled, decide
 from pinyon.plan.state import ABSENT
 
 SOURCES = ("s0", "s1", "s2")
+ASKED = (
+    Resources(),
+    Resources(cpus=3),
+    Resources(memory=5),
+    Resources(gpus=0.5, vram=3),
+    Resources(gpus=2),
+    Resources(vram=7),
+)
 
 
 @st.composite
@@ -35,6 +44,7 @@ def projects(draw: st.DrawFn) -> list[Stage]:
                 (Out(out, cache=flags != "no cache"),),
                 frozen=flags == "frozen", always_changed=flags == "always_changed",
                 retry=Retry(1, ("exit",)) if flags == "retry" else Retry(),
+                resources=draw(st.sampled_from(ASKED)),
             )
         )  # fmt: skip
         readable += [out, f"{out}/a"] if kind == "d" else [out]
@@ -55,7 +65,8 @@ class Checked(Driver):
             "memory changed the answer"
         )
         runs = [action for action in actions if isinstance(action, Run)]
-        assert len(runs) <= (seen.free or 0), "more than are free"
+        assert seen.free is not None
+        assert len(runs) <= seen.free.slots, "more than are free"
         given_up = [
             a for a in history.failures(self.execution)
             if a is history.of_execution(self.execution, a.recipe)[-1] and self.ends_here(a.recipe)
@@ -78,7 +89,10 @@ class Checked(Driver):
         assert ABSENT not in dict(run.deps).values()
         assert self.may_run(run), f"{run.task.stage.name} had finished: {run.reason}"
         super().launch(run)
-        assert self.running <= self.jobs
+        mine = [attempt for attempt in self.world.history.open() if attempt.execution == self.execution]
+        left = admit.without(admit.whole(self.world.machine, self.jobs), mine)
+        assert min(left.slots, left.cpus, left.memory) >= 0, "more than there is"
+        assert all(gpu.share >= 0 and gpu.vram >= 0 for gpu in left.gpus), "more than a GPU has"
 
     def may_run(self, run: Run) -> bool:
         """Only what never finished; what is told to; and what finished with outs that nobody can give back."""

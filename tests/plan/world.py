@@ -14,12 +14,13 @@ from typing import NamedTuple
 from pinyon.model.graph import Graph, Stage, Task
 from pinyon.model.outcome import FAILED, FINAL, LOST, RUNNING, SUCCEEDED, Attempt, Output
 from pinyon.model.project import Goal
+from pinyon.plan import admit
 from pinyon.plan.actions import Action, Look, Repair, Reuse, Run, Stop, Wait
 from pinyon.plan.build import graph_of
 from pinyon.plan.check import first_look, refuse_absent
 from pinyon.plan.decide import Settled, decide
 from pinyon.plan.reasons import inputs_of
-from pinyon.plan.state import ABSENT, Seen
+from pinyon.plan.state import ABSENT, Gpu, Machine, Seen
 
 Files = dict[str, str]
 
@@ -115,6 +116,16 @@ class History:
     def failures(self, execution: str) -> list[Attempt]:
         return [a for a in self._at("of", execution) if a.state in FINAL and a.state != SUCCEEDED]
 
+    def durations(self, by: str, names: Iterable[str]) -> dict[str, list[float]]:
+        fields = {
+            "key": lambda a: a.key,
+            "stage": lambda a: a.stage,
+            "group": lambda a: a.stage.partition("@")[0],
+        }
+        good = [a for a in reversed(self.attempts.values()) if a.state == SUCCEEDED]
+        found = {name: [a.seconds for a in good if fields[by](a) == name][:5] for name in names}
+        return {name: seconds for name, seconds in found.items() if seconds}
+
     def open(self) -> list[Attempt]:
         return [self.attempts[name] for name in sorted(self._open)]
 
@@ -129,6 +140,8 @@ class Live(NamedTuple):
 
 class World:
     """Everything that survives a driver: the workspace, the store, and the supervisors."""
+
+    machine = Machine(4.0, 8, (Gpu("0", vram=4), Gpu("1", vram=8)))
 
     def __init__(self, files: Files) -> None:
         self.files = dict(files)
@@ -154,6 +167,7 @@ class World:
                 name, run.key, run.task.recipe, stage.name, driver.execution, run.epoch,
                 "isolated" if isolated else "in place", RUNNING,
                 inputs=inputs_of(stage, run.deps), forced=driver.graph.goal.force,
+                resources=admit.record(stage.resources, run.devices),
             )
         )  # fmt: skip
         if not isolated:
@@ -285,8 +299,11 @@ class Driver:
         self.others = still_open
         open_keys = {live.run.key for live in self.world.live.values() if live.driver is not self}
         self.held = {key: who for key, who in self.held.items() if key in open_keys}
-        free, lost, alive = self.jobs - self.running, frozenset(self.lost_blobs), frozenset(self.world.live)
-        return Seen(self.execution, self.seen_files, lost, alive, self.held, free)
+        lost, alive = frozenset(self.lost_blobs), frozenset(self.world.live)
+        whole = admit.whole(self.world.machine, self.jobs)
+        free = admit.without(whole, [a for a in self.world.history.open() if a.execution == self.execution])
+        free = admit.without(free, opened, slots=0)
+        return Seen(self.execution, self.seen_files, lost, alive, self.held, free, whole)
 
     @property
     def running(self) -> int:

@@ -38,6 +38,8 @@ def show(plan: Any, as_json: bool, why: bool = False) -> None:
     if as_json:
         print_json(plan.as_dict())
         return
+    from pinyon.report.estimate import sentence
+
     tasks = [(plan.graph.tasks[recipe].stage, verdict) for recipe, verdict in plan.verdicts.items()]
     if not why:
         table(("verdict", "stage", "reason"), [(v.kind, stage.name, v.reason.text) for stage, v in tasks])
@@ -50,3 +52,5 @@ def show(plan: Any, as_json: bool, why: bool = False) -> None:
     click.echo(
         f"{len(tasks)} stages: " + (", ".join(f"{n} {kind}" for kind, n in counts.items()) or "nothing to do")
     )
+    if estimate := sentence(plan.expected):
+        click.echo(estimate)

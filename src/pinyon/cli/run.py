@@ -49,7 +49,7 @@ def command(
     if dry_run:
         from pinyon.cli.plan import show
 
-        show(pipeline.plan(Path(directory), goal), as_json)
+        show(pipeline.plan(Path(directory), goal, jobs=jobs), as_json)
         return
     from pinyon.cli.progress import progress_for
 

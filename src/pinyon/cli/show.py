@@ -64,7 +64,7 @@ def _print(attempts: list[Attempt], described: dict[str, object]) -> None:
             a.state,
             a.detail or "-",
             when(a.started),
-            show_seconds(a.seconds),
+            show_seconds(a.seconds) + (f" (estimated {show_seconds(a.estimate)})" if a.estimate else ""),
             a.message or (a.log[0] if a.log else ""),
         )
         for a in attempts

@@ -9,11 +9,13 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import pinyon
 from pinyon.capture import facts
+from pinyon.capture.imports import Imports
 from pinyon.errors import CorruptError, MissingBlobError, RefConflictError, TargetError
+from pinyon.execute.machine import environment
 from pinyon.execute.observe import observe
 from pinyon.execute.protocol import AttemptSpec, SpecOut, StatNote, Target
 from pinyon.execute.restore import restore
@@ -21,12 +23,14 @@ from pinyon.execute.statcache import StatCache
 from pinyon.execute.virtual import VirtualTree
 from pinyon.model.actor import current_actor
 from pinyon.model.event import Event
-from pinyon.model.graph import Graph
+from pinyon.model.graph import Graph, Stage
 from pinyon.model.ids import ProcessId, attempt_id, host_name, new_id
 from pinyon.model.outcome import FINAL, SUCCEEDED, Attempt, Output
+from pinyon.plan import admit, estimate
 from pinyon.plan.actions import Repair, Reuse, Run
+from pinyon.plan.imports import uncovered
 from pinyon.plan.reasons import inputs_of
-from pinyon.plan.state import ABSENT, Seen
+from pinyon.plan.state import ABSENT, Machine, Seen
 from pinyon.store.protocol import JournalWriter, Store
 
 if TYPE_CHECKING:
@@ -57,6 +61,12 @@ class Ledger(Protocol):
         """Whether an attempt worked in this project's directory."""
         ...
 
+    def durations(
+        self, by: Literal["key", "stage", "group"], names: Iterable[str]
+    ) -> Mapping[str, list[float]]:
+        """See `pinyon.plan.state.State.durations`."""
+        ...
+
 
 class Holder(NamedTuple):
     """Who has the claim on a key."""
@@ -71,7 +81,9 @@ class Driver:
     Args:
         root: the project's directory.
         jobs: how many attempts may run at once.
+        machine: what they share.
         ledger: takes each record in, and knows the attempts at a key.
+        imports: finds what Python imports.
         frozen: for isolated attempts; None runs in place.
         project: its name, for the records.
         shared: other projects use the store, so that keys have to be claimed in place, too.
@@ -86,7 +98,9 @@ class Driver:
         stats: StatCache,
         *,
         jobs: int,
+        machine: Machine,
         ledger: Ledger,
+        imports: Imports,
         frozen: Frozen | None = None,
         project: str = "",
         shared: bool = False,
@@ -94,7 +108,9 @@ class Driver:
         self.execution = new_id("x")
         self.files: dict[str, str] = {}
         self._root, self._store, self._target, self._graph, self._stats = root, store, target, graph, stats
-        self._jobs, self._ledger, self._frozen = jobs, ledger, frozen
+        self._ledger, self._imports, self._frozen = ledger, imports, frozen
+        self._whole = admit.whole(machine, jobs)
+        self._host = host_name()
         self._project, self._claiming = project or root.name, shared or frozen is not None
         self._actor = current_actor()
         self._journal: JournalWriter | None = None
@@ -128,13 +144,16 @@ class Driver:
         """What `decide` may know of the present."""
         opened = list(open_attempts)
         alive = frozenset(attempt.id for attempt in opened if self._alive(attempt))
-        free = self._jobs - sum(attempt.execution == self.execution for attempt in opened)
         foreign = frozenset(attempt.id for attempt in opened if not self._ledger.ours(attempt))
+        here = [a for a in opened if a.id in alive and a.supervisor and a.supervisor.host == self._host]
+        free = admit.without(self._whole, (a for a in here if a.execution == self.execution))
+        free = admit.without(free, (a for a in here if a.execution != self.execution), slots=0)
         others = [a for a in opened if a.execution != self.execution and a.id not in foreign]
         self._watch([attempt for attempt in others if attempt.mode == "in place"])
         self._held = {key: holder for key, holder in self._held.items() if self._still_holds(key, holder)}
         held = {key: f"{holder.execution} on {holder.supervisor.host}" for key, holder in self._held.items()}
-        return Seen(self.execution, self.files, frozenset(self._lost_blobs), alive, held, free, foreign)
+        lost = frozenset(self._lost_blobs)
+        return Seen(self.execution, self.files, lost, alive, held, free, self._whole, foreign)
 
     def _watch(self, theirs: list[Attempt]) -> None:
         """What others were making in place when we last looked, and make no longer, has to be looked at again."""
@@ -205,8 +224,10 @@ class Driver:
         if self._claiming:
             runs = [claimed for run in runs if (claimed := self._claim(run)) is not None]
         chosen = [(run, attempt_id(run.key, run.epoch)) for run in runs]
+        keys = {run.task.recipe: run.key for run in runs}
+        expected = estimate.estimates([run.task for run in runs], self._ledger, keys)
         for run, name in chosen:
-            self._write("intent", self._intent(run, name))
+            self._write("intent", self._intent(run, name, expected.get(run.task.recipe)))
             self._running[name] = run
         for run, name in chosen:
             self._target.submit(self._spec(run, name))
@@ -241,8 +262,8 @@ class Driver:
         theirs = [attempt for attempt in self._ledger.at(key) if attempt.execution == holder.execution]
         return not theirs or any(attempt.state not in FINAL for attempt in theirs)
 
-    def _intent(self, run: Run, name: str) -> dict[str, Any]:
-        body = {
+    def _intent(self, run: Run, name: str, expected: estimate.Estimate | None) -> dict[str, Any]:
+        body: dict[str, Any] = {
             "attempt": name,
             "execution": self.execution,
             "project": self._project,
@@ -254,9 +275,20 @@ class Driver:
             "mode": self._mode,
             "supervisor": list(self._supervisor or ()),
             "reason": run.reason.text,
-            "inputs": inputs_of(run.task.stage, run.deps),
+            "inputs": inputs_of(run.task.stage, run.deps) | self._imported(run.task.stage),
         }
+        resources = admit.record(run.task.stage.resources, run.devices)
+        body |= {"resources": resources} if resources else {}
+        body |= {"estimate": expected.seconds} if expected else {}
         return {**body, "forced": True} if self._graph.goal.force else body
+
+    def _imported(self, stage: Stage) -> dict[str, Any]:
+        """What Python of the project's own will read though no dep names it."""
+        found = self._imports.of(stage)
+        files = uncovered(stage, found.files)
+        self.look(path for path in files if path not in self.files)
+        rows = {"imports": [[path, self.files[path]] for path in files]} if files else {}
+        return {**rows, "unparsed": list(found.unparsed)} if found.unparsed else rows
 
     @property
     def _mode(self) -> str:
@@ -276,13 +308,19 @@ class Driver:
             mode=self._mode,
             command=stage.command,
             wdir=stage.wdir,
-            env={},
+            env=self._environment(stage, run.devices),
             deps=run.deps,
             outs=outs,
             timeout=stage.resources.time,
             bundle=self._frozen.bundle if self._frozen else None,
             inputs=tuple((out.path, out.digest, out.executable) for out in overlays),
         )
+
+    def _environment(self, stage: Stage, devices: tuple[str, ...]) -> dict[str, str]:
+        file = stage.origin.file
+        # As DVC names it: what stands in the root's own file by its name alone.
+        address = f"{file}:{stage.name}" if "/" in file and ":" not in stage.name else stage.name
+        return environment(address, stage.resources.cpus, devices, self._whole.cpus / self._whole.slots)
 
     def _there(self, path: str) -> str | None:
         name = self.files.get(path, ABSENT)

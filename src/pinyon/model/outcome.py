@@ -36,6 +36,8 @@ class Attempt(NamedTuple):
 
     ``project`` names whose stage it was, and ``root`` its directory on the host that ran it: a store may serve several.
     ``mode`` ``adopted``: another tool had made the outs, and its records vouch for them; nothing ran.
+    ``resources`` holds what it asked for by name, and under ``devices`` the GPUs it got. ``estimate``: the seconds that it
+    was expected to take.
     """
 
     id: str
@@ -62,6 +64,8 @@ class Attempt(NamedTuple):
     forced: bool = False
     project: str = ""
     root: str = ""
+    resources: dict[str, Any] = {}
+    estimate: float | None = None
 
     @property
     def order(self) -> tuple[int, str]:

@@ -47,7 +47,8 @@ class Reuse(NamedTuple):
 
 
 class Run(NamedTuple):
-    """Start an attempt at ``key`` with this epoch; ``uses`` are the outs of other tasks that it reads."""
+    """Start an attempt at ``key`` with this epoch; ``uses`` are the outs of other tasks that it reads, ``devices`` the GPUs
+    that are its own meanwhile."""
 
     task: Task
     key: str
@@ -55,6 +56,7 @@ class Run(NamedTuple):
     reason: Reason
     deps: tuple[tuple[str, str], ...]
     uses: tuple[Output, ...] = ()
+    devices: tuple[str, ...] = ()
 
 
 class Repair(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from pinyon.errors import CycleError, OutputConflictError, PlanError
 from pinyon.model.graph import Graph, Input, Stage, Task
 from pinyon.model.project import Goal, Pointer, Project, StageTemplate
-from pinyon.plan import expand, overlay
+from pinyon.plan import expand, imports, overlay
 from pinyon.plan.goals import Known, reach, wanted, within
 from pinyon.plan.interpolate import resolve
 from pinyon.plan.keys import recipe_of
@@ -19,9 +19,11 @@ from pinyon.plan.scope import Files, Scope, UnreadFileError, scope_of
 
 
 class Need(NamedTuple):
-    """Files that `build` must be given before it can go on; paths relative to the root."""
+    """Files that `build` must be given before it can go on; paths relative to the root. ``importers`` are stages of which
+    it must know what they import."""
 
     paths: tuple[str, ...]
+    importers: tuple[Stage, ...] = ()
 
 
 class Stages(NamedTuple):
@@ -31,17 +33,29 @@ class Stages(NamedTuple):
     lacks: dict[str, list[Lack]]
 
 
-def build(project: Project, goal: Goal, read: Mapping[str, Any]) -> Graph | Need:
+def build(
+    project: Project,
+    goal: Goal,
+    read: Mapping[str, Any],
+    imported: Mapping[str, tuple[str, ...]] | None = None,
+) -> Graph | Need:
     """The graph of everything that the goal needs.
 
     Args:
         read: content of parameter files by path; None for a file that does not exist.
+        imported: files that a stage with ``strict_deps`` imports, by its name.
 
     Raises:
         PlanError: unknown goals or parameters, cycles, overlapping outs; nothing has been run or written.
     """
     found = resolve_all(project, goal, read)
-    return found if isinstance(found, Need) else graph_of(found.stages, goal, project, found.lacks)
+    if isinstance(found, Need):
+        return found
+    known = imported or {}
+    importers = tuple(stage for stage in found.stages if stage.strict_deps and stage.name not in known)
+    if importers:
+        return Need((), importers)
+    return graph_of(imports.strict(found.stages, known), goal, project, found.lacks)
 
 
 def resolve_all(project: Project, goal: Goal, read: Mapping[str, Any]) -> Stages | Need:

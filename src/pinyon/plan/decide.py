@@ -13,14 +13,18 @@ from typing import NamedTuple
 
 from pinyon.model.graph import Graph, Task
 from pinyon.model.outcome import CANCELLED, FINAL, LOST, SUCCEEDED, Attempt, Output
+from pinyon.plan import admit
 from pinyon.plan.actions import Action, Look, Reason, Repair, Reuse, Run, Stop, Verdict, Wait
 from pinyon.plan.keys import key_of
 from pinyon.plan.reasons import last_words, why_run
-from pinyon.plan.state import ABSENT, Seen, State
+from pinyon.plan.state import ABSENT, Free, Seen, State
 
 # A supervisor that died is not the stage's fault: such attempts are repeated this often whatever `retry` says.
 _LOST_AGAIN = 3
 _ELSEWHERE = "another execution is making it right now"
+# Ready tasks that are asked whether they fit beside the one that waits for room; more would make a call cost by the
+# number of ready tasks.
+_BESIDE = 16
 
 
 class Settled:
@@ -30,6 +34,7 @@ class Settled:
         self.outputs: dict[str, tuple[Output, ...]] = {}
         self.verdicts: dict[str, Verdict] = {}
         self.failed: dict[str, Reason] = {}
+        self.answers: dict[str, Attempt] = {}  # whose outputs are taken instead of running
         self._rank: dict[str, int] = {}
         self._open: dict[str, int] = {}
         self._frontier: list[int] = []  # a heap
@@ -69,6 +74,10 @@ class Settled:
             self._open[follower] -= 1
             if not self._open[follower]:
                 heapq.heappush(self._frontier, self._rank[follower])
+
+    def after(self, recipe: str, other: str) -> bool:
+        """Whether a task comes after another one in the graph's order."""
+        return self._rank[recipe] > self._rank[other]
 
     def in_order(self, recipes: Iterable[str]) -> list[str]:
         """Tasks as the graph orders them."""
@@ -115,9 +124,11 @@ class _Call:
         self.actions: list[Action] = []
         self.looks: dict[str, None] = {}
         self.made: list[Output] = []
-        self.mine: list[str] = []
+        self.mine: list[Attempt] = []
         self.others: list[str] = []
         self.free = seen.free
+        self.spare: Free | None = None  # of the whole machine, beside the first task that waits for room
+        self.beside = _BESIDE
         self.elsewhere: dict[str, Attempt] = {}
         self.writing: list[tuple[str, Attempt]] = []
         self.halted = False
@@ -132,7 +143,7 @@ class _Call:
                 words = f"{attempt.stage}: its supervisor is gone and left no result"
                 self.actions.append(Repair(attempt, Reason(words)))
             elif attempt.execution == self.seen.execution:
-                self.mine.append(attempt.id)
+                self.mine.append(attempt)
             else:
                 self.elsewhere[attempt.key] = attempt
                 if attempt.mode == "in place" and not foreign and not self.graph.goal.isolated:
@@ -155,7 +166,9 @@ class _Call:
         """Go through the frontier, and what joins it on the way, in the graph's order."""
         if self.actions:
             return  # a repair may put old outs back: first that, then look again
-        while self.free is None or self.free > 0:  # with no slot free there is nothing to do but wait
+        while self.beside and (
+            self.free is None or self.free.slots > 0
+        ):  # else there is nothing to do but wait
             recipe = self.done.next()
             if recipe is None:
                 break
@@ -166,8 +179,9 @@ class _Call:
         """The actions in the order they should be performed."""
         if self.looks:
             self.actions.append(Look(tuple(self.looks), tuple(self.made)))
-        if self.mine or self.others:
-            self.actions.append(Wait((*self.mine, *self.others), adopted=not self.mine))
+        mine = [attempt.id for attempt in self.mine]
+        if mine or self.others:
+            self.actions.append(Wait((*mine, *self.others), adopted=not mine))
         if not self.actions and self.done.failed:
             failed = self.done.in_order(self.done.failed)
             names = tuple(self.graph.tasks[recipe].stage.name for recipe in failed)
@@ -282,6 +296,7 @@ class _Call:
             gone = [out.path for out in answer.outputs if out.digest in self.seen.lost_blobs]
             if gone:
                 return Reason(f"{gone[0]} is not in the store any more")
+            self.done.answers[task.recipe] = answer
             self._settle(task, answer.outputs, Verdict("reuse", Reason(f"made before by {answer.id}")))
             return None
         return self._in_place(task, answer)
@@ -294,6 +309,7 @@ class _Call:
             return None
         differing = tuple(out for out in answer.outputs if names[out.path] != out.digest)
         if not differing:
+            self.done.answers[task.recipe] = answer
             self._settle(
                 task, answer.outputs, Verdict("unchanged", Reason("nothing it depends on has changed"))
             )
@@ -322,11 +338,49 @@ class _Call:
             self.others.append(other.id if other else str(holder))
             self.done.verdicts[task.recipe] = Verdict("wait", Reason(_ELSEWHERE))
             return
-        if self.free is not None:
-            self.free -= 1
+        devices = self._admit(task)
+        if devices is None:
+            return
         self.done.verdicts[task.recipe] = Verdict("run", reason)
         uses = [out for need in task.needs for out in self.done.outputs[need] if _touches(out.path, task)]
-        self.actions.append(Run(task, key, self.state.epoch(key) + 1, reason, tuple(deps), tuple(uses)))
+        self.actions.append(
+            Run(task, key, self.state.epoch(key) + 1, reason, tuple(deps), tuple(uses), devices)
+        )
+
+    def _admit(self, task: Task) -> tuple[str, ...] | None:
+        """The devices of a task that may start now; None when it has to wait for room, or can never have it.
+
+        The first in the graph's order that does not fit is next: what comes after it may start only in what is left of the
+        whole machine when that one, and everything after it that runs already, have their part. So nothing small that
+        starts later can delay it.
+        """
+        free, asked = self.free, task.stage.resources
+        if free is None:
+            return ()
+        devices = admit.fit(free if self.spare is None else admit.meet(free, self.spare), asked)
+        if devices is not None:
+            self.free = admit.take(free, asked, devices)
+            self.spare = admit.take(self.spare, asked, devices) if self.spare else None
+        elif self.seen.whole and (lacking := admit.lacking(self.seen.whole, asked)):
+            self.done.fail(self.graph, task.recipe, Reason(f"it asks for {lacking}"))
+        else:
+            self._wait_for_room(task)
+        return devices
+
+    def _wait_for_room(self, task: Task) -> None:
+        self.done.verdicts[task.recipe] = Verdict(
+            "wait", Reason("it waits for cpus, memory or GPUs that others use")
+        )
+        self.beside -= 1
+        self.others += [a.id for a in self.elsewhere.values() if a.resources and a.id not in self.others]
+        if self.spare is None and self.seen.whole:
+            behind = [a for a in self.mine if self.done.after(a.recipe, task.recipe)]
+            spare = admit.without(self.seen.whole, behind)
+            devices = admit.fit(spare, task.stage.resources)
+            if devices is None:
+                self.beside = 0  # those that were there before it take too much: nobody starts until they end
+            else:
+                self.spare = admit.take(spare, task.stage.resources, devices)
 
 
 def _try_again(task: Task, history: list[Attempt]) -> Reason | None:
@@ -366,7 +420,8 @@ def forecast(graph: Graph, state: State, done: Settled) -> Mapping[str, Verdict]
         verdict = done.verdicts.get(recipe)
         if verdict is None:
             first = next(
-                graph.tasks[need].stage.name for need in task.needs if verdicts[need].kind in ("run", "wait")
+                (graph.tasks[n].stage.name for n in task.needs if verdicts[n].kind in ("run", "wait")),
+                "something",  # whose needs have not been looked at yet
             )
             own = why_run(task.stage, "", None, state).details
             text = (

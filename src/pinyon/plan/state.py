@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from pinyon.model.outcome import Attempt
 
@@ -40,6 +40,43 @@ class State(Protocol):
         """Attempts without an outcome, whichever execution they belong to."""
         ...
 
+    def durations(
+        self, by: Literal["key", "stage", "group"], names: Iterable[str]
+    ) -> Mapping[str, list[float]]:
+        """Seconds that succeeded attempts took, newest first and at most five, by name; a name without any is left out.
+
+        ``by`` says what the names are: keys, stages, or groups (the part of ``train@0`` before the @).
+        """
+        ...
+
+
+class Gpu(NamedTuple):
+    """One device, as ``CUDA_VISIBLE_DEVICES`` names it. ``share`` of it, from 1 down to 0, and ``vram`` in bytes."""
+
+    id: str
+    share: float = 1.0
+    vram: int = 0
+
+
+class Machine(NamedTuple):
+    """What a machine has for attempts: processors (a part of one counts), memory in bytes, and GPUs."""
+
+    cpus: float
+    memory: int
+    gpus: tuple[Gpu, ...] = ()
+
+
+class Free(NamedTuple):
+    """What attempts may still take: how many may start (``-j``), cpus, bytes of memory, and of each GPU its share and vram.
+
+    Below zero when others have taken more than there is.
+    """
+
+    slots: int
+    cpus: float = float("inf")
+    memory: float = float("inf")
+    gpus: tuple[Gpu, ...] = ()
+
 
 class Seen(NamedTuple):
     """What the driver has looked at.
@@ -50,7 +87,8 @@ class Seen(NamedTuple):
         lost_blobs: names that a restore has found missing or damaged, so that reuse is out of the question.
         alive: open attempts whose process (or, before that, supervisor) lives. Others are dead.
         held: keys claimed by a live other driver → who.
-        free: attempts that may still be started; None means no limit (planning).
+        free: what attempts may still take; None means no limit (planning).
+        whole: the same while nothing runs anywhere; None where nothing but ``free`` counts.
         foreign: open attempts of other projects in this store; what they left is theirs to look after.
     """
 
@@ -59,5 +97,6 @@ class Seen(NamedTuple):
     lost_blobs: frozenset[str] = frozenset()
     alive: frozenset[str] = frozenset()
     held: Mapping[str, str] = {}
-    free: int | None = None
+    free: Free | None = None
+    whole: Free | None = None
     foreign: frozenset[str] = frozenset()

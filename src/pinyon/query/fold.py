@@ -82,6 +82,8 @@ def attempt_of(name: str, document: Document, *, durable: bool = True) -> Attemp
         forced=bool(intent.get("forced")),
         project=intent.get("project", ""),
         root=intent.get("root", ""),
+        resources=intent.get("resources", {}),
+        estimate=intent.get("estimate"),
     )
 
 

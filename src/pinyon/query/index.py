@@ -16,24 +16,25 @@ from typing import Any, TypeVar
 
 from pinyon.model.event import Event
 from pinyon.model.ids import ProcessId, boot_id
-from pinyon.model.outcome import FINAL, Attempt
+from pinyon.model.outcome import FINAL, SUCCEEDED, Attempt
 from pinyon.query.fold import Document, attempt_of, join, subject
 from pinyon.store.protocol import Journals
 
 _T = TypeVar("_T")
-_VERSION = "3"
+_VERSION = "4"
 FILE = f"index-{_VERSION}.sqlite"  # in the cache; another release keeps its own beside it
 _SCHEMA = """
 create table meta (key text primary key, value text) without rowid;
 create table segments (name text primary key, offset integer, final integer, process text) without rowid;
 create table attempts (
     id text primary key, key text, stage text, execution text, recipe text, epoch integer, ts real, open integer,
-    project text, doc text
+    project text, seconds real, doc text
 ) without rowid;
 create index attempts_key on attempts (key);
 create index attempts_stage on attempts (stage, ts);
 create index attempts_execution on attempts (execution, recipe);
 create index attempts_open on attempts (id) where open;
+create index attempts_took on attempts (stage, ts, seconds) where seconds is not null;
 create table executions (id text primary key, ts real, project text, doc text) without rowid;
 create table durable (writer text primary key, through integer) without rowid;
 """
@@ -252,6 +253,21 @@ class Index:
         """The highest epoch at a key."""
         return int(self._rows("select coalesce(max(epoch), 0) from attempts where key = ?", key)[0][0])
 
+    def durations(self, by: str, names: Iterable[str]) -> dict[str, list[float]]:
+        """See `pinyon.plan.state.State.durations`. One query for all names, each answered from an index."""
+        # "@" comes before "A": what begins with "train@" lies between the two.
+        match = {"group": "stage >= value || '@' and stage < value || 'A'"}.get(by, f"{by} = value")
+        rows = self._rows(
+            "select value, seconds from json_each(?) join attempts on attempts.id in ("
+            f"select id from attempts where {match} and seconds is not null order by ts desc limit 5)"
+            " order by value, ts desc, attempts.id desc",
+            json.dumps(list(names)),
+        )
+        found: dict[str, list[float]] = {}
+        for name, seconds in rows:
+            found.setdefault(name, []).append(seconds)
+        return found
+
     def executions(self, where: str = "1", *values: object) -> list[tuple[str, Document]]:
         """Executions, newest first (by their clocks, for people)."""
         rows = self._rows(f"select id, doc from executions where {where} order by ts desc, id", *values)
@@ -317,7 +333,7 @@ class _Batch:
 def _attempt_row(name: str, document: Document) -> tuple[Any, ...]:
     attempt = attempt_of(name, document)
     if attempt is None:
-        return (name, "", "", "", "", 0, _first_ts(document), 0, "", json.dumps(document))
+        return (name, "", "", "", "", 0, _first_ts(document), 0, "", None, json.dumps(document))
     is_open = int(attempt.state not in FINAL)
     columns = (
         attempt.key,
@@ -328,6 +344,7 @@ def _attempt_row(name: str, document: Document) -> tuple[Any, ...]:
         document["intent"][2],
         is_open,
         attempt.project,
+        attempt.seconds if attempt.state == SUCCEEDED else None,
     )
     return (name, *columns, json.dumps(document))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Literal
 
 from pinyon.model.event import Event
 from pinyon.model.ids import boot_id
@@ -116,6 +117,12 @@ class ProjectState:
             *(stage, *values) * 2,
         )
         return found[-1] if found else None
+
+    def durations(
+        self, by: Literal["key", "stage", "group"], names: Iterable[str]
+    ) -> Mapping[str, list[float]]:
+        """See `pinyon.plan.state.State.durations`. Asked of the index alone: what this driver ran was not the past."""
+        return self._index.durations(by, names)
 
     def of_execution(self, execution: str, recipe: str) -> list[Attempt]:
         """See `pinyon.plan.state.State.of_execution`. An execution's attempts are all of this driver's making."""

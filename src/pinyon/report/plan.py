@@ -7,21 +7,24 @@ from typing import Any, NamedTuple
 
 from pinyon.model.graph import Graph, Stage
 from pinyon.plan.actions import Action, Repair, Reuse, Run, Verdict
+from pinyon.plan.estimate import Expected
+from pinyon.report.estimate import figures
 
 
 class Plan(NamedTuple):
-    """What `run` would do: the first actions, and a verdict for every task."""
+    """What `run` would do: the first actions, a verdict for every task, and how long it will take."""
 
     graph: Graph
     actions: list[Action]
     verdicts: Mapping[str, Verdict]
+    expected: Expected
 
     def as_dict(self) -> dict[str, Any]:
         """``actions`` are those that could start now, ``tasks`` has a verdict for every vertex."""
         return {
             "actions": [row for row in map(_action, self.actions) if row],
             "tasks": tasks(self.graph, self.verdicts),
-            "estimate_seconds": None,
+            "estimate": figures(self.expected),
             "stages": {task.stage.name: stage_dict(task.stage) for task in self.graph.tasks.values()},
         }
 

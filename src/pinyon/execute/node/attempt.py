@@ -268,14 +268,19 @@ class Attempt:
 
     def _environment(self) -> dict[str, str]:
         assert self._place is not None, "a command runs in a place"
+        base, isolated = self._place.base, self.spec.mode != "in place"
+        theirs = (
+            "" if isolated else self._host.environment.get("DVC_ROOT")
+        )  # DVC, too, leaves the user's own alone
         return {
             **self._host.environment,
             **self.spec.env,
+            "DVC_ROOT": theirs or base,
             "PINYON_ATTEMPT": self.spec.attempt,
             "PINYON_EXECUTION": self.spec.execution,
             "PINYON_STAGE": self.spec.stage,
             "PINYON_STORE": str(self._host.store.root),
-            "PINYON_ROOT": self._place.base,
+            "PINYON_ROOT": base,
         }
 
     # After the command
