@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pinyon.errors import StageFailedError, TargetError
 from pinyon.execute.driver import Driver
+from pinyon.execute.fetch import fetch, imagine_fetched
 from pinyon.execute.local import LocalTarget
 from pinyon.execute.locks import DriverLock
 from pinyon.execute.observe import observe
@@ -19,7 +20,7 @@ from pinyon.execute.virtual import imagine
 from pinyon.model.event import Event
 from pinyon.model.project import Goal
 from pinyon.plan.actions import Action, Look, Repair, Reuse, Run, Stop, Wait
-from pinyon.plan.check import first_look, refuse_absent
+from pinyon.plan.check import first_look, refuse_absent, sources, to_fetch
 from pinyon.plan.decide import Settled, decide, forecast
 from pinyon.plan.state import Seen
 from pinyon.report.plan import Plan, Result
@@ -40,6 +41,8 @@ def plan(start: Path, goal: Goal) -> Plan:
         root, store, _, state = session.records
         graph, done = session.graph, Settled()
         files = observe(root, first_look(graph), session.stats)
+        fetches = to_fetch(graph, files)
+        files |= imagine_fetched(root, store.blobs, graph.sources, fetches, session.stats)
         refuse_absent(graph, files)
         first: list[Action] = []  # those that what follows takes as done
         while True:
@@ -49,7 +52,7 @@ def plan(start: Path, goal: Goal) -> Plan:
             actions = decide(graph, state, Seen(files=files, alive=alive), done)
             pretend = [action for action in actions if isinstance(action, Look | Reuse | Repair)]
             if not pretend:
-                return Plan(graph, [*first, *actions], forecast(graph, state, done))
+                return Plan(graph, [*first, *actions], forecast(graph, state, done), fetches)
             first += [action for action in pretend if not isinstance(action, Look)]
             for action in pretend:
                 match action:
@@ -78,18 +81,23 @@ def run(start: Path, goal: Goal, *, jobs: int = 1, tell: Tell = lambda _: None, 
     with ExitStack() as stack:
         session = open_session(start, goal, stack)
         root, store, fold, state = session.records
-        refuse_absent(session.graph, observe(root, session.graph.sources, session.stats))
+        graph, stats = session.graph, session.stats
+        files = observe(root, sources(graph), stats)
+        fetches = to_fetch(graph, files)
+        refuse_absent(graph, files | imagine_fetched(root, store.blobs, graph.sources, fetches, stats))
         store.prepare(session.project.name)
         stack.enter_context(nullcontext() if goal.isolated else DriverLock(store.url))
         state.refresh()  # what the holder before us wrote until we had the lock
+        for pointer in fetch(store, root, fetches, stats):
+            tell(Told("fetch", text=pointer.path))
         frozen = session.freeze() if goal.isolated else None
         target = LocalTarget(root, store)
         stack.callback(target.close)
         driver = Driver(
-            root, store, target, session.graph, session.stats,
+            root, store, target, graph, stats,
             jobs=jobs, ledger=state, frozen=frozen,
         )  # fmt: skip
-        driver.look(first_look(session.graph))
+        driver.look(first_look(graph))
         result = _Loop(session, driver, tell).run()
         target.close()
         fold.catch_up()

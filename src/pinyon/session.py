@@ -14,10 +14,11 @@ from pinyon.execute.statcache import StatCache
 from pinyon.model.graph import Graph
 from pinyon.model.project import Goal, Project
 from pinyon.plan.build import Need, build
-from pinyon.plan.check import first_look
+from pinyon.plan.check import first_look, refuse_made
 from pinyon.query.index import Index
 from pinyon.query.state import ProjectState
 from pinyon.spec.load import find_root, load_project, read_params
+from pinyon.spec.pointer import find_pointers
 from pinyon.store.local import LocalStore
 from pinyon.store.place import SPEC_FILES, STORE
 
@@ -83,6 +84,12 @@ def open_records(start: Path, stack: ExitStack) -> Records:
     return Records(root, store, fold, state)
 
 
+def open_store(root: Path, stack: ExitStack) -> tuple[LocalStore, StatCache]:
+    """The store of a project and what is known of its files, for those who need neither records nor a graph."""
+    store = LocalStore(root / STORE)
+    return store, stack.enter_context(closing(StatCache(store.cache / "stat.sqlite")))
+
+
 def open_session(start: Path, goal: Goal, stack: ExitStack) -> Session:
     """Read the project around ``start`` and resolve a goal in it. Writes only caches.
 
@@ -102,7 +109,15 @@ def load(project: Project, goal: Goal) -> tuple[Graph, dict[str, Any]]:
     read: dict[str, Any] = {}
     while isinstance(graph := build(project, goal, read), Need):
         read |= _read(Path(project.root), graph.paths)
-    return graph, read
+    return _pointed(Path(project.root), graph), read
+
+
+def _pointed(root: Path, graph: Graph) -> Graph:
+    outs = (out.path for task in graph.tasks.values() for out in task.stage.outs)
+    found = (*graph.pointers, *find_pointers(root, graph.sources, outs))
+    graph = graph._replace(pointers=found) if found else graph
+    refuse_made(graph)
+    return graph
 
 
 def _read(root: Path, paths: Iterable[str]) -> dict[str, Any]:

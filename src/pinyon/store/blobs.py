@@ -166,6 +166,14 @@ class LocalBlobs:
         """See `pinyon.store.protocol.Blobs.has`."""
         return self.path(name).exists() or self._packed(name) is not None
 
+    def missing(self, names: Iterable[str]) -> set[str]:
+        """See `pinyon.store.protocol.Blobs.missing`: every directory is listed once."""
+        digests = {self._digest(name): name for name in names}
+        listed = {start: _listing(f"{self._dir}/{start}") for start in {digest[:2] for digest in digests}}
+        rest = {digest for digest in digests if digest[2:] not in listed[digest[:2]]}
+        rest -= {digest.hex() for digest in self._packs.digests()} if rest else set()
+        return {digests[digest] for digest in rest}
+
     def size(self, name: str) -> int:
         """See `pinyon.store.protocol.Blobs.size`."""
         try:
@@ -242,15 +250,16 @@ class LocalBlobs:
 
     def flush(self, names: Iterable[str]) -> None:
         """See `pinyon.store.protocol.Blobs.flush`."""
-        files: dict[str, None] = {}
-        for name in names:
-            path = self.path(name)
-            if path.exists():
-                files[str(path)] = None
-            elif (member := self._packed(name)) is not None:
-                files[member.pack] = None
-            else:
-                raise self._missing(name)
+        wanted = set(map(self._digest, names))
+        listed = {start: _listing(f"{self._dir}/{start}") for start in {digest[:2] for digest in wanted}}
+        files = {self._file(digest) for digest in wanted if digest[2:] in listed[digest[:2]]}
+        packed = {digest for digest in wanted if digest[2:] not in listed[digest[:2]]}
+        for pack, members in self._packs.members().items() if packed else ():
+            held = packed.intersection(digest.hex() for digest, _ in members)
+            files |= {pack} if held else set()
+            packed -= held
+        if packed:
+            raise self._missing(_PREFIX + packed.pop())
         for file in files:
             fsync(file)
         directories = {os.path.dirname(file) for file in files}
@@ -419,6 +428,13 @@ def _removed_on_error(temporary: Path | str) -> Iterator[None]:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+def _listing(directory: str) -> set[str]:
+    try:
+        return set(os.listdir(directory))
+    except FileNotFoundError:
+        return set()
 
 
 def _mode(executable: bool) -> int:

@@ -61,40 +61,60 @@ def copy_hashed(
         mapped.close()
 
 
+class _Hashing:
+    """A thread that feeds to a hasher what has been copied so far, in order."""
+
+    def __init__(self, view: memoryview, feed: Callable[[memoryview], object]) -> None:
+        self._view, self._feed = view, feed
+        self._copied = self._hashed = 0
+        self._ended = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="hash", daemon=True)
+        self._thread.start()
+
+    def more(self, count: int) -> None:
+        """So many bytes more have been copied."""
+        with self._changed:
+            self._copied += count
+            self._changed.notify()
+
+    def end(self) -> None:
+        """No more come; returns when all that came are hashed."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(self._has_something)
+                until = self._copied
+            if until == self._hashed:
+                return
+            with self._view[self._hashed : until] as part:
+                self._feed(part)
+            self._hashed = until
+
+    def _has_something(self) -> bool:
+        return self._copied > self._hashed or self._ended
+
+
 def _copy_fed(
     source: int, target: int, view: memoryview, feed: Callable[[memoryview], object], tell: Tell
 ) -> bool:
-    size, done, ended = len(view), 0, False
-    changed = threading.Condition()
-
-    def hash_behind() -> None:
-        hashed = 0
-        while hashed < size:
-            with changed:
-                changed.wait_for(lambda: done > hashed or ended)
-                until = done
-            if until == hashed:
-                return
-            with view[hashed:until] as part:
-                feed(part)
-            hashed = until
-
-    thread = threading.Thread(target=hash_behind, name="hash", daemon=True)
-    thread.start()
+    size, done = len(view), 0
+    hashing = _Hashing(view, feed)
     try:
         while done < size:
             copied = _copy(source, target, done, min(_CHUNK, size - done))
             if not copied:
                 break
+            done += copied
             tell(copied)
-            with changed:
-                done += copied
-                changed.notify()
+            hashing.more(copied)
     finally:
-        with changed:
-            ended = True
-            changed.notify()
-        thread.join()
+        hashing.end()
     if done < size:
         os.ftruncate(target, done)
     return done == size

@@ -55,6 +55,10 @@ class Blobs(Protocol):
         """Whether the bytes are here (not whether they are sound: that is `get`'s and `verify`'s)."""
         ...
 
+    def missing(self, names: Iterable[str]) -> set[str]:
+        """Those of many names that are not here; cheaper than `has` for each."""
+        ...
+
     def size(self, name: str) -> int:
         """How many bytes it has.
 
