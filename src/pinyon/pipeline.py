@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pinyon.errors import StageFailedError, TargetError
 from pinyon.execute.driver import Driver
+from pinyon.execute.fetch import fetch, imagine_fetched
 from pinyon.execute.local import LocalTarget
 from pinyon.execute.locks import DriverLock
 from pinyon.execute.machine import machine_for
@@ -22,7 +23,7 @@ from pinyon.model.outcome import Attempt
 from pinyon.model.project import Goal
 from pinyon.plan import admit
 from pinyon.plan.actions import Action, Look, Repair, Reuse, Run, Stop, Wait
-from pinyon.plan.check import first_look, refuse_absent
+from pinyon.plan.check import first_look, refuse_absent, sources, to_fetch
 from pinyon.plan.decide import Settled, decide, forecast
 from pinyon.plan.estimate import Expected, expect
 from pinyon.plan.imports import explained, recorded, stale, words
@@ -46,6 +47,8 @@ def plan(start: Path, goal: Goal, *, jobs: int = 1, machine: Machine | None = No
         root, store, _, state = session.records
         graph, done = session.graph, Settled()
         files = observe(root, first_look(graph), session.stats)
+        fetches = to_fetch(graph, files)
+        files |= imagine_fetched(root, store.blobs, graph.sources, fetches, session.stats)
         refuse_absent(graph, files)
         first: list[Action] = []  # those that what follows takes as done
         while True:
@@ -59,9 +62,8 @@ def plan(start: Path, goal: Goal, *, jobs: int = 1, machine: Machine | None = No
                 admit.refuse_too_large(graph, admit.whole(machine or machine_for(graph), jobs), verdicts)
                 changed = stale(done.answers, observe(root, recorded(done.answers), session.stats))
                 verdicts = explained(graph, verdicts, changed)
-                return Plan(
-                    graph, [*first, *actions], verdicts, expect(graph, state, actions, verdicts, jobs)
-                )
+                expected = expect(graph, state, actions, verdicts, jobs)
+                return Plan(graph, [*first, *actions], verdicts, expected, fetches)
             first += [action for action in pretend if not isinstance(action, Look)]
             for action in pretend:
                 match action:
@@ -94,31 +96,36 @@ def run(
     with ExitStack() as stack:
         session = open_session(start, goal, stack)
         root, store, fold, state = session.records
-        refuse_absent(session.graph, observe(root, session.graph.sources, session.stats))
-        machine = machine or machine_for(session.graph)
-        if admit.too_large(session.graph, admit.whole(machine, jobs)):
+        graph, stats = session.graph, session.stats
+        files = observe(root, sources(graph), stats)
+        fetches = to_fetch(graph, files)
+        refuse_absent(graph, files | imagine_fetched(root, store.blobs, graph.sources, fetches, stats))
+        machine = machine or machine_for(graph)
+        if admit.too_large(graph, admit.whole(machine, jobs)):
             plan(
                 start, goal, machine=machine
             )  # refuses what would have to run; the rest may come from elsewhere
         store.prepare(session.project.name)
         stack.enter_context(nullcontext() if goal.isolated else DriverLock(str(store.place)))
         state.refresh()  # what the holder before us wrote until we had the lock
+        for pointer in fetch(store, root, fetches, stats):
+            tell(Told("fetch", text=pointer.path))
         frozen = session.freeze() if goal.isolated else None
         target = LocalTarget(root, store, session.project.name)
         stack.callback(target.close)
         driver = Driver(
-            root, store, target, session.graph, session.stats,
+            root, store, target, graph, stats,
             jobs=jobs, machine=machine, ledger=state, imports=session.imports, frozen=frozen,
             project=session.project.name, shared=store.shared,
         )  # fmt: skip
-        driver.look(first_look(session.graph))
+        driver.look(first_look(graph))
         loop = _Loop(session, driver, tell, jobs)
         result = loop.run()
         imported = recorded(loop.done.answers)
         driver.look(imported)
         changed = stale(loop.done.answers, driver.files)
         for path, recipes in changed.items():
-            tell(Told("note", text=words(session.graph, path, recipes)))
+            tell(Told("note", text=words(graph, path, recipes)))
         target.close()
         fold.catch_up()
         if remember and not result.counts and not changed:

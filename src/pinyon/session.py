@@ -17,10 +17,11 @@ from pinyon.execute.statcache import StatCache
 from pinyon.model.graph import Graph
 from pinyon.model.project import Goal, Project
 from pinyon.plan.build import Need, build
-from pinyon.plan.check import first_look
+from pinyon.plan.check import first_look, refuse_made
 from pinyon.query.index import FILE, Index
 from pinyon.query.state import ProjectState
 from pinyon.spec.load import find_root, load_project, read_params
+from pinyon.spec.pointer import find_pointers
 from pinyon.store.local import LocalStore, home_store
 from pinyon.store.place import HOME, SPEC_FILES, STORE
 
@@ -106,6 +107,12 @@ def _name(root: Path, project: Project | None) -> str:
         return root.name
 
 
+def open_store(root: Path, stack: ExitStack) -> tuple[LocalStore, StatCache]:
+    """The store of a project and what is known of its files, for those who need neither records nor a graph."""
+    store = home_store(root)
+    return store, stack.enter_context(closing(StatCache(store.cache / "stat.sqlite")))
+
+
 def open_session(start: Path, goal: Goal, stack: ExitStack) -> Session:
     """Read the project around ``start`` and resolve a goal in it. Writes only caches.
 
@@ -130,7 +137,15 @@ def load(project: Project, goal: Goal, imports: Imports | None = None) -> tuple[
     while isinstance(graph := build(project, goal, read, imported), Need):
         read |= _read(Path(project.root), graph.paths)
         imported |= {stage.name: imports.of(stage).files for stage in graph.importers}
-    return graph, read
+    return _pointed(Path(project.root), graph), read
+
+
+def _pointed(root: Path, graph: Graph) -> Graph:
+    outs = (out.path for task in graph.tasks.values() for out in task.stage.outs)
+    found = (*graph.pointers, *find_pointers(root, graph.sources, outs))
+    graph = graph._replace(pointers=found) if found else graph
+    refuse_made(graph)
+    return graph
 
 
 def _read(root: Path, paths: Iterable[str]) -> dict[str, Any]:

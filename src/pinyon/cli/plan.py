@@ -10,6 +10,7 @@ import click
 
 from pinyon.cli.options import goal_options, overrides
 from pinyon.cli.output import print_json, table, word
+from pinyon.model.units import show_bytes
 
 
 @click.command("plan", epilog="Example: pinyon plan --why train")
@@ -40,6 +41,9 @@ def show(plan: Any, as_json: bool, why: bool = False) -> None:
         return
     from pinyon.report.estimate import sentence
 
+    for fetched in plan.fetches:
+        size = "" if fetched.size is None else f"  {show_bytes(fetched.size)}"
+        click.echo(f"{word('fetch', 9)} {fetched.path}{size}")
     tasks = [(plan.graph.tasks[recipe].stage, verdict) for recipe, verdict in plan.verdicts.items()]
     if not why:
         table(("verdict", "stage", "reason"), [(v.kind, stage.name, v.reason.text) for stage, v in tasks])

@@ -118,7 +118,7 @@ def describe(store: str, told: Told) -> str:
         return _ended(store, told.attempt)
     if told.kind in ("run", "reuse", "repair"):
         return f"{word(told.kind, 9)} {told.stage}  {click.style(told.text, dim=True)}"
-    return f"{told.kind:9} {told.text}" if told.kind in ("wait", "note") else ""
+    return f"{told.kind:9} {told.text}" if told.kind in ("wait", "note", "fetch") else ""
 
 
 def _ended(store: str, attempt: Attempt) -> str:

@@ -6,7 +6,7 @@ import errno
 import os
 from collections.abc import Iterable
 
-from pinyon.store.blobs import copy_bytes
+from pinyon.store.copying import copy_bytes
 
 
 def remove(path: str) -> None:

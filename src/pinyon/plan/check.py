@@ -6,13 +6,20 @@ from collections.abc import Mapping
 
 from pinyon.errors import PlanError
 from pinyon.model.graph import Graph
+from pinyon.model.project import Pointer
+from pinyon.plan.paths import parents
 from pinyon.plan.state import ABSENT
 
 
 def first_look(graph: Graph) -> list[str]:
     """Sources of every stage before anything runs, and the outs that may be there already."""
     outs = [out.path for task in graph.tasks.values() for out in task.stage.outs]
-    return list(dict.fromkeys((*graph.sources, *outs)))
+    return list(dict.fromkeys((*sources(graph), *outs)))
+
+
+def sources(graph: Graph) -> list[str]:
+    """What no stage makes: sources, and what pointers at, in or around them name."""
+    return [*graph.sources, *(pointer.path for pointer in graph.pointers)]
 
 
 def refuse_absent(graph: Graph, files: Mapping[str, str]) -> None:
@@ -28,3 +35,34 @@ def refuse_absent(graph: Graph, files: Mapping[str, str]) -> None:
                 why="no stage makes it",
                 next=f"make {absent[0]}, or correct the path",
             )
+
+
+def refuse_made(graph: Graph) -> None:
+    """Raise `PlanError` for an out that a pointer names, or that lies in or around what one names."""
+    named = {pointer.path: pointer for pointer in graph.pointers}
+    around = {parent: pointer for pointer in graph.pointers for parent in parents(pointer.path)}
+    for task in graph.tasks.values() if named else ():
+        for out in task.stage.outs:
+            above = next((named[parent] for parent in parents(out.path) if parent in named), None)
+            pointer = named.get(out.path) or above or around.get(out.path)
+            if pointer is not None:
+                raise PlanError(
+                    f"stage '{task.stage.name}' makes {out.path}, and {pointer.origin} names it too",
+                    where=str(task.stage.origin),
+                    why="a place has one producer",
+                    next=f"rm {pointer.origin.file}, or give the out another path",
+                )
+
+
+def to_fetch(graph: Graph, files: Mapping[str, str]) -> tuple[Pointer, ...]:
+    """Pointers whose data some source needs and which is absent, as far as ``files`` tells of the pointers' own paths."""
+    return tuple(
+        pointer
+        for pointer in graph.pointers
+        if pointer.digest and files.get(pointer.path) == ABSENT and _is_wanted(graph, pointer.path)
+    )
+
+
+def _is_wanted(graph: Graph, path: str) -> bool:
+    above = set(parents(path))
+    return any(source == path or source in above or path in parents(source) for source in graph.sources)

@@ -6,22 +6,25 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from pinyon.model.graph import Graph, Stage
+from pinyon.model.project import Pointer
 from pinyon.plan.actions import Action, Repair, Reuse, Run, Verdict
 from pinyon.plan.estimate import Expected
 from pinyon.report.estimate import figures
 
 
 class Plan(NamedTuple):
-    """What `run` would do: the first actions, a verdict for every task, and how long it will take."""
+    """What `run` would do: the data to fetch, the first actions, a verdict for every task, and how long it will take."""
 
     graph: Graph
     actions: list[Action]
     verdicts: Mapping[str, Verdict]
     expected: Expected
+    fetches: tuple[Pointer, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """``actions`` are those that could start now, ``tasks`` has a verdict for every vertex."""
+        """``fetches`` is absent data that a pointer names, ``actions`` are those that could start now, ``tasks`` has a verdict for every vertex."""
         return {
+            "fetches": [{"path": one.path, "digest": one.digest, "size": one.size} for one in self.fetches],
             "actions": [row for row in map(_action, self.actions) if row],
             "tasks": tasks(self.graph, self.verdicts),
             "estimate": figures(self.expected),

@@ -11,8 +11,12 @@ from pathlib import Path
 from blake3 import blake3
 
 from pinyon.errors import CorruptError, MissingBlobError
+from pinyon.store import packs
+from pinyon.store.condemned import Marks
+from pinyon.store.copying import clone, copy_bytes, copy_hashed, write_all
 from pinyon.store.disk import fsync
-from pinyon.store.protocol import Damage
+from pinyon.store.packs import Member, Packs
+from pinyon.store.protocol import Damage, Tell, quiet
 
 _SMALL = 1 << 20  # below this a file is read whole: one read is cheaper than a mapping
 _PREFIX = "blake3:"
@@ -43,61 +47,102 @@ def name_of_file(path: Path | str) -> str:
 
 
 class LocalBlobs:
-    """Blobs under ``root/blobs``, written through ``root/tmp``."""
+    """Blobs under ``root/blobs`` and ``root/packs``, written through ``root/tmp``."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._dir = root / "blobs"
         self._tmp = root / "tmp"
+        self._packs = Packs(f"{root}/packs")
+        self._marks = Marks(str(root))
 
     def path(self, name: str) -> Path:
-        """Where a blob lies, or would; a trailing ``/`` (a directory's manifest) makes no difference."""
+        """Where a blob of its own file lies, or would; a trailing ``/`` (a directory's manifest) makes no difference."""
+        return Path(self._file(self._digest(name)))
+
+    def _file(self, digest: str) -> str:
+        return f"{self._root}/blobs/{digest[:2]}/{digest[2:]}"
+
+    def _digest(self, name: str) -> str:
         match = _NAME.fullmatch(name)
         if match is None:
             raise CorruptError(
                 f"'{name}' is not the name of a blob", why="names are blake3: and 64 hex digits"
             )
-        return self._dir / match[1] / match[2]
+        return match[1] + match[2]
 
-    def put(self, source: Path | bytes) -> str:
+    def put(self, source: Path | bytes, *, tell: Tell = quiet) -> str:
         """See `pinyon.store.protocol.Blobs.put`."""
         if isinstance(source, Path) and source.stat().st_size >= _SMALL:
-            return self._put_large(source)
+            return self._put_large(source, tell)
         data = source if isinstance(source, bytes) else source.read_bytes()
+        tell(len(data))
+        return self._put_bytes(data)
+
+    def _put_bytes(self, data: bytes) -> str:
         name = name_of(data)
         if not self._whole(name, len(data)):
             temporary, fd = self._temporary()
             with _removed_on_error(temporary):
                 try:
-                    _write_all(fd, data)
+                    write_all(fd, data)
                 finally:
                     os.close(fd)
                 self._publish(temporary, name)
         return name
 
-    def _put_large(self, source: Path) -> str:
-        size = source.stat().st_size
-        name = name_of_file(source)
-        if self._whole(name, size):
-            return name
+    def _put_large(self, source: Path, tell: Tell) -> str:
         temporary, fd = self._temporary()
         with _removed_on_error(temporary):
             try:
+                # The copy is what we keep, so the copy is what we name: the source may change meanwhile.
                 with open(source, "rb") as file:
-                    copy_bytes(file.fileno(), fd)
+                    name = _copy_named(file.fileno(), fd, temporary, tell)
+                size = os.fstat(fd).st_size
             finally:
                 os.close(fd)
-            # The copy is what we keep, so the copy is what we name: the source may have changed meanwhile.
-            name = name_of_file(temporary)
-            self._publish(temporary, name)
+            if self._whole(name, size):
+                os.unlink(temporary)
+            else:
+                self._publish(temporary, name)
         return name
 
+    def put_many(self, sources: Iterable[str], *, tell: Tell = quiet) -> list[str]:
+        """See `pinyon.store.protocol.Blobs.put_many`: what is new and small goes into packs."""
+        names: list[str] = []
+        with contextlib.closing(_Batch(self)) as batch:
+            for source in sources:
+                data = _read_small(source)
+                if data is None:
+                    names.append(self.put(Path(source), tell=tell))
+                    continue
+                name = name_of(data)
+                names.append(name)
+                digest = name[len(_PREFIX) :]
+                if digest not in batch and not self._whole(name, len(data)):
+                    batch.add(digest, data)
+                tell(len(data))
+            batch.finish()
+        return names
+
+    def _publish_pack(self, temporary: str, name: str, digests: set[str]) -> None:
+        condemned = digests & self._marks.all().keys()
+        with self._marks.held(alone=False) if condemned else contextlib.nullcontext():
+            _move(temporary, self._root / "packs" / name)
+            self._marks.remove(condemned)
+
     def _whole(self, name: str, size: int) -> bool:
+        """Whether these bytes need not be written. The mark is looked at first: if there is none, a deletion is a whole
+        grace away, so that what is found to be there after that stays."""
+        digest = self._digest(name)
+        if self._marks.has(digest):
+            return False
         # A power cut can leave a shorter file under a final name; such a file is no reason not to write.
         try:
-            return os.stat(self.path(name)).st_size == size
+            return os.stat(self._file(digest)).st_size == size
         except FileNotFoundError:
-            return False
+            packed = self._packs.read(bytes.fromhex(digest))
+        return packed is not None and name_of(packed) == name
 
     def _temporary(self) -> tuple[str, int]:
         path = f"{self._tmp}/{os.getpid()}-{os.urandom(6).hex()}"
@@ -109,83 +154,209 @@ class LocalBlobs:
             return path, os.open(path, flags, 0o444)
 
     def _publish(self, temporary: str, name: str) -> None:
-        final = self.path(name)
-        try:
-            os.rename(temporary, final)
-        except FileNotFoundError:
-            final.parent.mkdir(parents=True, exist_ok=True)
-            os.rename(temporary, final)
+        digest = self._digest(name)
+        if not self._marks.has(digest):
+            _move(temporary, self.path(name))
+            return
+        with self._marks.held(alone=False):
+            _move(temporary, self.path(name))
+            self._marks.remove([digest])
 
     def has(self, name: str) -> bool:
         """See `pinyon.store.protocol.Blobs.has`."""
-        return self.path(name).exists()
+        return self.path(name).exists() or self._packed(name) is not None
+
+    def missing(self, names: Iterable[str]) -> set[str]:
+        """See `pinyon.store.protocol.Blobs.missing`: every directory is listed once."""
+        digests = {self._digest(name): name for name in names}
+        listed = {start: _listing(f"{self._dir}/{start}") for start in {digest[:2] for digest in digests}}
+        rest = {digest for digest in digests if digest[2:] not in listed[digest[:2]]}
+        rest -= {digest.hex() for digest in self._packs.digests()} if rest else set()
+        return {digests[digest] for digest in rest}
+
+    def size(self, name: str) -> int:
+        """See `pinyon.store.protocol.Blobs.size`."""
+        try:
+            return os.stat(self.path(name)).st_size
+        except FileNotFoundError:
+            if (member := self._packed(name)) is None:
+                raise self._missing(name) from None
+        return member.size
+
+    def _packed(self, name: str) -> Member | None:
+        return self._packs.find(bytes.fromhex(self._digest(name)))
 
     def read(self, name: str) -> bytes:
         """See `pinyon.store.protocol.Blobs.read`."""
         try:
             data = self.path(name).read_bytes()
         except FileNotFoundError:
-            raise self._missing(name) from None
+            packed = self._packs.read(bytes.fromhex(self._digest(name)))
+            if packed is None:
+                raise self._missing(name) from None
+            data = packed
         if name_of(data) != name.removesuffix("/"):
             raise self._corrupt(name)
         return data
 
-    def copy_out(self, name: str, target: Path, *, executable: bool = False) -> None:
+    def copy_out(self, name: str, target: Path, *, executable: bool = False, link: bool = False) -> bool:
         """See `pinyon.store.protocol.Blobs.copy_out`."""
-        try:
-            source = os.open(self.path(name), os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            raise self._missing(name) from None
         # Beside the target, so that the rename stays on one file system; hidden, so that no glob of a script sees it;
         # short, so that it is a name wherever the target's is.
         temporary = target.with_name(f".{os.urandom(6).hex()}.pinyon")
         try:
-            mode = 0o777 if executable else 0o666
-            fd = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, mode)
-            with _removed_on_error(temporary):
-                try:
-                    sound = _copy_verified(source, fd, temporary, name.removesuffix("/"))
-                finally:
-                    os.close(fd)
-                if not sound:
-                    raise self._corrupt(name)
-                os.rename(temporary, target)
+            source = os.open(self.path(name), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            _write_out(self.read(name), target, temporary, executable)
+            return False
+        try:
+            if not link and os.fstat(source).st_size < _SMALL:
+                _write_out(self.read(name), target, temporary, executable)
+                return False
+            linked = self._lay(source, name, temporary, executable, link)
         finally:
             os.close(source)
+        with _removed_on_error(temporary):
+            if name_of_file(temporary) != name.removesuffix("/"):
+                raise self._corrupt(name)
+            os.rename(temporary, target)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)  # rename(2) leaves it where the target is a link to the same blob already
+        return linked
+
+    def _lay(self, source: int, name: str, temporary: Path, executable: bool, link: bool) -> bool:
+        """Make the temporary file by reflink, hard link or copy; True for a link."""
+        fd = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, _mode(executable))
+        with _removed_on_error(temporary):
+            try:
+                if link and not executable and not clone(source, fd) and self._link(name, temporary):
+                    return True
+                if os.fstat(fd).st_size == 0:
+                    copy_bytes(source, fd)
+            finally:
+                os.close(fd)
+        return False
+
+    def _link(self, name: str, temporary: Path) -> bool:
+        path, beside = self.path(name), temporary.with_name(f"{temporary.name}.link")
+        try:
+            if os.stat(path).st_mode & 0o222:
+                os.chmod(path, 0o444)
+            os.link(path, beside)
+        except OSError:
+            return False  # another file system, one without links, or somebody else's blob: a copy then
+        os.rename(beside, temporary)
+        return True
 
     def flush(self, names: Iterable[str]) -> None:
         """See `pinyon.store.protocol.Blobs.flush`."""
-        directories = {self._dir}
-        for name in names:
-            path = self.path(name)
-            directories.add(path.parent)
-            try:
-                fsync(path)
-            except FileNotFoundError:
-                raise self._missing(name) from None
-        for directory in directories:
+        wanted = set(map(self._digest, names))
+        listed = {start: _listing(f"{self._dir}/{start}") for start in {digest[:2] for digest in wanted}}
+        files = {self._file(digest) for digest in wanted if digest[2:] in listed[digest[:2]]}
+        packed = {digest for digest in wanted if digest[2:] not in listed[digest[:2]]}
+        for pack, members in self._packs.members().items() if packed else ():
+            held = packed.intersection(digest.hex() for digest, _ in members)
+            files |= {pack} if held else set()
+            packed -= held
+        if packed:
+            raise self._missing(_PREFIX + packed.pop())
+        for file in files:
+            fsync(file)
+        directories = {os.path.dirname(file) for file in files}
+        for directory in directories | {os.path.dirname(directory) for directory in directories}:
             fsync(directory)
 
     def names(self) -> Iterator[str]:
-        """See `pinyon.store.protocol.Blobs.names`."""
-        if not self._dir.is_dir():
-            return
-        for directory in sorted(os.scandir(self._dir), key=lambda entry: entry.name):
-            if directory.is_dir():
-                for rest in sorted(os.listdir(directory.path)):
-                    yield f"{_PREFIX}{directory.name}{rest}"
+        """See `pinyon.store.protocol.Blobs.names`; files that are no blobs too, so that `verify` can tell of them."""
+        if self._dir.is_dir():
+            for directory in sorted(os.scandir(self._dir), key=lambda entry: entry.name):
+                if directory.is_dir():
+                    for rest in sorted(os.listdir(directory.path)):
+                        yield f"{_PREFIX}{directory.name}{rest}"
+        for digest in sorted(set(self._packs.digests())):
+            if not self.path(name := _PREFIX + digest.hex()).exists():
+                yield name
+        yield from (f"pack {os.path.basename(path)}" for path in self._packs.damaged())
 
     def verify(self, name: str) -> Damage | None:
         """See `pinyon.store.protocol.Blobs.verify`."""
+        if name.startswith("pack "):
+            return Damage(f"{self._root}/packs/{name[5:]}", 0, "its index is not what was written")
         try:
             path = self.path(name)
         except CorruptError:
             return Damage(f"{self._dir}/{name.removeprefix(_PREFIX)}", 0, "not the name of a blob")
+        where, offset = str(path), 0
         try:
-            found = name_of_file(path)
+            if not path.exists() and (member := self._packed(name)) is not None:
+                where, offset = member.pack, member.offset
+                found = name_of(self._packs.read(bytes.fromhex(self._digest(name))) or b"")
+            else:
+                found = name_of_file(path)
         except OSError as error:
-            return Damage(str(path), 0, f"cannot be read: {error.strerror}")
-        return None if found == name.removesuffix("/") else Damage(str(path), 0, f"its bytes are {found}")
+            return Damage(where, offset, f"cannot be read: {error.strerror}")
+        return None if found == name.removesuffix("/") else Damage(where, offset, f"its bytes are {found}")
+
+    def set_aside(self, name: str) -> bool:
+        """See `pinyon.store.protocol.Blobs.set_aside`. What rots inside a pack is written beside it by the next `put`."""
+        path = self.path(name)
+        if not path.exists() or self.verify(name) is None:
+            return False
+        _move(path, self._root / "damaged" / self._digest(name))
+        return True
+
+    def condemn(self, names: Iterable[str]) -> None:
+        """See `pinyon.store.protocol.Blobs.condemn`."""
+        self._marks.add(map(self._digest, names))
+
+    def spare(self, names: Iterable[str]) -> None:
+        """See `pinyon.store.protocol.Blobs.spare`."""
+        self._marks.remove(map(self._digest, names))
+
+    def condemned(self) -> dict[str, float]:
+        """See `pinyon.store.protocol.Blobs.condemned`."""
+        return {_PREFIX + digest: since for digest, since in self._marks.all().items()}
+
+    def delete(self, names: Iterable[str], before: float) -> dict[str, int]:
+        """See `pinyon.store.protocol.Blobs.delete`."""
+        wanted = {self._digest(name) for name in names}
+        gone: dict[str, int] = {}
+        with self._marks.held(alone=True):
+            due = {d for d in wanted if (since := self._marks.since(d)) is not None and since < before}
+            for digest in sorted(due):
+                path = self.path(_PREFIX + digest)
+                with contextlib.suppress(FileNotFoundError):
+                    stat = path.stat()
+                    if stat.st_mtime < before:
+                        path.unlink()
+                        gone[_PREFIX + digest] = stat.st_size
+            for pack, members in self._packs.members().items():
+                gone |= self._delete_packed(pack, members, due, before)
+            self._marks.remove(digest for digest in due if not self.has(_PREFIX + digest))
+        return gone
+
+    def _delete_packed(
+        self, pack: str, members: list[tuple[bytes, int]], due: set[str], before: float
+    ) -> dict[str, int]:
+        """Delete a pack when half of its bytes are to go; the rest is written anew first, durably."""
+        going = {digest.hex(): size for digest, size in members if digest.hex() in due}
+        total = sum(size for _, size in members)
+        if not going or os.stat(pack).st_mtime >= before or sum(going.values()) * 2 < total:
+            return {}
+        rest = [digest for digest, _ in members if digest.hex() not in going]
+        if rest:
+            temporary, fd = self._temporary()
+            with _removed_on_error(temporary):
+                try:
+                    packing = packs.Packing(fd)
+                    for digest in rest:
+                        packing.add({digest.hex(): self._packs.read(digest) or b""})
+                    _move(temporary, self._root / "packs" / packing.finish())
+                finally:
+                    os.close(fd)
+            self.flush(_PREFIX + digest.hex() for digest in rest)
+        os.unlink(pack)
+        return {_PREFIX + digest: size for digest, size in going.items()}
 
     def _missing(self, name: str) -> MissingBlobError:
         return MissingBlobError(f"no bytes for {name}", where=str(self._root), next="pinyon verify")
@@ -199,6 +370,55 @@ class LocalBlobs:
         )
 
 
+class _Batch:
+    """New small blobs on their way into a pack, or, if there are few, into files of their own."""
+
+    def __init__(self, blobs: LocalBlobs) -> None:
+        self._blobs = blobs
+        self._fresh: dict[str, bytes] = {}
+        self._waiting = 0
+        self._packing: packs.Packing | None = None
+        self._temporary, self._fd = "", -1
+
+    def __contains__(self, digest: str) -> bool:
+        return digest in self._fresh or (self._packing is not None and digest in self._packing.digests)
+
+    def add(self, digest: str, data: bytes) -> None:
+        self._fresh[digest] = data
+        self._waiting += len(data)
+        if self._waiting >= packs.BATCH and len(self._fresh) >= packs.FEW:
+            self._write()
+            if self._packing is not None and self._packing.size >= packs.LARGEST:
+                self.finish()
+
+    def _write(self) -> None:
+        if self._packing is None:
+            self._temporary, self._fd = self._blobs._temporary()
+            self._packing = packs.Packing(self._fd)
+        self._packing.add(self._fresh)
+        self._fresh, self._waiting = {}, 0
+
+    def finish(self) -> None:
+        """Everything that was added is in the store."""
+        if self._packing is None and len(self._fresh) < packs.FEW:
+            for data in self._fresh.values():
+                self._blobs._put_bytes(data)
+            self._fresh, self._waiting = {}, 0
+            return
+        self._write()
+        assert self._packing is not None
+        self._blobs._publish_pack(self._temporary, self._packing.finish(), self._packing.digests)
+        os.close(self._fd)
+        self._packing, self._fd = None, -1
+
+    def close(self) -> None:
+        """Leave nothing half-made behind."""
+        if self._packing is not None:
+            os.close(self._fd)
+            with contextlib.suppress(OSError):
+                os.unlink(self._temporary)
+
+
 @contextlib.contextmanager
 def _removed_on_error(temporary: Path | str) -> Iterator[None]:
     """Leave no half-made file behind, whatever stopped us."""
@@ -210,37 +430,53 @@ def _removed_on_error(temporary: Path | str) -> Iterator[None]:
         raise
 
 
-def copy_bytes(source: int, target: int) -> None:
-    """Copy all of one open file to another by the cheapest way the file system has."""
-    size = os.fstat(source).st_size
-    done = 0
-    while done < size:
+def _listing(directory: str) -> set[str]:
+    try:
+        return set(os.listdir(directory))
+    except FileNotFoundError:
+        return set()
+
+
+def _mode(executable: bool) -> int:
+    return 0o777 if executable else 0o666
+
+
+def _move(source: Path | str, target: Path) -> None:
+    try:
+        os.rename(source, target)
+    except FileNotFoundError:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.rename(source, target)
+
+
+def _read_small(path: str) -> bytes | None:
+    """All bytes of a file small enough for a pack; None for a larger one."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        data = os.read(fd, packs.SMALL + 1)
+        while data and len(data) <= packs.SMALL and (more := os.read(fd, packs.SMALL + 1)):
+            data += more
+    finally:
+        os.close(fd)
+    return data if len(data) <= packs.SMALL else None
+
+
+def _write_out(data: bytes, target: Path, temporary: Path, executable: bool) -> None:
+    fd = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, _mode(executable))
+    with _removed_on_error(temporary):
         try:
-            count = os.copy_file_range(source, target, size - done)
-        except OSError:
-            break  # across file systems, or a kernel that cannot: by hand below
-        if not count:
-            break
-        done += count
-    os.lseek(source, done, os.SEEK_SET)
-    while chunk := os.read(source, 1 << 20):
-        _write_all(target, chunk)
+            write_all(fd, data)
+        finally:
+            os.close(fd)
+        os.rename(temporary, target)
 
 
-def _copy_verified(source: int, target: int, path: Path, name: str) -> bool:
-    """Copy and say whether the copy has that name."""
-    if os.fstat(source).st_size >= _SMALL:
-        copy_bytes(source, target)
-        return name_of_file(path) == name
-    data = b""
-    while chunk := os.read(source, _SMALL):
-        data += chunk
-    _write_all(target, data)
-    return name_of(data) == name
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    # A full disk can show as a short write without an error; the next write then raises it.
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
+def _copy_named(source: int, target: int, path: str, tell: Tell) -> str:
+    """Copy an open file and give the name of the copy."""
+    size = os.fstat(source).st_size
+    hasher = blake3(max_threads=_threads)
+    if clone(source, target):
+        tell(size)
+    elif copy_hashed(source, target, size, hasher.update, tell):
+        return _PREFIX + hasher.hexdigest()
+    return name_of_file(path)

@@ -5,12 +5,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from pinyon.model.actor import Actor
 from pinyon.model.event import Event
+
+Tell = Callable[[int], None]
+
+
+def quiet(_: int) -> None:
+    """Tells nobody."""
 
 
 class RefVersion(NamedTuple):
@@ -36,13 +42,30 @@ class Damage(NamedTuple):
 class Blobs(Protocol):
     """Immutable bytes by digest."""
 
-    def put(self, source: Path | bytes) -> str:
+    def put(self, source: Path | bytes, *, tell: Tell = quiet) -> str:
         """Store a file's or the given bytes and return the name (``blake3:HEX``). Idempotent; process-durable on
-        return. The source is never linked, so that later writes to it cannot reach the store."""
+        return. The source is never linked, so that later writes to it cannot reach the store. A condemned blob is
+        condemned no more. ``tell`` is called with bytes read since the last call."""
+        ...
+
+    def put_many(self, sources: Iterable[str], *, tell: Tell = quiet) -> list[str]:
+        """The same for many files by path; their names in order. Cheaper for small ones."""
         ...
 
     def has(self, name: str) -> bool:
         """Whether the bytes are here (not whether they are sound: that is `get`'s and `verify`'s)."""
+        ...
+
+    def missing(self, names: Iterable[str]) -> set[str]:
+        """Those of many names that are not here; cheaper than `has` for each."""
+        ...
+
+    def size(self, name: str) -> int:
+        """How many bytes it has.
+
+        Raises:
+            MissingBlobError: not here.
+        """
         ...
 
     def read(self, name: str) -> bytes:
@@ -54,8 +77,12 @@ class Blobs(Protocol):
         """
         ...
 
-    def copy_out(self, name: str, target: Path, *, executable: bool = False) -> None:
-        """Write the bytes to ``target`` (replaced atomically, a new inode, writable), verified on the way. Same errors."""
+    def copy_out(self, name: str, target: Path, *, executable: bool = False, link: bool = False) -> bool:
+        """Write the bytes to ``target`` (replaced atomically, a new inode, writable), verified on the way. Same errors.
+
+        With ``link`` it may be a read-only hard link to the stored bytes instead, and True says that it is: whoever asks
+        for that calls `set_aside` if it was written to all the same.
+        """
         ...
 
     def flush(self, names: Iterable[str]) -> None:
@@ -67,11 +94,33 @@ class Blobs(Protocol):
         ...
 
     def names(self) -> Iterator[str]:
-        """Every blob here."""
+        """Every blob here, once."""
         ...
 
     def verify(self, name: str) -> Damage | None:
         """Hash one blob again."""
+        ...
+
+    def set_aside(self, name: str) -> bool:
+        """Take a blob whose bytes differ from its name out of the way, so that it counts as missing and can be put
+        again; True if it was. Sound ones stay."""
+        ...
+
+    def condemn(self, names: Iterable[str]) -> None:
+        """Mark blobs that nothing refers to. They are read as ever; those marked already keep their time."""
+        ...
+
+    def spare(self, names: Iterable[str]) -> None:
+        """Take the mark away."""
+        ...
+
+    def condemned(self) -> dict[str, float]:
+        """Every mark, and when it was set (seconds since the epoch)."""
+        ...
+
+    def delete(self, names: Iterable[str], before: float) -> dict[str, int]:
+        """Delete those of these blobs that are condemned, were so before that moment, and were written before it; gives
+        their sizes. What was put again meanwhile stays, however that falls together in time."""
         ...
 
 

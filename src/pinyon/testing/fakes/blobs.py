@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pinyon.errors import MissingBlobError, StoreError
 from pinyon.store.blobs import LocalBlobs, name_of, name_of_file
-from pinyon.store.protocol import Damage
+from pinyon.store.protocol import Damage, Tell, quiet
 from pinyon.testing.fakes.base import breaks
 
 
@@ -21,7 +21,7 @@ from pinyon.testing.fakes.base import breaks
 class _NamesBySha256(LocalBlobs):
     """Another hash under the same prefix."""
 
-    def put(self, source: Path | bytes) -> str:
+    def put(self, source: Path | bytes, *, tell: Tell = quiet) -> str:
         data = source if isinstance(source, bytes) else source.read_bytes()
         name = "blake3:" + hashlib.sha256(data).hexdigest()
         self.path(name).parent.mkdir(parents=True, exist_ok=True)
@@ -33,7 +33,7 @@ class _NamesBySha256(LocalBlobs):
 class _RefusesASecondPut(LocalBlobs):
     """The name being taken is an error."""
 
-    def put(self, source: Path | bytes) -> str:
+    def put(self, source: Path | bytes, *, tell: Tell = quiet) -> str:
         name = name_of(source) if isinstance(source, bytes) else name_of_file(source)
         if self.has(name):
             raise StoreError(f"{name} is here already")
@@ -44,7 +44,7 @@ class _RefusesASecondPut(LocalBlobs):
 class _LinksItsSource(LocalBlobs):
     """Saves the copy, and keeps whatever is written to the source later."""
 
-    def put(self, source: Path | bytes) -> str:
+    def put(self, source: Path | bytes, *, tell: Tell = quiet) -> str:
         if isinstance(source, bytes):
             return super().put(source)
         name = name_of_file(source)
@@ -57,7 +57,7 @@ class _LinksItsSource(LocalBlobs):
 class _NamesBeforeCopying(LocalBlobs):
     """Hashes the source and then copies what it has become."""
 
-    def put(self, source: Path | bytes) -> str:
+    def put(self, source: Path | bytes, *, tell: Tell = quiet) -> str:
         if isinstance(source, bytes):
             return super().put(source)
         name = name_of_file(source)
@@ -79,7 +79,7 @@ class _TrustsAnyFileThere(LocalBlobs):
 class _WritesInPlace(LocalBlobs):
     """Under the final name from the first byte on."""
 
-    def put(self, source: Path | bytes) -> str:
+    def put(self, source: Path | bytes, *, tell: Tell = quiet) -> str:
         data = source if isinstance(source, bytes) else source.read_bytes()
         path = self.path(name := name_of(data))
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -137,80 +137,85 @@ class _ReadsUnverified(LocalBlobs):
 class _CopiesOutUnverified(LocalBlobs):
     """Writes out what lies there."""
 
-    def copy_out(self, name: str, target: Path, *, executable: bool = False) -> None:
+    def copy_out(self, name: str, target: Path, *, executable: bool = False, link: bool = False) -> bool:
         if not self.has(name):
             raise self._missing(name)
         temporary = target.with_name(".copy")
         temporary.write_bytes(self.path(name).read_bytes())
         temporary.chmod(0o755 if executable else 0o644)
         temporary.rename(target)
+        return False
 
 
 @breaks("test_blob_copy_out_is_verified")
 class _VerifiesAfterReplacing(LocalBlobs):
     """Raises when the target is bad already."""
 
-    def copy_out(self, name: str, target: Path, *, executable: bool = False) -> None:
+    def copy_out(self, name: str, target: Path, *, executable: bool = False, link: bool = False) -> bool:
         shutil.copyfile(self.path(name), target)
-        super().copy_out(name, target, executable=executable)
+        return super().copy_out(name, target, executable=executable)
 
 
 @breaks("test_blob_copy_out_gives_a_file_of_its_own")
 class _HandsOutHardLinks(LocalBlobs):
     """Saves the copy, and lets everybody write into the store."""
 
-    def copy_out(self, name: str, target: Path, *, executable: bool = False) -> None:
+    def copy_out(self, name: str, target: Path, *, executable: bool = False, link: bool = False) -> bool:
         self.read(name)
         target.unlink(missing_ok=True)
         os.link(self.path(name), target)
         target.chmod(0o755 if executable else 0o644)
+        return False
 
 
 @breaks("test_blob_copy_out_gives_a_file_of_its_own")
 class _ForgetsExecutable(LocalBlobs):
     """A script that came out cannot be run."""
 
-    def copy_out(self, name: str, target: Path, *, executable: bool = False) -> None:
-        super().copy_out(name, target)
+    def copy_out(self, name: str, target: Path, *, executable: bool = False, link: bool = False) -> bool:
+        return super().copy_out(name, target)
 
 
 @breaks("test_blob_copy_out_gives_a_file_of_its_own")
 class _HandsOutReadOnly(LocalBlobs):
     """With the mode that files have in the store."""
 
-    def copy_out(self, name: str, target: Path, *, executable: bool = False) -> None:
+    def copy_out(self, name: str, target: Path, *, executable: bool = False, link: bool = False) -> bool:
         super().copy_out(name, target, executable=executable)
         target.chmod(target.stat().st_mode & ~0o222)
+        return False
 
 
 @breaks("test_blob_copy_out_replaces_the_target_at_once")
 class _CopiesOutInPlace(LocalBlobs):
     """Writes into the file that somebody reads, and through a link."""
 
-    def copy_out(self, name: str, target: Path, *, executable: bool = False) -> None:
+    def copy_out(self, name: str, target: Path, *, executable: bool = False, link: bool = False) -> bool:
         target.write_bytes(self.read(name))
         target.chmod(0o755 if executable else 0o644)
+        return False
 
 
 @breaks("test_blob_copy_out_leaves_nothing_when_it_cannot_replace")
 class _LeavesTemporaries(LocalBlobs):
     """A rename that fails leaves the copy beside the target."""
 
-    def copy_out(self, name: str, target: Path, *, executable: bool = False) -> None:
+    def copy_out(self, name: str, target: Path, *, executable: bool = False, link: bool = False) -> bool:
         temporary = target.with_name(f".{os.urandom(4).hex()}")
         super().copy_out(name, temporary, executable=executable)
         temporary.rename(target)
+        return False
 
 
 @breaks("test_blob_copy_out_leaves_nothing_when_it_cannot_replace")
 class _LengthensTheName(LocalBlobs):
     """A target whose name is near the limit cannot be written."""
 
-    def copy_out(self, name: str, target: Path, *, executable: bool = False) -> None:
+    def copy_out(self, name: str, target: Path, *, executable: bool = False, link: bool = False) -> bool:
         temporary = target.with_name(f".{target.name}.{os.urandom(4).hex()}")
         temporary.touch()
         temporary.unlink()
-        super().copy_out(name, target, executable=executable)
+        return super().copy_out(name, target, executable=executable)
 
 
 @breaks("test_blob_name_of_a_directory_ends_in_a_slash")
@@ -256,9 +261,9 @@ class _ListsOnlySome(LocalBlobs):
 class _LeavesAnEmptyTarget(LocalBlobs):
     """Makes the target before it knows that it has the bytes."""
 
-    def copy_out(self, name: str, target: Path, *, executable: bool = False) -> None:
+    def copy_out(self, name: str, target: Path, *, executable: bool = False, link: bool = False) -> bool:
         try:
-            super().copy_out(name, target, executable=executable)
+            return super().copy_out(name, target, executable=executable)
         except MissingBlobError:
             target.touch()
             raise

@@ -1,0 +1,211 @@
+"""`pinyon add`: data goes into the store, and a small pointer file beside it says which (docs/FORMAT.md §2).
+
+The order is what makes it safe to interrupt: blobs, made durable; the record; ``.gitignore``; last the pointer, by rename.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pinyon.capture import facts
+from pinyon.errors import ExecuteError, PlanError
+from pinyon.execute import data, tree
+from pinyon.execute.protocol import StatNote
+from pinyon.execute.statcache import StatCache
+from pinyon.spec import pointer as pointers
+from pinyon.store.local import LocalStore
+from pinyon.store.protocol import Tell, quiet
+
+
+class Added(NamedTuple):
+    """What became of one path. ``files`` is None for a file; ``changed`` False: its pointer said so already."""
+
+    path: str
+    pointer: str
+    digest: str
+    size: int
+    files: int | None
+    changed: bool
+
+
+class Adding(NamedTuple):
+    """Where to, and what to say of it.
+
+    Attributes:
+        stages: gives, by path, the stage that makes it; asked only if something is to be written.
+        about: source, licence and note of the data, for the pointer; None or absent keeps what the pointer says.
+    """
+
+    root: Path
+    store: LocalStore
+    stats: StatCache
+    stages: Callable[[], Mapping[str, str]]
+    about: Mapping[str, str]
+
+
+def add(adding: Adding, paths: Iterable[str], *, dry_run: bool = False, tell: Tell = quiet) -> list[Added]:
+    """Put files and folders into the store and point at them.
+
+    Args:
+        paths: posix, relative to the project.
+        tell: called with bytes as they are read.
+
+    Raises:
+        PlanError: a path that must not be added; nothing has been written.
+        ExecuteError: one that cannot be read, or that changed meanwhile; its pointer has not been written.
+    """
+    paths = list(dict.fromkeys(paths))
+    for path in paths:
+        _refuse(adding.root, path, paths)
+    looks = {path: data.look(adding.root, path, adding.stats) for path in paths}
+    todo = [path for path in paths if not _is_known(adding, path, looks[path])]
+    if todo:
+        _refuse_made(adding.stages(), todo)
+        for path in todo:
+            _refuse_tracked(adding.root, path)
+    if todo and not dry_run:
+        adding.store.prepare(adding.root.name)
+    return [
+        _add(adding, path, looks[path], dry_run, tell) if path in todo else _unchanged(path, looks[path])
+        for path in paths
+    ]
+
+
+def _is_known(adding: Adding, path: str, look: data.Look) -> bool:
+    """Whether the pointer says what lies there, and everything else is as `add` leaves it."""
+    file = f"{path}{pointers.SUFFIX}"
+    if look.name is None or adding.about or not os.path.exists(adding.root / file):
+        return False
+    digest = pointers.read_pointer(adding.root, file).digest
+    return digest == look.name and adding.store.blobs.has(digest) and data.is_ignored(adding.root, path)
+
+
+def _unchanged(path: str, look: data.Look) -> Added:
+    assert look.name is not None
+    count = len(look.files) if look.folder else None
+    return Added(path, f"{path}{pointers.SUFFIX}", look.name, look.size, count, changed=False)
+
+
+def _add(adding: Adding, path: str, look: data.Look, dry_run: bool, tell: Tell) -> Added:
+    content = _content(adding, look, dry_run, tell)
+    count = len(look.files) if look.folder else None
+    file = f"{path}{pointers.SUFFIX}"
+    if not dry_run:
+        body = {"path": path, "digest": content.name, "size": content.size, "files": count}
+        _record(adding.store, {**body, "actor": {"kind": "person", "name": facts.user()}})
+        data.ignore(adding.root, path)
+        about = {**pointers.about_of(adding.root, file), **adding.about}
+        written = pointers.write_pointer(os.path.basename(path), content.name, content.size, count, about)
+        data.write_whole(str(adding.root / file), written)
+    return Added(path, file, content.name, content.size, count, changed=True)
+
+
+def _content(adding: Adding, look: data.Look, dry_run: bool, tell: Tell) -> tree.Content:
+    """Store what is not in the store yet, durably, and name it all."""
+    blobs, known = adding.store.blobs, dict(look.known)
+    absent = blobs.missing(known.values())
+    fresh = [file for file in look.files if known.get(file.full, "") in absent or file.full not in known]
+    began = time.time_ns()
+    try:
+        if dry_run:
+            names = [tree.name_file(file) for file in fresh]
+        else:
+            names = blobs.put_many((file.full for file in fresh), tell=tell)
+    except FileNotFoundError as error:
+        raise _moved(str(error.filename)) from None
+    for file in fresh:
+        if not _is_as_before(file):
+            raise _moved(file.full)
+    known.update((file.full, name) for file, name in zip(fresh, names, strict=True))
+    content = data.content(look, known)
+    if not dry_run:
+        written = [*names, *([blobs.put(content.manifest)] if content.manifest is not None else [])]
+        blobs.flush(written)
+    notes = [
+        StatNote(data.key(adding.root, file), known[file.full], tree.fingerprint(file.stat), began)
+        for file in fresh
+    ]
+    adding.stats.learn([*notes, *data.folder_note(look._replace(name=content.name), began)])
+    return content
+
+
+def _is_as_before(file: tree.File) -> bool:
+    try:
+        return tree.fingerprint(os.stat(file.full)) == tree.fingerprint(file.stat)
+    except OSError:
+        return False
+
+
+def _moved(path: str) -> ExecuteError:
+    return ExecuteError(
+        "this changed while it was read", where=path, why="the pointer was not written", next="repeat it"
+    )
+
+
+def _record(store: LocalStore, body: dict[str, Any]) -> None:
+    journal = store.journals.open_writer(user=facts.user())
+    try:
+        journal.append("added", body)
+    finally:
+        journal.close()
+
+
+def _refuse(root: Path, path: str, others: list[str]) -> None:
+    """Raise for what is no data of this project, or is covered by a pointer already."""
+    parts = path.split("/")
+    if path in (".", "") or parts[0] == ".." or path.startswith("/"):
+        what = "this is the project itself" if path in (".", "") else "this lies outside the project"
+        raise PlanError(what, where=path, next="name a file or folder inside it")
+    if parts[0] in (".pinyon", ".git", ".dvc"):
+        raise PlanError(f"this belongs to {parts[0]}", where=path, next="name data")
+    if path.endswith((pointers.SUFFIX, ".dvc")):
+        raise PlanError("this is a pointer", where=path, next=f"pinyon add {path.rpartition('.')[0]}")
+    if not os.path.exists(root / path):
+        raise PlanError("there is no such file or folder", where=path, next=_advice(root, path))
+    for end in range(1, len(parts)):
+        above = "/".join(parts[:end])
+        if above in others or os.path.exists(root / f"{above}{pointers.SUFFIX}"):
+            raise PlanError(f"{above} covers this already", where=path, next=f"pinyon add {above}")
+    for file in (f"{'/'.join(parts[:end])}.dvc" for end in range(1, len(parts) + 1)):
+        if os.path.exists(root / file):
+            raise PlanError(f"DVC's {file} names this already", where=path, next=f"dvc add, or rm {file}")
+    if os.path.isdir(root / path):
+        inside = next((one.path for one in pointers.find_pointers(root, [path]) if one.path != path), None)
+        if inside is not None and inside.startswith(f"{path}/"):
+            raise PlanError(f"{inside} has a pointer of its own", where=path, next=f"rm {inside}.pinyon")
+
+
+def _advice(root: Path, path: str) -> str:
+    there = os.path.exists(root / f"{path}{pointers.SUFFIX}")
+    return f"pinyon add --restore {path}" if there else "correct the path"
+
+
+def _refuse_made(stages: Mapping[str, str], paths: Iterable[str]) -> None:
+    for path in paths:
+        for out, stage in stages.items():
+            if path == out or path.startswith(f"{out}/") or out.startswith(f"{path}/"):
+                where = "this" if path == out else out
+                raise PlanError(
+                    f"stage '{stage}' makes {where}", where=path, why="its outs are kept anyway",
+                    next="add what no stage makes",
+                )  # fmt: skip
+
+
+def _refuse_tracked(root: Path, path: str) -> None:
+    """What git tracks already would be kept twice, and a .gitignore would not stop it."""
+    if os.path.exists(root / f"{path}{pointers.SUFFIX}") or data.repository(root) is None:
+        return
+    import subprocess
+
+    try:
+        done = subprocess.run(
+            ["git", "ls-files", "-z", "--", path], cwd=root, capture_output=True, timeout=60, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return
+    if done.stdout:
+        raise PlanError("git tracks this already", where=path, next=f"git rm -r -q --cached {path}")

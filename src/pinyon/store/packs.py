@@ -1,0 +1,158 @@
+"""Packs: many small blobs in one file, because on most file systems making a file costs more than its bytes
+(docs/FORMAT.md §2)."""
+
+from __future__ import annotations
+
+import bisect
+import contextlib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from blake3 import blake3
+
+from pinyon.store.copying import write_all
+
+SMALL = 64 << 10  # bytes; larger files have a file of their own
+FEW = 64  # so few new blobs are not worth a pack
+BATCH = 1 << 20  # bytes written at once
+LARGEST = 256 << 20  # bytes of a pack, so that a gc which has to rewrite one need not rewrite much
+
+_MAGIC = b"pinyonP1"
+_ROW = 48  # bytes of the index for one blob: digest 32, offset 8, size 8
+_NAME = re.compile(r"[0-9a-f]{64}")
+
+
+class Member(NamedTuple):
+    """Where a blob lies in a pack."""
+
+    pack: str
+    offset: int
+    size: int
+
+
+class _Pack:
+    """The index of one pack, in memory; the file is opened for each reading, so that hundreds of packs cost no
+    descriptors and one that a gc has deleted is never taken for one that is there."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.rows = _index(path)
+
+    def __len__(self) -> int:
+        return len(self.rows) // _ROW
+
+    def __getitem__(self, place: int) -> bytes:
+        return self.rows[place * _ROW : place * _ROW + 32]
+
+    def find(self, digest: bytes) -> Member | None:
+        place = bisect.bisect_left(self, digest)  # all it asks of a sequence
+        return self.member(place) if place < len(self) and self[place] == digest else None
+
+    def member(self, place: int) -> Member:
+        row = self.rows[place * _ROW + 32 : (place + 1) * _ROW]
+        return Member(self.path, int.from_bytes(row[:8], "big"), int.from_bytes(row[8:], "big"))
+
+
+class Packs:
+    """The packs of a store, in ``directory``."""
+
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
+        self._known: dict[str, _Pack] = {}
+
+    def find(self, digest: bytes) -> Member | None:
+        """Where the blob of a raw digest lies; None when no pack that is there now has it."""
+        for pack in self._packs():
+            if (found := pack.find(digest)) is not None:
+                return found
+        return None
+
+    def read(self, digest: bytes) -> bytes | None:
+        """The bytes as they lie there, unverified; None when no pack has them."""
+        while (member := self.find(digest)) is not None:
+            try:
+                fd = os.open(member.pack, os.O_RDONLY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                continue  # a gc has just put its blobs elsewhere
+            try:
+                return os.pread(fd, member.size, member.offset)
+            finally:
+                os.close(fd)
+        return None
+
+    def digests(self) -> Iterator[bytes]:
+        """Raw digests of all blobs in packs."""
+        for pack in self._packs():
+            yield from (pack[place] for place in range(len(pack)))
+
+    def damaged(self) -> list[str]:
+        """Packs whose index is not what was written, so that what is in them is not known."""
+        return [pack.path for pack in self._packs() if not len(pack)]
+
+    def members(self) -> dict[str, list[tuple[bytes, int]]]:
+        """Of each pack the digests and sizes in it."""
+        return {
+            pack.path: [(pack[place], pack.member(place).size) for place in range(len(pack))]
+            for pack in self._packs()
+        }
+
+    def _packs(self) -> list[_Pack]:
+        # Listed each time: a pack that is new must be found, and one that is gone must not be.
+        try:
+            names = os.listdir(self._directory)
+        except FileNotFoundError:
+            return []
+        found = []
+        for name in names:
+            if name not in self._known and _NAME.fullmatch(name):
+                with contextlib.suppress(FileNotFoundError):
+                    self._known[name] = _Pack(f"{self._directory}/{name}")
+            if name in self._known:
+                found.append(self._known[name])
+        return found
+
+
+class Packing:
+    """A pack that is being written: bytes of blobs as they come, and at last the index.
+
+    Args:
+        fd: of an empty file.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._rows: list[bytes] = []
+        self.digests: set[str] = set()
+        self.size = 0
+
+    def add(self, blobs: Mapping[str, bytes]) -> None:
+        """Append some blobs by their digests in hex."""
+        for digest, data in blobs.items():
+            place = self.size.to_bytes(8, "big") + len(data).to_bytes(8, "big")
+            self._rows.append(bytes.fromhex(digest) + place)
+            self.size += len(data)
+        self.digests.update(blobs)
+        write_all(self._fd, b"".join(blobs.values()))
+
+    def finish(self) -> str:
+        """Write the index; gives the name that the file must get."""
+        index = b"".join(sorted(self._rows))
+        write_all(self._fd, index + len(self._rows).to_bytes(8, "big") + _MAGIC)
+        return blake3(index).hexdigest()
+
+
+def _index(path: str) -> bytes:
+    """The index of a pack; empty when it is not what was written (a power cut can leave it so)."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        end = os.fstat(fd).st_size - 16
+        tail = os.pread(fd, 16, end) if end >= 0 else b""
+        length = int.from_bytes(tail[:8], "big") * _ROW
+        if tail[8:] != _MAGIC or not 0 < length <= end:
+            return b""
+        index = os.pread(fd, length, end - length)
+    finally:
+        os.close(fd)
+    return index if blake3(index).hexdigest() == os.path.basename(path) else b""
