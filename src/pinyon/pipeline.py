@@ -41,6 +41,7 @@ def plan(start: Path, goal: Goal) -> Plan:
         graph, done = session.graph, Settled()
         files = observe(root, first_look(graph), session.stats)
         refuse_absent(graph, files)
+        files |= session.adopt(files, dry=True)
         first: list[Action] = []  # those that what follows takes as done
         while True:
             alive = frozenset(
@@ -90,6 +91,7 @@ def run(start: Path, goal: Goal, *, jobs: int = 1, tell: Tell = lambda _: None, 
             jobs=jobs, ledger=state, frozen=frozen,
         )  # fmt: skip
         driver.look(first_look(session.graph))
+        session.adopt(driver.files, tell)
         result = _Loop(session, driver, tell).run()
         target.close()
         fold.catch_up()

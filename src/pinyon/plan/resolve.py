@@ -108,9 +108,10 @@ def resolve_stage(template: StageTemplate, context: Mapping[str, Any], files: Fi
     wdir = join(template.base, _text(template, "wdir", value("wdir", ".")))
     if body.get("vars"):
         context = _extended(context, wdir, body["vars"], files, join(template.base, DEFAULT_PARAMS))
+    command, cmd = _command(template, context)
     return Stage(
         name=template.name,
-        command=_command(template, context),
+        command=command,
         wdir=wdir,
         deps=tuple(dict.fromkeys(join(wdir, _text(template, "deps", dep)) for dep in value("deps", ()))),
         params=_params(template, value("params", ()), wdir, files),
@@ -122,6 +123,7 @@ def resolve_stage(template: StageTemplate, context: Mapping[str, Any], files: Fi
         resources=_resources(template, value("resources", {}), value("timeout")),
         retry=_retry(value("retry", {})),
         origin=template.origin,
+        cmd=cmd,
     )
 
 
@@ -135,7 +137,8 @@ def _text(template: StageTemplate, key: str, value: Any) -> str:
     return value
 
 
-def _command(template: StageTemplate, context: Mapping[str, Any]) -> Command:
+def _command(template: StageTemplate, context: Mapping[str, Any]) -> tuple[Command, str | tuple[str, ...]]:
+    """What is run, and the same as written: a dvc.lock records the second."""
     written = template.body["cmd"]
     parts = [written] if isinstance(written, str) else list(written)
 
@@ -146,8 +149,10 @@ def _command(template: StageTemplate, context: Mapping[str, Any]) -> Command:
         lines = [resolve_command(str(part), context, where) for part in parts]
         # DVC gives each line of a string to a shell of its own; a list item stays one shell, line breaks and all.
         split = lines[0].splitlines() if isinstance(written, str) else lines
-        return Command("shell", tuple(line for line in split if line.strip()))
-    return Command("exec", tuple(_word(resolve(part, context, where), template) for part in parts))
+        command = Command("shell", tuple(line for line in split if line.strip()))
+        return command, lines[0] if isinstance(written, str) else tuple(lines)
+    words = tuple(_word(resolve(part, context, where), template) for part in parts)
+    return Command("exec", words), words
 
 
 def _word(value: Any, template: StageTemplate) -> str:

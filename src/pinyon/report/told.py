@@ -9,7 +9,7 @@ from pinyon.model.outcome import Attempt
 
 
 class Told(NamedTuple):
-    """Something worth telling a person. ``kind``: run, running, ended, reuse, repair, wait or note."""
+    """Something worth telling a person. ``kind``: run, running, ended, reuse, adopt, repair, wait or note."""
 
     kind: str
     stage: str = ""
