@@ -50,6 +50,7 @@ def plan(start: Path, goal: Goal, *, jobs: int = 1, machine: Machine | None = No
         fetches = to_fetch(graph, files)
         files |= imagine_fetched(root, store.blobs, graph.sources, fetches, session.stats)
         refuse_absent(graph, files)
+        files |= session.adopt(files, dry=True)
         first: list[Action] = []  # those that what follows takes as done
         while True:
             opened = list(state.open())
@@ -119,6 +120,7 @@ def run(
             project=session.project.name, shared=store.shared,
         )  # fmt: skip
         driver.look(first_look(graph))
+        session.adopt(driver.files, tell)
         loop = _Loop(session, driver, tell, jobs)
         result = loop.run()
         imported = recorded(loop.done.answers)

@@ -20,6 +20,7 @@ from pinyon.plan.build import Need, build
 from pinyon.plan.check import first_look, refuse_made
 from pinyon.query.index import FILE, Index
 from pinyon.query.state import ProjectState
+from pinyon.report.told import Tell, Told
 from pinyon.spec.load import find_root, load_project, read_params
 from pinyon.spec.pointer import find_pointers
 from pinyon.store.local import LocalStore, home_store
@@ -54,6 +55,23 @@ class Session(NamedTuple):
         from pinyon.execute.frozen import freeze  # what it imports is of no use in place
 
         return freeze(self.graph, self.params, self.records.root, self.records.store, self.stats)
+
+    def adopt(
+        self, files: Mapping[str, str], tell: Tell = lambda _: None, *, dry: bool = False
+    ) -> dict[str, str]:
+        """Take for finished what another tool finished and vouches for; see `pinyon.bridges.dvc.adopt.adopt`."""
+        root, store, _, state = self.records
+        if self.graph.goal.force or not any(
+            (root / file).with_suffix(".lock").exists()
+            for file in self.project.files
+            if file.rpartition("/")[2] == "dvc.yaml"
+        ):
+            return {}
+        from pinyon.bridges.dvc.adopt import Project as Theirs
+        from pinyon.bridges.dvc.adopt import adopt  # nobody without a dvc.lock pays for it
+
+        theirs = Theirs(self.graph, state, root, store, self.stats)
+        return adopt(theirs, files, lambda stage, why: tell(Told("adopt", stage, why)), dry=dry)
 
     def remember(self, question: str, summary: dict[str, Any], imported: Iterable[str]) -> None:
         """Nothing was to be done: let the next call with this question find out by looking at time stamps alone.

@@ -116,7 +116,7 @@ def describe(store: str, told: Told) -> str:
     """One line for one piece of news; empty when there is nothing to say."""
     if told.kind == "ended" and told.attempt is not None:
         return _ended(store, told.attempt)
-    if told.kind in ("run", "reuse", "repair"):
+    if told.kind in ("run", "reuse", "repair", "adopt"):
         return f"{word(told.kind, 9)} {told.stage}  {click.style(told.text, dim=True)}"
     return f"{told.kind:9} {told.text}" if told.kind in ("wait", "note", "fetch") else ""
 

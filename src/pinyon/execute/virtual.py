@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Protocol
 
 from pinyon.execute.observe import observe
 from pinyon.execute.statcache import StatCache
@@ -11,7 +12,14 @@ from pinyon.model.outcome import Output
 from pinyon.plan.state import ABSENT
 from pinyon.store import tree
 from pinyon.store.blobs import name_of
-from pinyon.store.protocol import Blobs
+
+
+class Manifests(Protocol):
+    """Where manifests are read: a store's blobs, or what stands for them."""
+
+    def read(self, name: str) -> bytes:
+        """A manifest's bytes, verified."""
+        ...
 
 
 class VirtualTree:
@@ -22,7 +30,7 @@ class VirtualTree:
         bundle: name of the code tree; empty for outs alone.
     """
 
-    def __init__(self, blobs: Blobs, bundle: str = "") -> None:
+    def __init__(self, blobs: Manifests, bundle: str = "") -> None:
         self._blobs = blobs
         self._rows = {row.path: row for row in tree.decode(blobs.read(bundle))} if bundle else {}
 
@@ -55,7 +63,7 @@ class VirtualTree:
 
 
 def imagine(
-    root: Path, blobs: Blobs, paths: Iterable[str], made: Iterable[Output], stats: StatCache
+    root: Path, blobs: Manifests, paths: Iterable[str], made: Iterable[Output], stats: StatCache
 ) -> dict[str, str]:
     """What attempts would find: inside these outs what they hold, elsewhere what lies in the project now."""
     laid = VirtualTree(blobs)

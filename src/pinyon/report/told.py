@@ -10,7 +10,7 @@ from pinyon.plan.estimate import Expected
 
 
 class Told(NamedTuple):
-    """Something worth telling a person. ``kind``: run, running, ended, reuse, repair, wait, fetch, note or expect.
+    """Something worth telling a person. ``kind``: run, running, ended, reuse, adopt, repair, wait, fetch, note or expect.
 
     ``expect`` comes once, before the first ``run``; its ``expected``, called at once or not at all, looks ahead to what
     will run, for `pinyon.plan.estimate.remaining`.

@@ -23,14 +23,24 @@ def read(path: str) -> dict[str, Any]:
             raise ValueError(f"larger than {_LARGEST >> 20} MiB")
         with open(path, encoding="utf-8") as file:
             text = file.read()
-        numbers = dict(_leaves(_parse(text, path), ""))
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(str(error)) from None
-    if len(numbers) > _MOST:
+    return numbers(text, path)
+
+
+def numbers(text: str, path: str) -> dict[str, Any]:
+    """The same from what stands in a file; ``path`` says by its ending what it is.
+
+    Raises:
+        ValueError: not that; the message is the reason.
+    """
+    try:
+        found = dict(_leaves(_parse(text, path), ""))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if len(found) > _MOST:
         raise ValueError(f"more than {_MOST} numbers")
-    return numbers
+    return found
 
 
 def readable(path: str) -> bool:
