@@ -17,6 +17,7 @@ from pinyon.execute.locks import DriverLock
 from pinyon.execute.observe import observe
 from pinyon.execute.virtual import imagine
 from pinyon.model.event import Event
+from pinyon.model.graph import Stage
 from pinyon.model.project import Goal
 from pinyon.plan.actions import Action, Look, Repair, Reuse, Run, Stop, Wait
 from pinyon.plan.check import first_look, refuse_absent
@@ -29,14 +30,14 @@ from pinyon.session import Session, open_session
 _PATIENCE = 0.5  # seconds between two looks at another execution's attempts
 
 
-def plan(start: Path, goal: Goal) -> Plan:
+def plan(start: Path, goal: Goal, adhoc: Stage | None = None) -> Plan:
     """What `run` would do, and why; performs nothing.
 
     Raises:
         SpecError, PlanError: the files make no plan for this goal.
     """
     with ExitStack() as stack:
-        session = open_session(start, goal, stack)
+        session = open_session(start, goal, stack, adhoc)
         root, store, _, state = session.records
         graph, done = session.graph, Settled()
         files = observe(root, first_look(graph), session.stats)
@@ -61,10 +62,14 @@ def plan(start: Path, goal: Goal) -> Plan:
                         state.apply(Event("", 0, "lost", 0.0, {"attempt": attempt.id, "reason": reason.text}))
 
 
-def run(start: Path, goal: Goal, *, jobs: int = 1, tell: Tell = lambda _: None, remember: str = "") -> Result:
+def run(
+    start: Path, goal: Goal, *,
+    jobs: int = 1, tell: Tell = lambda _: None, remember: str = "", adhoc: Stage | None = None,
+) -> Result:  # fmt: skip
     """Carry the goal out.
 
     Args:
+        adhoc: a stage that stands in no file, instead of those that do.
         jobs: attempts at once.
         tell: called with everything worth telling a person.
         remember: if nothing had to be done, the question as text, so that asking it again is cheap.
@@ -76,11 +81,12 @@ def run(start: Path, goal: Goal, *, jobs: int = 1, tell: Tell = lambda _: None, 
         KeyboardInterrupt: after a clean stop; children have ended and the records say so.
     """
     with ExitStack() as stack:
-        session = open_session(start, goal, stack)
+        session = open_session(start, goal, stack, adhoc)
         root, store, fold, state = session.records
         refuse_absent(session.graph, observe(root, session.graph.sources, session.stats))
         store.prepare(session.project.name)
-        stack.enter_context(nullcontext() if goal.isolated else DriverLock(store.url))
+        unlocked = goal.isolated or bool(adhoc and adhoc.adhoc.nonce)
+        stack.enter_context(nullcontext() if unlocked else DriverLock(store.url))
         state.refresh()  # what the holder before us wrote until we had the lock
         frozen = session.freeze() if goal.isolated else None
         target = LocalTarget(root, store)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, closing
@@ -11,15 +12,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pinyon.execute import fingerprint
 from pinyon.execute.restore import present, sound
 from pinyon.execute.statcache import StatCache
-from pinyon.model.graph import Graph
+from pinyon.model.graph import Graph, Stage
 from pinyon.model.project import Goal, Project
-from pinyon.plan.build import Need, build
+from pinyon.plan.build import Need, build, graph_of
 from pinyon.plan.check import first_look
 from pinyon.query.index import Index
 from pinyon.query.state import ProjectState
 from pinyon.spec.load import find_root, load_project, read_params
 from pinyon.store.local import LocalStore
-from pinyon.store.place import SPEC_FILES, STORE
+from pinyon.store.place import SPEC_FILES, STORE, project_around
 
 if TYPE_CHECKING:
     from pinyon.execute.frozen import Frozen
@@ -71,7 +72,10 @@ def open_records(start: Path, stack: ExitStack) -> Records:
     Raises:
         SpecError: there is no project.
     """
-    root = find_root(start)
+    return _records(find_root(start), stack)
+
+
+def _records(root: Path, stack: ExitStack) -> Records:
     store = LocalStore(root / STORE)
     fold = stack.enter_context(closing(Index(store.cache / "index.sqlite", store.journals)))
     fold.catch_up()
@@ -83,16 +87,24 @@ def open_records(start: Path, stack: ExitStack) -> Records:
     return Records(root, store, fold, state)
 
 
-def open_session(start: Path, goal: Goal, stack: ExitStack) -> Session:
+def open_session(start: Path, goal: Goal, stack: ExitStack, adhoc: Stage | None = None) -> Session:
     """Read the project around ``start`` and resolve a goal in it. Writes only caches.
+
+    Args:
+        adhoc: a stage that stands in no file; then none is read, and ``start`` itself may be the project.
 
     Raises:
         SpecError, PlanError: the files make no graph for this goal.
     """
     opened = time.time_ns()
-    project = load_project(find_root(start))
-    graph, params = load(project, goal)
-    records = open_records(start, stack)
+    if adhoc is None:
+        project = load_project(find_root(start))
+        graph, params = load(project, goal)
+    else:
+        root = project_around(str(start)) or os.path.abspath(start)
+        project = Project(root, os.path.basename(root) or "project", (), ())
+        graph, params = graph_of([adhoc], goal), {}
+    records = _records(Path(project.root), stack)
     stats = stack.enter_context(closing(StatCache(records.store.cache / "stat.sqlite")))
     return Session(records, project, graph, params, stats, opened)
 

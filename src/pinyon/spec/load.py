@@ -21,16 +21,19 @@ PROJECT_FILES: dict[str, Dialect] = {"pinyon.yaml": "pinyon", "dvc.yaml": "dvc"}
 def find_root(start: Path) -> Path:
     """The project that ``start`` (a directory or a file) lies in.
 
-    The nearest ``pinyon.yaml`` upwards decides; where there is none at all, the nearest ``dvc.yaml``.
+    The nearest ``pinyon.yaml`` upwards decides; where there is none at all, the nearest ``dvc.yaml``, and without either
+    the nearest store.
 
     Raises:
-        SpecError: neither is there.
+        SpecError: none of them is there.
     """
     root = project_around(str(start))
     if root is not None:
         return Path(root)
     raise SpecError(
-        "no pinyon.yaml and no dvc.yaml here or above", where=os.path.abspath(start), next="pinyon init"
+        "no pinyon.yaml and no dvc.yaml here or above",
+        where=os.path.abspath(start),
+        next="pinyon init, or without any file: pinyon run -- python train.py",
     )
 
 

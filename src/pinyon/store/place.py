@@ -6,6 +6,7 @@ import os
 
 STORE = ".pinyon"
 SPEC_FILES = ("pinyon.yaml", "dvc.yaml")
+_STORE_FILE = f"{STORE}/format.json"
 
 _NETWORK = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "lustre", "gpfs", "ceph", "9p", "afs", "beegfs", "fuse.sshfs"}
@@ -25,10 +26,11 @@ def cache_of(store: str) -> str:
 def project_around(start: str) -> str | None:
     """The directory of the project that ``start`` lies in; None when there is none.
 
-    The nearest pinyon.yaml upwards decides; where there is none at all, the nearest dvc.yaml.
+    The nearest pinyon.yaml upwards decides; where there is none at all, the nearest dvc.yaml; without either, the
+    nearest directory in which `pinyon run -- CMD` has left a store.
     """
     here = os.path.abspath(start)
-    for name in SPEC_FILES:
+    for name in (*SPEC_FILES, _STORE_FILE):
         folder = here
         while not os.path.isfile(os.path.join(folder, name)):
             above = os.path.dirname(folder)
