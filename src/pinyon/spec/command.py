@@ -137,12 +137,11 @@ def _words(lines: Sequence[str]) -> list[str]:
 def _script_at(words: list[str]) -> int:
     """Where the script stands: the first word that ends as scripts do, the module after ``-m``, else the program."""
     for position, word in enumerate(words):
-        if _SCRIPT.search(word):
+        before = words[position - 1] if position else ""
+        if _SCRIPT.search(word) and not (before.startswith("--") and "=" not in before):
             return position
-        if word == "-m" and position and position + 1 < len(words):
-            return position + 1
-        if position and word.startswith("--"):
-            break
+        if before == "-m" and position > 1:
+            return position
     return 0
 
 
