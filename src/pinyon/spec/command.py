@@ -16,7 +16,7 @@ from pinyon.model.graph import Command
 from pinyon.spec.scalars import resolve
 
 _SHELL = re.compile(r"[\s;|&<>]")  # in a single argument: a line for the shell, no program
-_SCRIPT = re.compile(r"\.(py|ipynb|sh|bash|zsh|[rR]|jl|pl|rb|js|mjs|ts|lua|m)$")
+SCRIPT = re.compile(r"\.(py|ipynb|sh|bash|zsh|[rR]|jl|pl|rb|js|mjs|ts|lua|m)$")
 _OPTION = re.compile(r"--?[A-Za-z_][^=]*")
 _ASSIGNED = re.compile(r"\+{0,2}([A-Za-z_][\w./@-]*)=(.*)", re.DOTALL)  # Hydra's way; also make's
 _PLAIN_NAME = re.compile(r"[^\w.+-]+")
@@ -55,9 +55,9 @@ def read_command(argv: Sequence[str], here: str) -> Written:
         command, words = Command("exec", tuple(argv)), list(argv)
     if not command.parts[0]:
         raise PlanError("the command is empty", next="pinyon run -- python train.py")
-    at = _script_at(words)
-    script = words[at] if _SCRIPT.search(words[at]) else ""
-    return Written(command, _name(words[at]), script, tuple(flags(words[at + 1 :]).items()))
+    at = script_at(words)
+    script = words[at] if SCRIPT.search(words[at]) else ""
+    return Written(command, name_of(words[at]), script, tuple(flags(words[at + 1 :]).items()))
 
 
 def flags(words: Sequence[str]) -> dict[str, Any]:
@@ -131,27 +131,25 @@ def _words(lines: Sequence[str]) -> list[str]:
                 simple[-1].append(word)
         simple.append([])
     found = [words for words in simple if words]
-    return next((words for words in found if any(map(_SCRIPT.search, words))), found[0] if found else [""])
+    return next((words for words in found if any(map(SCRIPT.search, words))), found[0] if found else [""])
 
 
-def _script_at(words: list[str]) -> int:
-    """Where the script stands: the first word that ends as scripts do, the module after ``-m``, else the program."""
+def script_at(words: list[str]) -> int:
+    """Where the script of a command stands: the first word that ends as one, the module after ``-m``, else the program."""
     for position, word in enumerate(words):
         before = words[position - 1] if position else ""
-        if _SCRIPT.search(word) and not (before.startswith("--") and "=" not in before):
+        if SCRIPT.search(word) and not (before.startswith("--") and "=" not in before):
             return position
         if before == "-m" and position > 1:
             return position
     return 0
 
 
-def _name(word: str) -> str:
+def name_of(word: str) -> str:
+    """What to call something that runs this script or program."""
     name = os.path.basename(word.rstrip("/"))
-    name = (
-        _SCRIPT.sub("", name)
-        if _SCRIPT.search(word)
-        else name.rpartition(".")[2]
-        if "/" not in word
-        else name
-    )
+    if SCRIPT.search(word):
+        name = SCRIPT.sub("", name)
+    elif "/" not in word:  # a module: the last part of its name
+        name = name.rpartition(".")[2]
     return _PLAIN_NAME.sub("_", name).strip("_.")[:60] or "command"
