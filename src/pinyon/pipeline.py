@@ -19,6 +19,7 @@ from pinyon.execute.machine import machine_for
 from pinyon.execute.observe import observe
 from pinyon.execute.virtual import imagine
 from pinyon.model.event import Event
+from pinyon.model.graph import Stage
 from pinyon.model.outcome import Attempt
 from pinyon.model.project import Goal
 from pinyon.plan import admit
@@ -36,14 +37,16 @@ from pinyon.session import Session, open_session
 _PATIENCE = 0.5  # seconds between two looks at another execution's attempts
 
 
-def plan(start: Path, goal: Goal, *, jobs: int = 1, machine: Machine | None = None) -> Plan:
+def plan(
+    start: Path, goal: Goal, adhoc: Stage | None = None, *, jobs: int = 1, machine: Machine | None = None
+) -> Plan:
     """What `run` would do, and why; performs nothing.
 
     Raises:
         SpecError, PlanError: the files make no plan for this goal, or not on this machine.
     """
     with ExitStack() as stack:
-        session = open_session(start, goal, stack)
+        session = open_session(start, goal, stack, adhoc)
         root, store, _, state = session.records
         graph, done = session.graph, Settled()
         files = observe(root, first_look(graph), session.stats)
@@ -78,11 +81,13 @@ def plan(start: Path, goal: Goal, *, jobs: int = 1, machine: Machine | None = No
 
 def run(
     start: Path, goal: Goal, *,
-    jobs: int = 1, tell: Tell = lambda _: None, remember: str = "", machine: Machine | None = None,
+    jobs: int = 1, tell: Tell = lambda _: None, remember: str = "", adhoc: Stage | None = None,
+    machine: Machine | None = None,
 ) -> Result:  # fmt: skip
     """Carry the goal out.
 
     Args:
+        adhoc: a stage that stands in no file, instead of those that do.
         jobs: attempts at once.
         machine: what they share; this machine if nothing else is said.
         tell: called with everything worth telling a person.
@@ -95,7 +100,7 @@ def run(
         KeyboardInterrupt: after a clean stop; children have ended and the records say so.
     """
     with ExitStack() as stack:
-        session = open_session(start, goal, stack)
+        session = open_session(start, goal, stack, adhoc)
         root, store, fold, state = session.records
         graph, stats = session.graph, session.stats
         files = observe(root, sources(graph), stats)
@@ -107,7 +112,8 @@ def run(
                 start, goal, machine=machine
             )  # refuses what would have to run; the rest may come from elsewhere
         store.prepare(session.project.name)
-        stack.enter_context(nullcontext() if goal.isolated else DriverLock(str(store.place)))
+        unlocked = goal.isolated or bool(adhoc and adhoc.adhoc.nonce)
+        stack.enter_context(nullcontext() if unlocked else DriverLock(str(store.place)))
         state.refresh()  # what the holder before us wrote until we had the lock
         for pointer in fetch(store, root, fetches, stats):
             tell(Told("fetch", text=pointer.path))

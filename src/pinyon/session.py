@@ -14,9 +14,9 @@ from pinyon.errors import PinyonError
 from pinyon.execute import fingerprint
 from pinyon.execute.restore import present, sound
 from pinyon.execute.statcache import StatCache
-from pinyon.model.graph import Graph
+from pinyon.model.graph import Graph, Stage
 from pinyon.model.project import Goal, Project
-from pinyon.plan.build import Need, build
+from pinyon.plan.build import Need, build, graph_of
 from pinyon.plan.check import first_look, refuse_made
 from pinyon.query.index import FILE, Index
 from pinyon.query.state import ProjectState
@@ -24,7 +24,7 @@ from pinyon.report.told import Tell, Told
 from pinyon.spec.load import find_root, load_project, read_params
 from pinyon.spec.pointer import find_pointers
 from pinyon.store.local import LocalStore, home_store
-from pinyon.store.place import HOME, SPEC_FILES, STORE
+from pinyon.store.place import HOME, SPEC_FILES, STORE, project_around
 
 if TYPE_CHECKING:
     from pinyon.execute.frozen import Frozen
@@ -131,20 +131,28 @@ def open_store(root: Path, stack: ExitStack) -> tuple[LocalStore, StatCache]:
     return store, stack.enter_context(closing(StatCache(store.cache / "stat.sqlite")))
 
 
-def open_session(start: Path, goal: Goal, stack: ExitStack) -> Session:
+def open_session(start: Path, goal: Goal, stack: ExitStack, adhoc: Stage | None = None) -> Session:
     """Read the project around ``start`` and resolve a goal in it. Writes only caches.
+
+    Args:
+        adhoc: a stage that stands in no file; then none is read, and ``start`` itself may be the project.
 
     Raises:
         SpecError, PlanError: the files make no graph for this goal.
     """
     opened = time.time_ns()
-    project = load_project(find_root(start))
+    project = _anonymous(start) if adhoc else load_project(find_root(start))
     store = home_store(Path(project.root))
     imports = stack.enter_context(closing(Imports(project.root, str(store.cache / "imports"))))
-    graph, params = load(project, goal, imports)
+    graph, params = (graph_of([adhoc], goal), {}) if adhoc else load(project, goal, imports)
     records = _records(Path(project.root), store, stack, project)
     stats = stack.enter_context(closing(StatCache(records.store.cache / "stat.sqlite")))
     return Session(records, project, graph, params, stats, imports, opened)
+
+
+def _anonymous(start: Path) -> Project:
+    root = project_around(str(start)) or os.path.abspath(start)
+    return Project(root, os.path.basename(root) or "project", (), ())
 
 
 def load(project: Project, goal: Goal, imports: Imports | None = None) -> tuple[Graph, dict[str, Any]]:

@@ -82,9 +82,9 @@ class Project:
         assert "Traceback" not in done.stderr + done.stdout, done.stderr + done.stdout
         return Ended(done.returncode, done.stdout, done.stderr)
 
-    def good(self, *arguments: str) -> Ended:
+    def good(self, *arguments: str, **options: Any) -> Ended:
         """The same, and it must succeed."""
-        ended = self(*arguments)
+        ended = self(*arguments, **options)
         assert ended.code == 0, (arguments, ended)
         return ended
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pinyon.errors import PlanError
-from pinyon.model.graph import Command, Graph, Out, Param, Resources, Retry, Stage
+from pinyon.model.graph import Adhoc, Command, Graph, Out, Param, Resources, Retry, Stage
 from pinyon.model.project import Goal, Origin
 from pinyon.plan.build import graph_of
 from pinyon.plan.keys import key_of
@@ -32,7 +32,8 @@ params = st.lists(
 ).map(tuple)
 pairs = st.dictionaries(words, words, max_size=3).map(lambda found: tuple(found.items()))
 outs = st.lists(words, max_size=3, unique=True).map(lambda paths: tuple(Out(path) for path in paths))
-stages = st.builds(Stage, words, commands, words, st.just(()), params, outs)
+adhocs = st.builds(Adhoc, st.sampled_from(["", "n-1", "n-2"]), st.just(()), st.just(()))
+stages = st.builds(Stage, words, commands, words, st.just(()), params, outs, adhoc=adhocs)
 
 SAME: dict[str, Any] = {
     "name": "another", "description": "d", "resources": Resources(cpus=2.0), "retry": Retry(3), "frozen": True,
@@ -54,7 +55,7 @@ def spelled(value: Any) -> Any:
 def meaning(stage: Stage, deps: Any, env: Any) -> Any:
     """What a key is a digest of, put so that == compares it."""
     return (
-        stage.command, stage.wdir, sorted(out.path for out in stage.outs), sorted(deps), sorted(env),
+        stage.command, stage.wdir, stage.adhoc.nonce, sorted(out.path for out in stage.outs), sorted(deps), sorted(env),
         sorted(((p.file, p.name), repr(spelled(p.value))) for p in stage.params),
     )  # fmt: skip
 
@@ -65,7 +66,13 @@ def test_keys_are_equal_iff_everything_keyed_is(one, deps, env, two, deps2, env2
     assert (key_of(one, deps, env) == key_of(two, deps2, env2)) is same
 
 
-@given(stages, stages, pairs, pairs, st.sampled_from(["command", "wdir", "params", "outs", "deps", "env"]))
+@given(
+    stages,
+    stages,
+    pairs,
+    pairs,
+    st.sampled_from(["command", "wdir", "params", "outs", "deps", "env", "adhoc"]),
+)
 def test_each_keyed_thing_changes_the_key_by_itself(stage, other, deps, pairs2, field):
     if field in ("deps", "env"):
         changed = key_of(stage, pairs2) if field == "deps" else key_of(stage, deps, pairs2)

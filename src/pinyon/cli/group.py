@@ -12,7 +12,7 @@ import click
 import pinyon
 from pinyon.errors import ExecuteError, PinyonError
 
-_VERBS = ("plan", "run", "status", "runs", "show", "logs", "add", "gc", "verify", "doctor")
+_VERBS = ("init", "plan", "run", "status", "runs", "show", "logs", "add", "gc", "verify", "doctor")
 
 
 class _Lazy(click.Group):

@@ -10,20 +10,23 @@ from typing import Any
 
 import click
 
+from pinyon.cli.adhoc import RunCommand, Words, command_options, run_command
 from pinyon.cli.options import goal_options, overrides
 from pinyon.cli.output import print_json
 from pinyon.cli.shortcut import nothing_to_do, print_summary, question
 from pinyon.store.place import home_of, project_around
 
 
-@click.command("run", epilog="Example: pinyon run train -j 2")
+@click.command("run", cls=RunCommand, epilog="Example: pinyon run train -j 2")
 @goal_options
+@command_options
 @click.option("-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Attempts at once.")
 @click.option("-k", "--keep-going", is_flag=True, help="After a failure go on with what does not need it.")
 @click.option("-n", "--dry-run", is_flag=True, help="Only say what would be done, as `plan` does.")
-@click.pass_obj
+@click.pass_context
 def command(
-    directory: str,
+    ctx: click.Context,
+    /,
     goals: tuple[str, ...],
     sets: tuple[str, ...],
     force: bool,
@@ -32,11 +35,17 @@ def command(
     jobs: int,
     keep_going: bool,
     dry_run: bool,
+    **words: Any,
 ) -> None:
     """Run the stages that have to run, and nothing twice.
 
-    GOALS are stages, with all that they need; none means every stage.
+    GOALS are stages, with all that they need; none means every stage. After -- stands a command instead, which needs no
+    pinyon.yaml: it runs as it is, every time, and its flags, metrics.json and output are kept. With -d or -o it is a
+    stage: not repeated while nothing has changed. It ends with the command's own exit code.
     """
+    directory: str = ctx.obj
+    if (argv := ctx.meta["command"]) is not None:
+        ctx.exit(run_command(directory, argv, Words(**words), force=force, as_json=as_json, dry_run=dry_run))
     began = time.monotonic()
     plain = not (sets or force or dry_run)
     if plain and (known := nothing_to_do(directory, goals, isolated=isolated)) is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -31,10 +32,12 @@ def command(directory: str, as_json: bool, stage: str | None, project: str | Non
         print_json([row.as_dict() for row in rows])
         return
     shown = rows if every else rows[-_SHOWN:]
+    # Parameters of stages are whole sections; a command's own flags are few, and what tells such runs apart.
+    flags = any("flags" in row.attempt.inputs for row in shown)
     if len(shown) < len(rows):
         click.echo(f"the newest {len(shown)} of {len(rows)} runs (--all shows every one)")
     table(
-        ("run", "stage", "status", "started", "took", "metrics"),
+        ("run", "stage", "status", "started", "took", *(("params",) if flags else ()), "metrics"),
         [
             (
                 row.run,
@@ -42,10 +45,15 @@ def command(directory: str, as_json: bool, stage: str | None, project: str | Non
                 row.status,
                 when(row.attempt.started),
                 show_seconds(row.attempt.seconds),
-                "  ".join(f"{name}={number(value)}" for name, value in list(row.metrics.items())[:5]),
+                *([_some(dict(row.attempt.inputs.get("flags", ())))] if flags else []),
+                _some(row.metrics),
             )
             for row in shown
         ],
     )
     if not rows:
         click.echo(f"no runs{f' of a stage {stage!r}' if stage else ''} yet; pinyon run makes some")
+
+
+def _some(values: dict[str, Any]) -> str:
+    return "  ".join(f"{name}={number(value)}" for name, value in list(values.items())[:5])

@@ -48,6 +48,8 @@ def _print(attempts: list[Attempt], described: dict[str, object]) -> None:
     click.echo(f"code      {code}" if code else "code      not recorded: not a git repository")
     for file, name, value in last.inputs.get("params", ()):
         click.echo(f"param     {file}:{name} = {number(value)}")
+    for name, value in last.inputs.get("flags", ()):
+        click.echo(f"flag      {name} = {number(value)}")
     for path, digest in last.inputs.get("deps", ()):
         click.echo(f"dep       {path}  {digest}")
     for out in last.outputs:

@@ -6,6 +6,7 @@ It writes the driver's records and nothing else; what attempts do, their supervi
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -17,7 +18,7 @@ from pinyon.capture.imports import Imports
 from pinyon.errors import CorruptError, MissingBlobError, RefConflictError, TargetError
 from pinyon.execute.machine import environment
 from pinyon.execute.observe import observe
-from pinyon.execute.protocol import AttemptSpec, SpecOut, StatNote, Target
+from pinyon.execute.protocol import ADHOC, INPLACE, AttemptSpec, SpecOut, StatNote, Target
 from pinyon.execute.restore import restore
 from pinyon.execute.statcache import StatCache
 from pinyon.execute.virtual import VirtualTree
@@ -119,6 +120,7 @@ class Driver:
         self._lost_blobs: set[str] = set()
         self._held: dict[str, Holder] = {}
         self._others: dict[str, Iterable[str]] = {}
+        self._unlocked = any(task.stage.adhoc.nonce for task in graph.tasks.values())
         self._virtual = VirtualTree(store.blobs, frozen.bundle) if frozen else None
         # Deps that are neither sources nor exactly an out: the only ones that an out changes sideways.
         tasks = graph.tasks.values()
@@ -168,6 +170,8 @@ class Driver:
             return False
         if attempt.supervisor == self._supervisor:
             return True
+        if self._unlocked and attempt.inputs.get("outs"):
+            return True  # whose outs to put back is for a driver that holds the lock
         # Another host's processes cannot be asked; only a proof of death makes an attempt lost.
         return attempt.supervisor.alive() is not False
 
@@ -314,6 +318,10 @@ class Driver:
             timeout=stage.resources.time,
             bundle=self._frozen.bundle if self._frozen else None,
             inputs=tuple((out.path, out.digest, out.executable) for out in overlays),
+            lock=ADHOC if stage.adhoc.nonce else INPLACE,
+            metrics=stage.adhoc.metrics,
+            # A script may save what it has when Ctrl-C reaches it, as it would without us.
+            interrupt=int(signal.SIGINT if stage.name.startswith("@") else signal.SIGTERM),
         )
 
     def _environment(self, stage: Stage, devices: tuple[str, ...]) -> dict[str, str]:

@@ -132,7 +132,7 @@ class LocalTarget:
             ExecuteError: a process of it cannot be ended, or somebody else still works in the project.
         """
         self._end_leftovers(attempt.id)
-        if attempt.mode != "in place":
+        if attempt.mode != "in place" or not attempt.inputs.get("outs"):
             return  # the slot is free as soon as they are gone, and whoever takes it resets it
         lock = self._lock_workspace(attempt)
         try:

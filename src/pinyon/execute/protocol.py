@@ -7,12 +7,15 @@ can be submitted twice: the attempt id makes it one attempt.
 
 from __future__ import annotations
 
+import signal
 from typing import Any, NamedTuple, Protocol
 
 from pinyon.model.event import Event
 from pinyon.model.graph import Command
 from pinyon.model.ids import ProcessId
 from pinyon.model.outcome import Attempt
+
+INPLACE, ADHOC = "inplace", "adhoc"
 
 
 class SpecOut(NamedTuple):
@@ -38,6 +41,10 @@ class AttemptSpec(NamedTuple):
         grace: seconds between SIGTERM and SIGKILL.
         bundle: name of the frozen code tree (isolated only).
         inputs: (path, name, executable) laid over the bundle: upstream outs, parameter files with overrides.
+        lock: the workspace lock in place: ``inplace`` is the project's, kept by one supervisor at a time; ``adhoc`` is any
+            free one, for a command without deps and outs, of which several may run at once.
+        metrics: files whose numbers are recorded if the command has written them; no outs.
+        interrupt: the signal that tells the command of a person's Ctrl-C.
     """
 
     attempt: str
@@ -54,6 +61,9 @@ class AttemptSpec(NamedTuple):
     grace: float = 10.0
     bundle: str | None = None
     inputs: tuple[tuple[str, str, bool], ...] = ()
+    lock: str = INPLACE
+    metrics: tuple[str, ...] = ()
+    interrupt: int = int(signal.SIGTERM)
 
     def to_json(self) -> dict[str, Any]:
         """Plain lists and maps."""
@@ -68,6 +78,7 @@ class AttemptSpec(NamedTuple):
         known["deps"] = tuple((path, name) for path, name in known["deps"])
         known["outs"] = tuple(SpecOut(*out) for out in known["outs"])
         known["inputs"] = tuple((path, name, bool(x)) for path, name, x in known.get("inputs", ()))
+        known["metrics"] = tuple(known.get("metrics", ()))
         return cls(**known)
 
 

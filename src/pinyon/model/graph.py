@@ -55,6 +55,19 @@ class Resources(NamedTuple):
     time: float | None = None
 
 
+class Adhoc(NamedTuple):
+    """What is said of a command that stands in no file (`pinyon run -- CMD`) and of no other.
+
+    ``nonce`` is random and part of the key, so that each time is a run of its own; "" if it may be reused. ``flags`` are
+    (name, value) as read from the command's own arguments: recorded, not keyed, since the command is. ``metrics`` are
+    files whose numbers count if the command has written them.
+    """
+
+    nonce: str = ""
+    flags: tuple[tuple[str, Any], ...] = ()
+    metrics: tuple[str, ...] = ()
+
+
 class Stage(NamedTuple):
     """A stage with every template resolved. All paths are posix, relative to the project root unless outside it.
 
@@ -78,6 +91,7 @@ class Stage(NamedTuple):
     cmd: str | tuple[str, ...] = ""
     estimate: float | None = None
     strict_deps: bool = False
+    adhoc: Adhoc = Adhoc()
 
     @property
     def unconditional(self) -> bool:

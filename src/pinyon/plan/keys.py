@@ -37,7 +37,9 @@ def recipe_of(stage: Stage, inputs: Iterable[Input], recipes: Mapping[str, str] 
 
 
 def _content(stage: Stage, deps: list[list[str]], env: list[list[str]]) -> dict[str, object]:
+    nonce = {"nonce": stage.adhoc.nonce} if stage.adhoc.nonce else {}
     return {
+        **nonce,
         "v": _VERSION,
         "command": [stage.command.kind, *stage.command.parts],
         "wdir": stage.wdir,

@@ -20,7 +20,9 @@ def inputs_of(stage: Stage, deps: Pairs) -> dict[str, Any]:
     ``deps`` holds the env files too, as `pinyon.plan.actions.Run` does.
     """
     rows = [[path, name] for path, name in deps]
+    flags = {"flags": [list(flag) for flag in stage.adhoc.flags]} if stage.adhoc.flags else {}
     return {
+        **flags,
         "command": [stage.command.kind, *stage.command.parts],
         "wdir": stage.wdir,
         "params": [[p.file, p.name, p.value] for p in stage.params],

@@ -76,6 +76,7 @@ def _row(attempts: list[Attempt]) -> RunRow:
         (name and (name if file == "params.yaml" else f"{file}:{name}")) or file: value
         for file, name, value in last.inputs.get("params", ())
     }
+    params |= dict(last.inputs.get("flags", ()))
     return RunRow(
         run_id(last.key),
         last.stage,

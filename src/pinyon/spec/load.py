@@ -27,7 +27,7 @@ def find_root(start: Path) -> Path:
     """The project that ``start`` (a directory or a file) lies in.
 
     The nearest ``pinyon.yaml`` upwards decides; where there is none at all, the nearest repository of DVC's (a directory
-    with ``.dvc/``), else the nearest ``dvc.yaml``.
+    with ``.dvc/``), else the nearest ``dvc.yaml``, and without any of them the nearest store.
 
     Raises:
         SpecError: nothing of this is there.
@@ -36,7 +36,9 @@ def find_root(start: Path) -> Path:
     if root is not None:
         return Path(root)
     raise SpecError(
-        "no pinyon.yaml and no dvc.yaml here or above", where=os.path.abspath(start), next="pinyon init"
+        "no pinyon.yaml and no dvc.yaml here or above",
+        where=os.path.abspath(start),
+        next="pinyon init, or without any file: pinyon run -- python train.py",
     )
 
 

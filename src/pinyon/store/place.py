@@ -11,6 +11,7 @@ STORE = ".pinyon"
 HOME = "home"  # a file in the place: where the home store lies, if not there (docs/FORMAT.md §1)
 SPEC_FILES = ("pinyon.yaml", "dvc.yaml")
 DVC = ".dvc"  # a repository of DVC's has such a directory
+_STORE_FILES = (f"{STORE}/format.json", f"{STORE}/{HOME}")
 
 _NETWORK = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "lustre", "gpfs", "ceph", "9p", "afs", "beegfs", "fuse.sshfs"}
@@ -56,13 +57,15 @@ def project_around(start: str) -> str | None:
     """The directory of the project that ``start`` lies in; None when there is none.
 
     The nearest pinyon.yaml upwards decides; where there is none at all, the nearest directory with ``.dvc/`` in it, a
-    repository of DVC's with all its dvc.yaml; else the nearest dvc.yaml.
+    repository of DVC's with all its dvc.yaml; else the nearest dvc.yaml; without any of them, the nearest directory in
+    which `pinyon run -- CMD` has left a store.
     """
     here = os.path.abspath(start)
     for name, there in (
         (SPEC_FILES[0], os.path.isfile),
         (DVC, os.path.isdir),
         (SPEC_FILES[1], os.path.isfile),
+        *((name, os.path.isfile) for name in _STORE_FILES),
     ):
         folder = here
         while not there(os.path.join(folder, name)):

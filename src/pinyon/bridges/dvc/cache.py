@@ -13,7 +13,7 @@ from pinyon.bridges.dvc.hashes import md5_of
 from pinyon.errors import MissingBlobError, SpecError, StoreError
 from pinyon.execute import files
 from pinyon.model.project import Pointer
-from pinyon.store.blobs import copy_bytes
+from pinyon.store.copying import copy_bytes
 
 
 class Found(NamedTuple):

@@ -20,7 +20,7 @@ from pinyon.execute.node.inplace import InPlace
 from pinyon.execute.node.process import Exit, Process, kill_leftovers, words
 from pinyon.execute.node.slot import Workspace
 from pinyon.execute.node.verdict import OomCounter, Verdict, judge, read_tail, stopped
-from pinyon.execute.protocol import AttemptSpec, StatNote
+from pinyon.execute.protocol import INPLACE, AttemptSpec, StatNote
 from pinyon.model.ids import ProcessId
 from pinyon.model.outcome import CANCELLED, FAILED, SUCCEEDED
 from pinyon.store.local import LocalStore
@@ -104,6 +104,7 @@ class Attempt:
         self._place: Place | None = None
         self._process: Process | None = None
         self._started = False
+        self._stamps: dict[str, outs.Stamp] = {}  # of `spec.metrics`, before the command
         self._stop = ""  # why the command is being ended: timeout, or the detail of a cancellation
         self._kill_at = NEVER
         self._timeout_at = NEVER
@@ -122,7 +123,7 @@ class Attempt:
         if not self._stop:
             self._stop = detail
             self._kill_at = time.monotonic() + self.spec.grace
-            self._signal(signal.SIGTERM)
+            self._signal(self.spec.interrupt if detail == "user" else signal.SIGTERM)
 
     def _live(self) -> Life:
         reusable, message = True, ""
@@ -149,7 +150,10 @@ class Attempt:
     def _settle(self) -> Life:
         """Find a place and make it ready."""
         if self.spec.mode == "in place":
-            lock = yield from self._lock_in_place()
+            if self.spec.lock == INPLACE:
+                lock = yield from self._lock_in_place()
+            else:
+                lock = self._free_slot(f"{self.spec.lock}-")[1]
             place: Place = InPlace(self.spec, str(self._host.store.place), self._host.store.blobs, lock)
         else:
             slot, lock = self._free_slot()
@@ -158,12 +162,13 @@ class Attempt:
         if self._stop:
             return
         yield from self._do(place.prepare, small=place.small())
+        self._stamps = outs.stamps(place.base, self.spec.metrics)
         if self.spec.mode != "in place":
             body = {"attempt": self.spec.attempt, "slot": place.slot, "workspace": place.base}
             self._host.record("setup", body)
 
     def _lock_in_place(self) -> Generator[float, None, int]:
-        path = workspace_lock(str(self._host.store.place), "inplace")
+        path = workspace_lock(str(self._host.store.place), INPLACE)
         patience = time.monotonic() + _LOCK_PATIENCE
         while self._host.inplace_lock is None and not self._stop:
             self._host.inplace_lock = try_lock(path)
@@ -182,12 +187,12 @@ class Attempt:
             yield time.monotonic() + 0.05
         return -1 if self._host.inplace_lock is None else self._host.inplace_lock
 
-    def _free_slot(self) -> tuple[str, int]:
+    def _free_slot(self, prefix: str = "") -> tuple[str, int]:
         number = 0
         while True:
-            lock = try_lock(workspace_lock(str(self._host.store.place), str(number)))
+            lock = try_lock(workspace_lock(str(self._host.store.place), f"{prefix}{number}"))
             if lock is not None:
-                return str(number), lock
+                return f"{prefix}{number}", lock
             number += 1
 
     # The command
@@ -295,11 +300,12 @@ class Attempt:
             return outs.collect(place.base, spec.outs, spec.mode, self._host.store.blobs), place.changed()
 
         collected, changed = yield from self._do(look, small=small)
+        noticed, unread = outs.noticed(place.base, self._stamps)
         body = {
             "attempt": spec.attempt,
             "outs": [list(out) for out in collected.outs],
-            "metrics": collected.metrics,
-            "skipped_metrics": [list(pair) for pair in collected.skipped],
+            "metrics": {**noticed, **collected.metrics},
+            "skipped_metrics": [list(pair) for pair in (*collected.skipped, *unread)],
         }
         self._host.record("outputs", body, collected.blobs)
         for note in collected.notes:

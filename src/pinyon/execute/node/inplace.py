@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pinyon.execute import files, tree
 from pinyon.execute.aside import Aside
 from pinyon.execute.node.outs import is_small, is_stored
-from pinyon.execute.protocol import AttemptSpec
+from pinyon.execute.protocol import INPLACE, AttemptSpec
 from pinyon.store.protocol import Blobs
 
 
@@ -58,6 +58,8 @@ class InPlace:
         """The outcome is recorded: forget the old outs."""
         if not self.light:
             self._aside.drop()
+        if self._spec.lock != INPLACE:
+            os.close(self.lock)
 
     def _full(self, path: str) -> str:
         return os.path.join(self.base, path)

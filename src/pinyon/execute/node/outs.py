@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +14,8 @@ from pinyon.execute.node import metrics
 from pinyon.execute.protocol import SpecOut, StatNote
 from pinyon.model.outcome import Output
 from pinyon.store.protocol import Blobs
+
+Stamp = tuple[int, int, int, int] | None  # of a file, see `tree.fingerprint`; None: it is not there
 
 INLINE = 4 << 20  # bytes that may be hashed between two events of the loop
 
@@ -76,6 +78,32 @@ def collect(base: str, outs: Iterable[SpecOut], mode: str, blobs: Blobs) -> Coll
             except ValueError as error:
                 skipped.append((out.path, str(error)))
     return Collected(tuple(rows), numbers, tuple(skipped), tuple(collector.notes), tuple(collector.blobs))
+
+
+def stamps(base: str, paths: Iterable[str]) -> dict[str, Stamp]:
+    """What files look like now, by path relative to ``base``; None for one that is not there."""
+    return {path: _stamp(os.path.join(base, path)) for path in paths}
+
+
+def noticed(base: str, before: Mapping[str, Stamp]) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """Numbers of those files that were written since ``before``, and (file, reason) of those that cannot be read."""
+    numbers: dict[str, Any] = {}
+    skipped: list[tuple[str, str]] = []
+    for path, stamp in before.items():
+        full = os.path.join(base, path)
+        if _stamp(full) not in (None, stamp):
+            try:
+                numbers.update(metrics.read(full))
+            except ValueError as error:
+                skipped.append((path, str(error)))
+    return numbers, skipped
+
+
+def _stamp(path: str) -> Stamp:
+    try:
+        return tree.fingerprint(os.stat(path))
+    except OSError:
+        return None
 
 
 class _Collector:

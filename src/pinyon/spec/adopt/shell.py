@@ -1,0 +1,274 @@
+"""A shell script of commands, such as run_all.sh, becomes stages: one a command that does something.
+
+A small part of the shell's language is understood: variables with literal values, ``cd``, ``&&``, and ``for`` over words.
+What lies outside of it is kept as comments, never guessed at.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from pinyon.spec.adopt.command import Look, stage_of
+from pinyon.spec.adopt.draft import Draft, Drafted, Entry, comments
+from pinyon.spec.adopt.wire import wired
+
+_ASSIGN = re.compile(r"(?:export\s+|readonly\s+|local\s+)?([A-Za-z_]\w*)=(\S*|\"[^\"]*\"|'[^']*')\s*;?$")
+_FOR = re.compile(r"for\s+([A-Za-z_]\w*)\s+in\s+(.*?)\s*(?:;\s*do\b\s*(.*))?$")
+_RANGE = re.compile(r"\{(-?\d+)\.\.(-?\d+)\}")
+_SEQ = re.compile(
+    r"\$\(\s*seq\s+(-?\d+)(?:\s+(-?\d+))?(?:\s+(-?\d+))?\s*\)|`seq\s+(-?\d+)(?:\s+(-?\d+))?(?:\s+(-?\d+))?`"
+)
+_BLOCK = re.compile(r"(if|while|until|case|select|function)\b|\w+\s*\(\)\s*\{?|\{")
+_OPENS = re.compile(r"(?:^|[;&|]\s*|\bdo\s+|\bthen\s+)(if|while|until|case|select|for)\b|\{\s*$")
+_CLOSES = re.compile(r"(?:^|;\s*|\s)(fi|done|esac)\b|^\}")
+_TO_LOG = re.compile(
+    r"\s*(?:\d|&)?>>?\s*(?:&\d|\S+\.(?:log|txt|out|err)\b\S*|/dev/null)|\s*2>&1|\s*\|&?\s*tee\s+(?:-a\s+)?\S+"
+)
+_INTO = re.compile(r"(?<![0-9&>])>>?\s*([^\s>&|;]+)")
+_FROM = re.compile(r"(?<!<)<\s*([^\s<&|;]+)")
+_VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+_NO_STAGES = frozenset(
+    " ".join(
+        (
+            "set echo printf mkdir cd export source . pip pip3 conda module ml mamba uv date sleep wait true :",
+            "exit trap shopt ulimit unset rm touch chmod hostname nvidia-smi which pwd ls shift return eval exec",
+            "local declare read",
+        )
+    ).split()
+)
+
+
+class Step(NamedTuple):
+    """One command, with the loops around it as (variable, items), and the comments over it."""
+
+    line: str
+    wdir: str
+    loops: tuple[tuple[str, tuple[str, ...]], ...]
+    above: tuple[str, ...]
+    number: int
+
+
+class _Reader:
+    """Goes through the lines once."""
+
+    def __init__(self, text: str) -> None:
+        self.lines = list(_logical(text))
+        self.values: dict[str, str] = {}
+        self.loops: list[tuple[str, tuple[str, ...]]] = []
+        self.wdir = ""
+        self.comments: list[str] = []
+        self.said: list[str] = []
+        self.skipped: list[str] = []
+
+    def steps(self) -> Iterator[Step]:
+        """Every command that could be a stage."""
+        position = 0
+        while position < len(self.lines):
+            number, line = self.lines[position]
+            position += 1
+            if line.startswith("#"):
+                if not line.startswith(("#!", "#SBATCH")):
+                    self.comments.append(line.lstrip("# ").rstrip())
+                continue
+            if not line:
+                continue
+            if loop := _FOR.match(line):
+                items = self._items(loop[2])
+                if items:
+                    self.loops.append((loop[1], items))
+                    if loop[3]:
+                        rest = loop[3]
+                        self.lines.insert(position, (number, rest))
+                    continue
+            if line == "do":
+                continue
+            if line == "done" and self.loops:
+                self.loops.pop()
+                continue
+            if self.loops and re.search(r";\s*done$", line):
+                self.lines[position:position] = [
+                    (number, re.sub(r"\s*;\s*done$", "", line)),
+                    (number, "done"),
+                ]
+                continue
+            if loop or _BLOCK.match(line):
+                position = self._skip(position - 1)
+                continue
+            yield from self._commands(line, number)
+
+    def _items(self, text: str) -> tuple[str, ...]:
+        """The words that a loop goes over; () when that cannot be told."""
+        text = self._expanded(text)
+        text = _RANGE.sub(lambda m: " ".join(map(str, _numbers(int(m[1]), int(m[2])))), text)
+        text = _SEQ.sub(_sequence, text)
+        try:
+            words = shlex.split(text)
+        except ValueError:
+            return ()
+        return () if any(set(word) & set("$`*?[{(") for word in words) else tuple(words)
+
+    def _skip(self, position: int) -> int:
+        """Past a block that is not read; it is named, and kept as a comment."""
+        begin = number = self.lines[position][0]
+        depth = 0
+        while position < len(self.lines):
+            number, line = self.lines[position]
+            depth += len(_OPENS.findall(line)) - len(_CLOSES.findall(line))
+            self.skipped.append(line)
+            position += 1
+            if depth <= 0 and not line.endswith(")"):
+                break
+        self.said.append(f"lines {begin}-{number}, a block that is not read")
+        return position
+
+    def _commands(self, line: str, number: int) -> Iterator[Step]:
+        for part in _split(line):
+            found = _ASSIGN.fullmatch(part)
+            if found:
+                self.values[found[1]] = self._expanded(found[2].strip("\"'"))
+                continue
+            words = part.split()
+            if words[0] == "cd" and len(words) == 2:
+                self.wdir = _beside(self.wdir, self._expanded(words[1].strip("\"'")))
+            elif words[0] in _NO_STAGES or (
+                words[0] in ("python", "python3") and words[1:3] == ["-m", "pip"]
+            ):
+                if words[0] not in ("set", "echo", "printf", "cd", "wait", "date"):
+                    self.comments.append(f"the script does here: {part}")
+            else:
+                yield Step(self._expanded(part), self.wdir, tuple(self.loops), tuple(self.comments), number)
+                self.comments = []
+
+    def _expanded(self, text: str) -> str:
+        """Variables of the script as what they hold; those of loops as ``${item}``; others stay the shell's."""
+        names = [name for name, _ in self.loops]
+
+        def value(match: re.Match[str]) -> str:
+            name = match[1] or match[2]
+            if name in names:
+                return "${item}" if len(names) == 1 else f"${{item.{name}}}"
+            if name in self.values:
+                return self.values[name]
+            return "\\" + match[0] if match[1] else match[0]
+
+        text = _VARIABLE.sub(value, text)
+        # What is more than a name in braces, such as ${V:-x}, is the shell's too.
+        return re.sub(r"(?<!\\)\$\{(?!item\b)", r"\\${", text)
+
+
+def read_shell(text: str, source: str, look: Look) -> Draft:
+    """The proposal for a script of commands."""
+    reader = _Reader(text)
+    steps = list(reader.steps())
+    stages = wired([_stage(step, look) for step in steps], look.there)
+    said = [f"{source} {what}" for what in reader.said]
+    if any(_TO_LOG.search(step.line) for step in steps):
+        said.append("redirections into logs are left out: pinyon logs STAGE shows what a stage printed")
+    head = [f"Read from {source} by pinyon init; '# guess:' marks what to look at.", *said]
+    tail = [f"not read: {line}" for line in reader.skipped]
+    tail += [f"the script ends with: {line}" for line in reader.comments]
+    return Draft(source, stages, comments(head), comments(tail), said=tuple(said))
+
+
+def _stage(step: Step, look: Look) -> Drafted:
+    line = _TO_LOG.sub("", step.line).strip().removesuffix("&").strip()
+    deps = [Entry(match[1], "the shell reads it") for match in _FROM.finditer(line)]
+    outs = [Entry(match[1]) for match in _INTO.finditer(line)]
+    bare = _FROM.sub("", _INTO.sub("", line))
+    try:
+        words = shlex.split(bare.replace("\\${", "${"))
+    except ValueError:
+        words = bare.split()
+    drafted = stage_of(line, words or [line], look, step.wdir)
+    drafted = drafted._replace(
+        deps=(*drafted.deps, *deps), outs=(*drafted.outs, *outs), above=comments(step.above)
+    )
+    if "$" in line.replace("${item", "").replace("$?", ""):
+        doubt = "it uses variables that this file does not set; pinyon run takes them from your environment"
+        drafted = drafted._replace(doubts=(*drafted.doubts, *comments([f"guess: {doubt}"])))
+    return drafted._replace(loop=_loop(step))
+
+
+def _loop(step: Step) -> tuple[str, Any] | None:
+    loops = [(name, items) for name, items in step.loops]
+    if not loops:
+        return None
+    if len(loops) == 1:
+        return "foreach", [_plain(item) for item in loops[0][1]]
+    return "matrix", {name: [_plain(item) for item in items] for name, items in loops}
+
+
+def _plain(word: str) -> Any:
+    return int(word) if re.fullmatch(r"0|-?[1-9]\d{0,15}", word) else word
+
+
+def _logical(text: str) -> Iterator[tuple[int, str]]:
+    """Lines with continuations joined, stripped, with the number of the first."""
+    held, begin = "", 0
+    for number, line in enumerate(text.splitlines(), 1):
+        begin = begin if held else number
+        stripped = line.strip()
+        if stripped.endswith("\\") and not stripped.startswith("#"):
+            held += stripped[:-1].rstrip() + " "
+            continue
+        yield begin, _without_comment(held + stripped)
+        held = ""
+    if held:
+        yield begin, held.strip()
+
+
+def _without_comment(line: str) -> str:
+    if line.startswith("#") or " #" not in line:
+        return line
+    quote = ""
+    for position, character in enumerate(line):
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "\"'":
+            quote = character
+        elif character == "#" and line[position - 1].isspace():
+            return line[:position].rstrip()
+    return line
+
+
+def _split(line: str) -> list[str]:
+    """The parts between ``&&`` and ``;`` that stand outside of quotes and brackets."""
+    parts, quote, depth, begin = [], "", 0, 0
+    for position, character in enumerate(line):
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "\"'":
+            quote = character
+        elif character in "()":
+            depth += 1 if character == "(" else -1
+        elif not depth and (character == ";" or line.startswith("&&", position)):
+            parts.append(line[begin:position])
+            begin = position + (1 if character == ";" else 2)
+    parts.append(line[begin:])
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _numbers(first: int, last: int, step: int = 1) -> range:
+    return range(first, last + 1, step) if first <= last else range(first, last - 1, -step)
+
+
+def _sequence(match: re.Match[str]) -> str:
+    given = [int(group) for group in match.groups() if group is not None]
+    first, step, last = (
+        (1, 1, given[0]) if len(given) == 1 else (given[0], 1, given[-1]) if len(given) == 2 else given
+    )
+    return " ".join(map(str, range(first, last + (1 if step > 0 else -1), step or 1)))
+
+
+def _beside(wdir: str, folder: str) -> str:
+    joined = posixpath.normpath(posixpath.join(wdir, folder))
+    return "" if joined == "." or "$" in joined else joined
+
+
+def commands_in(text: str) -> Sequence[Step]:
+    """The commands of a script, to count them before asking."""
+    return list(_Reader(text).steps())
