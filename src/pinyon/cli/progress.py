@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
-from pinyon.cli.output import is_watched, number, word
+from pinyon.cli.output import is_watched, number, reuse_text, word
 from pinyon.model.outcome import CANCELLED, FAILED, SUCCEEDED, Attempt
 from pinyon.model.units import show_seconds
 
@@ -117,7 +117,8 @@ def describe(store: str, told: Told) -> str:
     if told.kind == "ended" and told.attempt is not None:
         return _ended(store, told.attempt)
     if told.kind in ("run", "reuse", "repair"):
-        return f"{word(told.kind, 9)} {told.stage}  {click.style(told.text, dim=True)}"
+        text = reuse_text(told.text, told.stage, told.attempt) if told.kind == "reuse" else told.text
+        return f"{word(told.kind, 9)} {told.stage}  {click.style(text, dim=True)}"
     return f"{told.kind:9} {told.text}" if told.kind in ("wait", "note") else ""
 
 

@@ -21,7 +21,7 @@ from pinyon.query.fold import Document, attempt_of, join, subject
 from pinyon.store.protocol import Journals
 
 _T = TypeVar("_T")
-_VERSION = "2"
+_VERSION = "3"
 _SCHEMA = """
 create table meta (key text primary key, value text) without rowid;
 create table segments (name text primary key, offset integer, final integer, process text) without rowid;
@@ -33,6 +33,7 @@ create index attempts_stage on attempts (stage, ts);
 create index attempts_execution on attempts (execution, recipe);
 create index attempts_open on attempts (id) where open;
 create table executions (id text primary key, ts real, doc text) without rowid;
+create table restored (stage text, ts real, attempt text, primary key (stage, attempt)) without rowid;
 create table durable (writer text primary key, through integer) without rowid;
 """
 # A directory's time stamp moves in steps of the kernel's clock: a listing this fresh may have missed a file of the
@@ -229,6 +230,20 @@ class Index:
         found = (self._attempt(name, json.loads(doc)) for name, doc in rows)
         return [attempt for attempt in found if attempt is not None]
 
+    def baseline(self, stage: str) -> Attempt | None:
+        """See `pinyon.plan.state.State.baseline`."""
+        good = "json_extract(doc, '$.ended[3].state') = 'SUCCEEDED'"
+        here = f"{good} and json_extract(doc, '$.intent[3].mode') != 'isolated'"
+        rows = self._rows(
+            f"select id, ts from (select id, ts from attempts where stage = ? and {here} order by ts desc limit 1)"
+            " union all select attempt, ts from restored where stage = ? order by ts desc limit 1",
+            stage,
+            stage,
+        ) or self._rows(
+            f"select id from attempts where stage = ? and {good} order by ts desc, id desc limit 1", stage
+        )
+        return next(iter(self.attempts("id = ?", rows[0][0])), None) if rows else None
+
     def document(self, name: str) -> Document:
         """All that is known of one attempt; empty when nothing is."""
         rows = self._rows("select doc from attempts where id = ?", name)
@@ -263,6 +278,7 @@ class _Batch:
         self._db = db
         self._documents: dict[tuple[str, str], Document] = {}
         self._durable: dict[str, int] = {}
+        self._restored: list[tuple[str, float, str]] = []
         self.segments: dict[str, tuple[int, int, str]] = {}
         self.count = 0
 
@@ -271,6 +287,8 @@ class _Batch:
         self.count += 1
         if event.kind == "durable":
             self._durable[event.writer] = max(self._durable.get(event.writer, -1), int(event.body["through"]))
+        if event.kind == "reused":  # in place only: isolated, nothing is restored
+            self._restored.append((event.body["stage"], event.ts, event.body["attempt"]))
         about = subject(event)
         if about is not None:
             if about not in self._documents:
@@ -293,6 +311,10 @@ class _Batch:
         self._db.executemany(
             "insert into durable values (?,?) on conflict (writer) do update set through = max(through, excluded.through)",
             self._durable.items(),
+        )
+        self._db.executemany(
+            "insert into restored values (?,?,?) on conflict do update set ts = max(ts, excluded.ts)",
+            self._restored,
         )
         self._db.executemany(
             "insert or replace into segments values (?,?,?,?)",
