@@ -1,0 +1,69 @@
+"""``pinyon plots``: the plots that stages left, drawn into one page."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from pinyon.cli.compare import print_notes, sides
+from pinyon.cli.options import Sections, json_option
+from pinyon.cli.output import print_json
+
+_out = click.option(
+    "-o", "--out", type=click.Path(dir_okay=False), metavar="FILE", help="Write the page there."
+)
+
+
+@click.group("plots", cls=Sections, epilog="Example: pinyon plots show -o plots.html")
+def command() -> None:
+    """Draw plots of stages into one page, of one state or of several over each other."""
+
+
+@command.command("show", epilog="Example: pinyon plots show -o plots.html")
+@json_option
+@_out
+@click.argument("revision", default="")
+@click.pass_obj
+def show(directory: str, revision: str, as_json: bool, out: str | None) -> None:
+    """Draw the plots as they are in the work tree, or in a REVISION of git, or of a run; print the page's path."""
+    _page(directory, (revision,), as_json, out)
+
+
+@command.command("diff", epilog="Example: pinyon plots diff HEAD~1 -o plots.html")
+@json_option
+@_out
+@click.argument("old", default="HEAD")
+@click.argument("new", default="")
+@click.argument("more", nargs=-1)
+@click.pass_obj
+def diff(directory: str, old: str, new: str, more: tuple[str, ...], as_json: bool, out: str | None) -> None:
+    """Draw the plots of several states over each other: OLD (else HEAD), NEW (else the work tree), MORE.
+
+    Each is a revision of git or the id of a run or attempt.
+    """
+    _page(directory, (old, new, *more), as_json, out)
+
+
+def _page(directory: str, names: tuple[str, ...], as_json: bool, out: str | None) -> None:
+    from pinyon.report.plotpage import page
+    from pinyon.report.plots import plots_of
+    from pinyon.spec.load import find_root
+    from pinyon.store.place import STORE, cache_of
+
+    with sides(directory, names) as found:
+        plots = plots_of(found)
+        notes = [note for side in found for note in side.notes]
+        title = " and ".join(side.name for side in found)
+    if as_json:
+        print_json({"plots": [plot.as_dict() for plot in plots], "notes": notes})
+        return
+    print_notes(notes)
+    if not plots:
+        click.echo("no plots; a stage names them: plots: [loss.csv]")
+        return
+    target = Path(out or os.path.join(cache_of(str(find_root(Path(directory)) / STORE)), "plots.html"))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(page(f"Plots of {title}", plots, notes), encoding="utf-8")
+    click.echo(target.absolute() if out else os.path.relpath(target))
