@@ -260,7 +260,7 @@ class _Call:
         stage = task.stage
         again = _try_again(task, history) if history else None
         if history and again is None:
-            self.done.fail(self.graph, task.recipe, Reason(last_words(history[-1], "")))
+            self.done.fail(self.graph, task.recipe, Reason(last_words(history[-1], ""), (), history[-1]))
             return None
         if self.graph.goal.force:
             return again or Reason("forced (-f)")

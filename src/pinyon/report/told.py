@@ -8,13 +8,22 @@ from typing import NamedTuple
 from pinyon.model.outcome import Attempt
 
 
+class Standing(NamedTuple):
+    """How far a goal is: tasks that need no more thought, all tasks, and the seconds left if they can be estimated."""
+
+    done: int
+    total: int
+    left: float | None = None
+
+
 class Told(NamedTuple):
-    """Something worth telling a person. ``kind``: run, running, ended, reuse, repair, wait or note."""
+    """Something worth telling a person. ``kind``: run, running, ended, reuse, repair, wait, note or standing."""
 
     kind: str
     stage: str = ""
     text: str = ""
     attempt: Attempt | None = None
+    standing: Standing | None = None
 
 
 Tell = Callable[[Told], None]
