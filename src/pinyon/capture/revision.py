@@ -34,6 +34,12 @@ def files_of(root: Path, commit: str) -> dict[str, Tracked]:
     return found
 
 
+def names(root: Path) -> list[str]:
+    """Branches and tags, and HEAD; nothing outside a repository."""
+    answer = _git(root, "for-each-ref", "--format=%(refname:short)", "refs/heads", "refs/tags")
+    return ["HEAD", *answer.decode(errors="replace").split()] if answer is not None else []
+
+
 def extract(root: Path, files: Mapping[str, Tracked], into: Path) -> None:
     """Write files of a revision below a directory."""
     if not files:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from pinyon.cli.options import json_option
+from pinyon.cli.options import completes, json_option
 from pinyon.cli.output import colour_of, print_json
 
 
@@ -17,17 +17,19 @@ from pinyon.cli.output import colour_of, print_json
 @json_option
 @click.option("--dot", "language", flag_value="dot", help="Print Graphviz's language.")
 @click.option("--mermaid", "language", flag_value="mermaid", help="Print Mermaid's language.")
-@click.option("--full", is_flag=True, help="Draw every cell of a foreach or matrix, and stages that are alike.")
+@click.option(
+    "--full", is_flag=True, help="Draw every cell of a foreach or matrix, and stages that are alike."
+)
 @click.option("--paths", is_flag=True, help="Name the files on the edges.")
-@click.argument("goals", nargs=-1)
+@click.argument("goals", nargs=-1, shell_complete=completes("stage_names"))
 @click.pass_obj
 def command(
     directory: str, goals: tuple[str, ...], as_json: bool, language: str | None, full: bool, paths: bool
 ) -> None:
-    """Draw the stages: what reads from what, and what `run` would do with each.
+    """Draw the stages, and what each reads from the others.
 
     A stage stands below what all ways to it lead through; `←` names what else it reads from. The cells of a
-    foreach or matrix are one node.
+    foreach or matrix are one node. Once something has run, each is marked with what `run` would do.
     """
     from pinyon.report import drawn, graph
 

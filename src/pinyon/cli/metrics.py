@@ -5,23 +5,31 @@ from __future__ import annotations
 import click
 
 from pinyon.cli.compare import print_changes, print_notes, sides
-from pinyon.cli.options import Sections, all_option, json_option, unless_said
+from pinyon.cli.options import Sections, all_option, completes, json_option, unless_said
 from pinyon.cli.output import number, print_json, table
 
 
-@click.group("metrics", cls=Sections, invoke_without_command=True, epilog="Example: pinyon metrics diff HEAD~1")
+@click.group(
+    "metrics", cls=Sections, invoke_without_command=True, epilog="Example: pinyon metrics diff HEAD~1"
+)
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    """Show the metrics that stages left, or compare them (show is the default)."""
+    """Show or compare the metrics that stages left.
+
+    Without COMMAND: show.
+    """
     unless_said(ctx, show)
 
 
 @command.command("show", epilog="Example: pinyon metrics show --json")
 @json_option
-@click.argument("revisions", nargs=-1)
+@click.argument("revisions", nargs=-1, shell_complete=completes("state_names"))
 @click.pass_obj
 def show(directory: str, as_json: bool = False, revisions: tuple[str, ...] = ()) -> None:
-    """Show the metrics as they are in the work tree, or in REVISIONS: of git, or ids of runs."""
+    """Show the metrics of the work tree, or of other states.
+
+    REVISIONS are revisions of git or ids of runs or attempts.
+    """
     from pinyon.report.diff import flatten
     from pinyon.report.sides import metrics_of
 
@@ -49,13 +57,13 @@ def show(directory: str, as_json: bool = False, revisions: tuple[str, ...] = ())
 @command.command("diff", epilog="Example: pinyon metrics diff HEAD~1 HEAD")
 @json_option
 @all_option
-@click.argument("old", default="HEAD")
-@click.argument("new", default="")
+@click.argument("old", default="HEAD", shell_complete=completes("state_names"))
+@click.argument("new", default="", shell_complete=completes("state_names"))
 @click.pass_obj
 def diff(directory: str, old: str, new: str, as_json: bool, unchanged: bool) -> None:
-    """Compare the metrics of two states: OLD (else HEAD) and NEW (else the work tree).
+    """Compare the metrics of two states.
 
-    Each is a revision of git or the id of a run or attempt.
+    OLD (else HEAD) and NEW (else the work tree) are revisions of git or ids of runs or attempts.
     """
     from pinyon.report.sides import metrics_of
 

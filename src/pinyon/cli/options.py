@@ -12,6 +12,18 @@ from pinyon.errors import PlanError
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
+
+def completes(what: str) -> Callable[..., Any]:
+    """What a shell offers for an argument: a function of `pinyon.cli.completion`, imported when a shell asks."""
+
+    def offer(ctx: click.Context, parameter: click.Parameter, begun: str) -> Any:
+        from pinyon.cli import completion
+
+        return getattr(completion, what)(ctx, parameter, begun)
+
+    return offer
+
+
 all_option = click.option("--all", "unchanged", is_flag=True, help="Show what is equal, too.")
 
 
@@ -49,7 +61,7 @@ def goal_options(function: Callable[..., Any]) -> Callable[..., Any]:
             multiple=True,
             help="Set a parameter for this call (implies --isolated).",
         ),
-        click.argument("goals", nargs=-1),
+        click.argument("goals", nargs=-1, shell_complete=completes("stage_names")),
     ):
         function = decorate(function)
     return function

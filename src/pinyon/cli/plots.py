@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from pinyon.cli.compare import print_notes, sides
-from pinyon.cli.options import Sections, json_option
+from pinyon.cli.options import Sections, completes, json_option
 from pinyon.cli.output import print_json
 
 _out = click.option(
@@ -18,30 +18,33 @@ _out = click.option(
 
 @click.group("plots", cls=Sections, epilog="Example: pinyon plots show -o plots.html")
 def command() -> None:
-    """Draw plots of stages into one page, of one state or of several over each other."""
+    """Draw the plots that stages left into one page."""
 
 
 @command.command("show", epilog="Example: pinyon plots show -o plots.html")
 @json_option
 @_out
-@click.argument("revision", default="")
+@click.argument("revision", default="", shell_complete=completes("state_names"))
 @click.pass_obj
 def show(directory: str, revision: str, as_json: bool, out: str | None) -> None:
-    """Draw the plots as they are in the work tree, or in a REVISION of git, or of a run; print the page's path."""
+    """Draw the plots of one state, and print the page's path.
+
+    REVISION is a revision of git or the id of a run or attempt; none means the work tree.
+    """
     _page(directory, (revision,), as_json, out)
 
 
 @command.command("diff", epilog="Example: pinyon plots diff HEAD~1 -o plots.html")
 @json_option
 @_out
-@click.argument("old", default="HEAD")
-@click.argument("new", default="")
-@click.argument("more", nargs=-1)
+@click.argument("old", default="HEAD", shell_complete=completes("state_names"))
+@click.argument("new", default="", shell_complete=completes("state_names"))
+@click.argument("more", nargs=-1, shell_complete=completes("state_names"))
 @click.pass_obj
 def diff(directory: str, old: str, new: str, more: tuple[str, ...], as_json: bool, out: str | None) -> None:
-    """Draw the plots of several states over each other: OLD (else HEAD), NEW (else the work tree), MORE.
+    """Draw the plots of several states over each other.
 
-    Each is a revision of git or the id of a run or attempt.
+    OLD (else HEAD), NEW (else the work tree) and MORE are revisions of git or ids of runs or attempts.
     """
     _page(directory, (old, new, *more), as_json, out)
 

@@ -132,7 +132,9 @@ class _Live(_Silent):
         if standing.left is not None:
             left = standing.left - (time.monotonic() - since)
             parts.append(f"about {show_seconds(left)} left" if left > 1 else "any moment now")
-        return Text.assemble(("━" * full, "green"), ("─" * (_BAR - full), "dim"), "  ", (", ".join(parts), "dim"))
+        return Text.assemble(
+            ("━" * full, "green"), ("─" * (_BAR - full), "dim"), "  ", (", ".join(parts), "dim")
+        )
 
 
 def describe(store: str, told: Told) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from pinyon.cli.options import json_option
+from pinyon.cli.options import completes, json_option
 from pinyon.cli.output import number, print_json, table, when
 from pinyon.model.units import show_seconds
 
@@ -16,7 +16,7 @@ _SHOWN = 40
 
 @click.command("runs", epilog="Example: pinyon runs --stage train --json")
 @json_option
-@click.option("--stage", help="Only runs of this stage.")
+@click.option("--stage", help="Only runs of this stage.", shell_complete=completes("stage_names"))
 @click.option("--all", "every", is_flag=True, help=f"Every run, not only the newest {_SHOWN}.")
 @click.pass_obj
 def command(directory: str, as_json: bool, stage: str | None, every: bool) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from pinyon.cli.options import json_option
+from pinyon.cli.options import completes, json_option
 from pinyon.cli.output import number, print_json, table, when, word
 from pinyon.model.outcome import Attempt
 from pinyon.model.units import show_bytes, show_seconds
@@ -15,7 +15,7 @@ from pinyon.model.units import show_bytes, show_seconds
 
 @click.command("show", epilog="Example: pinyon show train")
 @json_option
-@click.argument("run")
+@click.argument("run", shell_complete=completes("run_names"))
 @click.pass_obj
 def command(directory: str, run: str, as_json: bool) -> None:
     """Show a run: its inputs, outputs, attempts and log.

@@ -244,6 +244,13 @@ class Index:
         )
         return next(iter(self.attempts("id = ?", rows[0][0])), None) if rows else None
 
+    def newest_keys(self, most: int) -> list[tuple[str, str]]:
+        """(key, stage) of the newest runs, the newest first."""
+        rows = self._rows(
+            "select key, stage from attempts where key != '' group by key order by max(ts) desc limit ?", most
+        )
+        return [(key, stage) for key, stage in rows]
+
     def document(self, name: str) -> Document:
         """All that is known of one attempt; empty when nothing is."""
         rows = self._rows("select doc from attempts where id = ?", name)

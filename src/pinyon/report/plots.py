@@ -54,9 +54,7 @@ class Plot(NamedTuple):
             "x_label": self.x_label,
             "y_label": self.y_label,
             "series": [s._asdict() for s in self.series],
-            "images": [
-                {"side": side, "type": kind, "bytes": len(data)} for side, kind, data in self.images
-            ],
+            "images": [{"side": side, "type": kind, "bytes": len(data)} for side, kind, data in self.images],
         }
 
 
@@ -82,7 +80,9 @@ def plots_of(sides: Sequence[Side]) -> list[Plot]:
     for side in reversed(sides):  # the newest says how it is to look
         for one in _declared(side):
             known = wanted.setdefault(one.title, one)
-            if known.is_plain and not one.is_plain:  # a stage names the file, and the project how it is to look
+            if (
+                known.is_plain and not one.is_plain
+            ):  # a stage names the file, and the project how it is to look
                 wanted[one.title] = one
     return [plot for one in wanted.values() for plot in _plots(one, sides)]
 
@@ -116,7 +116,7 @@ def _one(name: str, axes: Mapping[str, Any]) -> _Wanted:
     if isinstance(x, dict):
         x_of = {file: x.get(file, next(iter(x.values()), "")) for file in columns}
     else:
-        x_of = {file: x or "" for file in columns}
+        x_of = dict.fromkeys(columns, x or "")
     names = list(dict.fromkeys(column for some in columns.values() for column in some))
     return _Wanted(
         str(axes.get("title") or name), str(axes.get("template") or "linear"), x_of, columns,

@@ -81,7 +81,9 @@ def side_of(name: str, root: Path, load: Load, index: Index, blobs: Blobs, scrat
     try:
         project, graph = load(tree)
     except PinyonError as error:
-        return Side(label, None, (), lambda _: None, lambda _: [], [f"{label} holds no project: {error.what}"])
+        return Side(
+            label, None, (), lambda _: None, lambda _: [], [f"{label} holds no project: {error.what}"]
+        )
     found = _Revision(root, commit, tracked, graph, index, blobs, tree)
     stages = tuple(task.stage for task in graph.tasks.values())
     return Side(label, project, stages, found.read, found.list, found.notes)

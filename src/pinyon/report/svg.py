@@ -42,7 +42,9 @@ def svg_of(plot: Plot) -> str:
         if plot.kind == "bar":
             slot = step * 0.8 / len(plot.series)
             shift = step * -0.4 + place * slot
-            parts += [_bar(x + shift, slot, y, y_of(0.0), style[0], _tip(series, a, b)) for x, y, a, b in spots]
+            parts += [
+                _bar(x + shift, slot, y, y_of(0.0), style[0], _tip(series, a, b)) for x, y, a, b in spots
+            ]
         else:
             parts += _marks(spots, style, series, line=plot.kind == "linear")
     return _svg(parts, HEIGHT + _legend_height(plot), _legend(plot, sides, names))
@@ -64,9 +66,7 @@ def _marks(
 
 def _bar(x: float, width: float, y: float, zero: float, colour: str, tip: str) -> str:
     top, height = min(y, zero), abs(zero - y)
-    return (
-        f'<rect x="{x:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height:.1f}" fill="{colour}"{tip}</rect>'
-    )
+    return f'<rect x="{x:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height:.1f}" fill="{colour}"{tip}</rect>'
 
 
 def _tip(series: Series, x: Value, y: Value) -> str:
@@ -162,9 +162,7 @@ def _confusion(plot: Plot) -> str:
         for row, actual in enumerate(labels):
             y = top + row * cell
             text = escape(_cut(actual, 12))
-            parts.append(
-                f'<text x="{_LEFT + 34}" y="{y + cell / 2 + 4:.1f}" text-anchor="end">{text}</text>'
-            )
+            parts.append(f'<text x="{_LEFT + 34}" y="{y + cell / 2 + 4:.1f}" text-anchor="end">{text}</text>')
             for column, taken in enumerate(labels):
                 count, x = counts[actual, taken], _LEFT + 40 + column * cell
                 dark = ' fill="#fff"' if count > most / 2 else ""

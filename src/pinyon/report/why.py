@@ -31,7 +31,9 @@ class _Node(NamedTuple):
 
 
 def tree(
-    graph: Graph, verdicts: Mapping[str, Verdict], text_of: Callable[[str, Reason], str] = lambda _, why: why.text
+    graph: Graph,
+    verdicts: Mapping[str, Verdict],
+    text_of: Callable[[str, Reason], str] = lambda _, why: why.text,
 ) -> list[Line]:
     """Lines for `plan --why`; what is unchanged is only counted. ``text_of`` words the reason of a stage to reuse.
 
@@ -96,7 +98,9 @@ def _nodes(
     return nodes
 
 
-def _causes(task: Task, verdicts: Mapping[str, Verdict], place: Mapping[str, int]) -> dict[int, tuple[str, ...]]:
+def _causes(
+    task: Task, verdicts: Mapping[str, Verdict], place: Mapping[str, int]
+) -> dict[int, tuple[str, ...]]:
     """What a task waits for that is to run itself (or cannot), by the paths that it reads from there."""
     causes: dict[int, dict[str, None]] = {}
     for item in task.inputs:
@@ -140,7 +144,11 @@ def _line(nodes: Sequence[_Node], some: list[int], chain: list[int]) -> Line:
     if len(chain) > 1:
         ends = " → ".join(nodes[index].label for index in chain[:2])
         text = f"{ends} → … → {nodes[chain[-1]].label}"
-        return (kind, Span(text, "stage"), Span(f"  {len(chain)} stages, each reads what the one before makes"))
+        return (
+            kind,
+            Span(text, "stage"),
+            Span(f"  {len(chain)} stages, each reads what the one before makes"),
+        )
     label = node.label if len(some) == 1 else _list([nodes[index].label for index in some])
     return (kind, Span(label, "stage"), Span(_because(nodes, node, alone=len(some) == 1)))
 
@@ -151,7 +159,9 @@ def _because(nodes: Sequence[_Node], node: _Node, *, alone: bool) -> str:
     verb = "may change" if node.kind == "run" else "cannot be made"
     above = max(node.causes)
     paths = [_list(node.causes[above])] if alone else ["what it reads"]
-    paths += [f"{_list(read)} of {nodes[cause].label}" for cause, read in node.causes.items() if cause != above]
+    paths += [
+        f"{_list(read)} of {nodes[cause].label}" for cause, read in node.causes.items() if cause != above
+    ]
     return f"  {' and '.join(paths)} {verb}"
 
 
