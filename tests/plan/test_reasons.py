@@ -174,7 +174,11 @@ def test_that_it_has_never_succeeded_is_said():
     old, tried, now = (STAGE._replace(params=params(lr=value)) for value in (0.1, 0.2, 0.3))
     since = "it has not succeeded yet; since its last attempt:"
     change = "parameter params.yaml:lr: 0.2 → 0.3"
-    assert two(attempt(old, state=LOST), attempt(tried, state=FAILED), now) == (f"{since} {change}", since, change)
+    assert two(attempt(old, state=LOST), attempt(tried, state=FAILED), now) == (
+        f"{since} {change}",
+        since,
+        change,
+    )
 
 
 def test_a_failure_at_the_same_inputs_comes_first_and_the_change_behind_it():

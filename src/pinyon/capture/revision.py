@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,6 +39,29 @@ def names(root: Path) -> list[str]:
     """Branches and tags, and HEAD; nothing outside a repository."""
     answer = _git(root, "for-each-ref", "--format=%(refname:short)", "refs/heads", "refs/tags")
     return ["HEAD", *answer.decode(errors="replace").split()] if answer is not None else []
+
+
+def is_ignored(root: Path, path: str) -> bool:
+    """Whether git ignores a path."""
+    return _git(root, "check-ignore", "-q", path) is not None
+
+
+def complaint(root: Path) -> str:
+    """Why git does not work here, in its own words (English); "" when it does; "no git" when it is not installed."""
+    command = ["git", "rev-parse", "--show-toplevel"]
+    try:
+        done = subprocess.run(
+            command,
+            cwd=root,
+            env={**os.environ, "LC_ALL": "C"},
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return "no git"
+    return done.stderr if done.returncode else ""
 
 
 def extract(root: Path, files: Mapping[str, Tracked], into: Path) -> None:

@@ -83,4 +83,4 @@ def _styled(span: Any) -> str:
         if span.kind in ("line", "path")
         else click.style(text, fg=colour_of(span.kind))
     )
-    return shown + span.text[len(text) :]
+    return f"{shown}{span.text[len(text) :]}"

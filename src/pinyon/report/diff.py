@@ -46,8 +46,7 @@ def diff(old: Mapping[str, Any], new: Mapping[str, Any], *, unchanged: bool = Fa
             left, right = before.get(name), now.get(name)
             same = name in before and name in now and _same(left, right)
             if unchanged or not same:
-                numbers = _is_number(left) and _is_number(right)
-                changes.append(Change(file, name, left, right, right - left if numbers else None))
+                changes.append(Change(file, name, left, right, _change(left, right)))
     return changes
 
 
@@ -59,8 +58,8 @@ def as_dict(changes: list[Change]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float)
+def _change(old: Any, new: Any) -> float | None:
+    return new - old if isinstance(old, int | float) and isinstance(new, int | float) else None
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -91,7 +91,7 @@ def _declared(side: Side) -> Iterator[_Wanted]:
     for stage in side.stages:
         for out in stage.outs:
             if out.role == "plot":
-                for file in side.list(out.path) or [out.path]:
+                for file in side.files(out.path) or [out.path]:
                     yield _one(file, {**out.axes, "title": out.axes.get("title", file)})
     if side.project is None or side.run is not None:
         return
@@ -101,7 +101,7 @@ def _declared(side: Side) -> Iterator[_Wanted]:
             if isinstance(axes.get("y"), dict):
                 yield _one(name, axes)
                 continue
-            for file in side.list(name) or [name]:
+            for file in side.files(name) or [name]:
                 yield _one(file, {**axes, "title": axes.get("title", file)})
 
 

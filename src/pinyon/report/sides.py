@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,14 +37,15 @@ Read = Callable[[str], bytes | None]
 
 
 class Side(NamedTuple):
-    """One of the two that are compared. ``read`` gives the bytes of a file by its path from the root; ``notes`` grows
+    """One of the two that are compared. ``read`` gives the bytes of a file by its path from the root,
+    ``files`` the files at or below a path; ``notes`` grows
     as files are read and says where they came from when that is not obvious."""
 
     name: str
     project: Project | None
     stages: tuple[Stage, ...]
     read: Read
-    list: Callable[[str], list[str]]
+    files: Callable[[str], list[str]]
     notes: list[str]
     run: Attempt | None = None
 
@@ -86,7 +87,7 @@ def side_of(name: str, root: Path, load: Load, index: Index, blobs: Blobs, scrat
         )
     found = _Revision(root, commit, tracked, graph, index, blobs, tree)
     stages = tuple(task.stage for task in graph.tasks.values())
-    return Side(label, project, stages, found.read, found.list, found.notes)
+    return Side(label, project, stages, found.read, found.files, found.notes)
 
 
 class _Revision:
@@ -107,7 +108,7 @@ class _Revision:
         self._matched: dict[str, Attempt] | None = None
         self.notes: list[str] = []
 
-    def list(self, path: str) -> list[str]:
+    def files(self, path: str) -> list[str]:
         return sorted(name for name in self._tracked if name == path or name.startswith(f"{path}/"))
 
     def read(self, path: str) -> bytes | None:
@@ -196,11 +197,10 @@ def _out_of(attempt: Attempt, path: str, blobs: Blobs) -> bytes | None:
 def _run(root: Path, load: Load, index: Index, blobs: Blobs, name: str) -> Side:
     attempts = find(index, name)
     attempt = next((a for a in reversed(attempts) if a.state == SUCCEEDED), attempts[-1])
-    try:
+    project: Project | None = None
+    stages: tuple[Stage, ...] = ()
+    with suppress(PinyonError):  # a run speaks for itself where today's project cannot be read
         project, graph = load(root)
-    except PinyonError:
-        project, stages = None, ()
-    else:
         stages = tuple(t.stage for t in graph.tasks.values() if t.stage.name == attempt.stage)
     label = f"{run_id(attempt.key)} ({attempt.stage})"
     return Side(
@@ -236,7 +236,7 @@ def _metric_files(side: Side) -> list[str]:
     paths = [out.path for stage in side.stages for out in stage.outs if out.role == "metric"]
     if side.project is not None and side.run is None:
         paths += side.project.settings.get("metrics") or ()
-    return list(dict.fromkeys(file for path in paths for file in side.list(path) or [path]))
+    return list(dict.fromkeys(file for path in paths for file in side.files(path) or [path]))
 
 
 def _numbers(data: Any) -> Any:
@@ -266,7 +266,7 @@ def params_of(side: Side) -> dict[str, Any]:
     named = list((side.project.settings.get("params") if side.project else None) or ())
     whole: dict[str, Any] = {}
     for path in dict.fromkeys((*named, "params.yaml")):
-        for file in side.list(path):
+        for file in side.files(path):
             data = _parsed(side, file, side.read(file))
             if data is not None:
                 whole[file] = data
