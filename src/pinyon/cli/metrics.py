@@ -28,7 +28,7 @@ def command(ctx: click.Context) -> None:
 def show(directory: str, as_json: bool = False, revisions: tuple[str, ...] = ()) -> None:
     """Show the metrics of the work tree, or of other states.
 
-    REVISIONS are revisions of git or ids of runs or attempts.
+    REVISIONS are revisions of git, ids of runs or attempts, or stages.
     """
     from pinyon.report.diff import flatten
     from pinyon.report.sides import metrics_of
@@ -63,7 +63,7 @@ def show(directory: str, as_json: bool = False, revisions: tuple[str, ...] = ())
 def diff(directory: str, old: str, new: str, as_json: bool, unchanged: bool) -> None:
     """Compare the metrics of two states.
 
-    OLD (else HEAD) and NEW (else the work tree) are revisions of git or ids of runs or attempts.
+    OLD (else HEAD) and NEW (else the work tree) are revisions of git, ids of runs or attempts, or stages.
     """
     from pinyon.report.sides import metrics_of
 

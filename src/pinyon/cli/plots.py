@@ -29,7 +29,7 @@ def command() -> None:
 def show(directory: str, revision: str, as_json: bool, out: str | None) -> None:
     """Draw the plots of one state, and print the page's path.
 
-    REVISION is a revision of git or the id of a run or attempt; none means the work tree.
+    REVISION is a revision of git, the id of a run or attempt, or a stage; none means the work tree.
     """
     _page(directory, (revision,), as_json, out)
 
@@ -44,7 +44,7 @@ def show(directory: str, revision: str, as_json: bool, out: str | None) -> None:
 def diff(directory: str, old: str, new: str, more: tuple[str, ...], as_json: bool, out: str | None) -> None:
     """Draw the plots of several states over each other.
 
-    OLD (else HEAD), NEW (else the work tree) and MORE are revisions of git or ids of runs or attempts.
+    OLD (else HEAD), NEW (else the work tree) and MORE are revisions of git, ids of runs or attempts, or stages.
     """
     _page(directory, (old, new, *more), as_json, out)
 

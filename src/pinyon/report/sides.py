@@ -7,7 +7,7 @@ same command, parameters and, as far as git has them, files. Which it was is not
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,9 +37,8 @@ Read = Callable[[str], bytes | None]
 
 
 class Side(NamedTuple):
-    """One of the two that are compared. ``read`` gives the bytes of a file by its path from the root,
-    ``files`` the files at or below a path; ``notes`` grows
-    as files are read and says where they came from when that is not obvious."""
+    """One of the states that are compared. ``read`` gives the bytes of a file by its path from the root, ``files`` the
+    files at or below a path; ``notes`` grows as files are read and says where they came from when that is not obvious."""
 
     name: str
     project: Project | None
@@ -60,7 +59,7 @@ def work_tree(root: Path, load: Load) -> Side:
 
 
 def side_of(name: str, root: Path, load: Load, index: Index, blobs: Blobs, scratch: Path) -> Side:
-    """The side that a person named: a run or attempt id, else a revision of git.
+    """The side that a person named: a run or attempt id, else a revision of git, else a stage (its newest success).
 
     Args:
         scratch: an empty directory, for the files of a revision; it must live as long as the side is read.
@@ -69,11 +68,15 @@ def side_of(name: str, root: Path, load: Load, index: Index, blobs: Blobs, scrat
         PlanError: there is neither a revision nor a run of this name.
     """
     if name.startswith(("r-", "a-")):
-        return _run(root, load, index, blobs, name)
+        return _run(root, load, blobs, find(index, name))
     commit = revision.commit_of(root, name)
     if commit is None:
-        next = "git log --oneline, or pinyon runs"
-        raise PlanError(f"git knows no revision '{name}' here, and it is no id of a run", next=next)
+        try:
+            return _run(root, load, blobs, find(index, name, succeeded=True))
+        except PlanError:
+            next = "git log --oneline, or pinyon runs"
+            what = f"git knows no revision '{name}' here, and no run or stage that has run is called so"
+            raise PlanError(what, next=next) from None
     tracked = revision.files_of(root, commit)
     some = {path: file for path, file in tracked.items() if path.endswith(_SPEC) and file.size <= _SMALL}
     tree = scratch / "tree"
@@ -194,8 +197,7 @@ def _out_of(attempt: Attempt, path: str, blobs: Blobs) -> bytes | None:
         return None
 
 
-def _run(root: Path, load: Load, index: Index, blobs: Blobs, name: str) -> Side:
-    attempts = find(index, name)
+def _run(root: Path, load: Load, blobs: Blobs, attempts: Sequence[Attempt]) -> Side:
     attempt = next((a for a in reversed(attempts) if a.state == SUCCEEDED), attempts[-1])
     project: Project | None = None
     stages: tuple[Stage, ...] = ()
