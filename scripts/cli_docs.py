@@ -16,8 +16,8 @@ HEAD = """# The command line
 Written by `scripts/cli_docs.py` from what `pinyon VERB --help` prints; a test fails when it is stale. To see the verbs
 at work, read the [guide](guide.md).
 
-Exit codes: 0 all is well, 1 `doctor` found something bad, 2 the project's files or the call are wrong, 3 they make no
-plan, 4 an execution failed, 5 the store is damaged, 130 interrupted. With `--json` an error is JSON too.
+Exit codes: 0 all is well, 2 the project's files or the call are wrong, 3 they make no plan, 4 an execution failed, 5 the
+store is damaged or `doctor` found something broken, 130 interrupted. With `--json` an error is JSON too.
 """
 
 

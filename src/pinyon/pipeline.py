@@ -31,7 +31,7 @@ from pinyon.plan.imports import explained, recorded, stale, words
 from pinyon.plan.state import Machine, Seen
 from pinyon.report.estimate import surprises
 from pinyon.report.plan import Plan, Result
-from pinyon.report.told import Tell, Told
+from pinyon.report.told import Standing, Tell, Told
 from pinyon.session import Session, open_session
 
 _PATIENCE = 0.5  # seconds between two looks at another execution's attempts
@@ -158,6 +158,7 @@ class _Loop:
         state = "FAILED"
         try:
             while actions := decide(self.graph, self.state, self._look_around(), self.done):
+                self.tell(Told("standing", standing=self._standing()))
                 self.perform(actions)
             assert self.done.outputs.keys() == self.graph.tasks.keys(), (
                 "a goal is reached when every task has its outs"
@@ -171,7 +172,13 @@ class _Loop:
             self.driver.finish(state, self.counts)
             for line in surprises(self.ended):
                 self.tell(Told("note", text=line))
+        return self._result()
+
+    def _result(self) -> Result:
         return Result(self.driver.execution, self.graph, self.done.verdicts, self.counts)
+
+    def _standing(self) -> Standing:
+        return Standing(len(self.done.outputs), len(self.graph.tasks))
 
     def _look_around(self) -> Seen:
         seen = self.driver.seen(self.state.open())
@@ -204,7 +211,9 @@ class _Loop:
                 case Stop(failed, reason):
                     names = ", ".join(failed[:5]) + (", …" if len(failed) > 5 else "")
                     what = f"stage{'s' * (len(failed) > 1)} {names} failed"
-                    raise StageFailedError(what, why=reason.text, next=f"pinyon logs {failed[0]}")
+                    raise StageFailedError(
+                        what, why=reason.text, next=f"pinyon logs {failed[0]}", result=self._result()
+                    )
 
     def _expected(self) -> Expected:
         ahead, seen = Settled(), self.driver.seen(self.state.open())._replace(free=None)

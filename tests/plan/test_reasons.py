@@ -51,7 +51,7 @@ def params(**values: Any) -> tuple[Param, ...]:
         ({"params": (*STAGE.params, *params(n=3))}, ("new parameter params.yaml:n = 3",)),
         (
             {"params": (STAGE.params[0], Param("conf.json", "", {"k": 2}))},
-            ("parameter conf.json: {'k': 1} → {'k': 2}",),
+            ("parameter conf.json:k: 1 → 2",),
         ),
         (
             {"command": Command("exec", ("python", "new.py"))},
@@ -145,3 +145,72 @@ def test_what_an_intent_records_of_the_inputs():
         "outs": ["model"],
         "env": [["uv.lock", f"blake3:{HEX}"]],
     }
+
+
+def two(first: Attempt, second: Attempt, stage: Stage = STAGE, key: str = "key3") -> tuple[str, ...]:
+    """Why a stage runs after two attempts, the second the newer."""
+    history = History()
+    history.add(first._replace(id="a-1", key="key1"))
+    history.add(second._replace(id="a-2", key="key2"))
+    found = why_run(stage, key, (*DEPS, LOCK), history)
+    return (found.text, *found.details)
+
+
+@pytest.mark.parametrize("newer", [{"state": FAILED}, {"state": CANCELLED}, {"mode": "isolated"}])
+def test_reasons_compare_with_what_made_the_outs_that_lie_here(newer):
+    tried = STAGE._replace(params=params(lr=9))
+    now = STAGE._replace(params=params(lr=0.2))
+    said = two(attempt(STAGE._replace(params=params(lr=0.1))), attempt(tried, **newer), now)
+    assert said == ("parameter params.yaml:lr: 0.1 → 0.2",) * 2
+
+
+def test_without_a_success_in_place_an_isolated_one_is_compared_with():
+    old, tried, now = (STAGE._replace(params=params(lr=value)) for value in (0.1, 0.2, 0.3))
+    said = two(attempt(old, mode="isolated"), attempt(tried, state=FAILED), now)
+    assert said == ("parameter params.yaml:lr: 0.1 → 0.3",) * 2
+
+
+def test_that_it_has_never_succeeded_is_said():
+    old, tried, now = (STAGE._replace(params=params(lr=value)) for value in (0.1, 0.2, 0.3))
+    since = "it has not succeeded yet; since its last attempt:"
+    change = "parameter params.yaml:lr: 0.2 → 0.3"
+    assert two(attempt(old, state=LOST), attempt(tried, state=FAILED), now) == (
+        f"{since} {change}",
+        since,
+        change,
+    )
+
+
+def test_a_failure_at_the_same_inputs_comes_first_and_the_change_behind_it():
+    old, now = (STAGE._replace(params=params(lr=value)) for value in (0.1, 0.2))
+    failed = attempt(now, state=FAILED, detail="exit", exit_code=3)
+    assert two(attempt(old), failed, now, "key2") == (
+        "its last attempt failed: exit code 3",
+        "parameter params.yaml:lr: 0.1 → 0.2",
+    )
+
+
+def test_of_a_group_only_the_leaves_that_differ_are_named():
+    old = params(train={"lr": 0.1, "gone": 1, "deep": {"a": 1, "b": [1, 2]}, "same": {"x": 1}})
+    new = params(train={"lr": 0.2, "deep": {"a": 1, "b": [1, 3], "c": "z"}, "same": {"x": 1.0}})
+    assert why(attempt(STAGE._replace(params=old)), STAGE._replace(params=new))[1:] == (
+        "parameter params.yaml:train.lr: 0.1 → 0.2",
+        "parameter params.yaml:train.gone is gone (it was 1)",
+        "parameter params.yaml:train.deep.b: [1, 2] → [1, 3]",
+        "new parameter params.yaml:train.deep.c = z",
+    )
+
+
+def test_of_a_long_list_only_the_entries_that_differ_are_named():
+    old, new = list(range(40)), [*range(20), -1, *range(21, 40)]
+    assert why(attempt(STAGE._replace(params=params(n=old))), STAGE._replace(params=params(n=new)))[1:] == (
+        "parameter params.yaml:n.20: 20 → -1",
+    )
+
+
+def test_a_whole_file_is_a_group_too():
+    whole = (Param("conf.json", "", {"k": 1, "n": 2}),)
+    later = (Param("conf.json", "", {"k": 2, "n": 2}),)
+    assert why(attempt(STAGE._replace(params=whole)), STAGE._replace(params=later))[1:] == (
+        "parameter conf.json:k: 1 → 2",
+    )

@@ -110,6 +110,11 @@ class History:
         names = self._found.get(("by", stage))
         return self.attempts[names[-1]] if names else None
 
+    def baseline(self, stage: str) -> Attempt | None:
+        good = [self.attempts[n] for n in self._found.get(("by", stage), ())]
+        good = [attempt for attempt in good if attempt.state == SUCCEEDED]
+        return next((a for a in reversed(good) if a.mode != "isolated"), good[-1] if good else None)
+
     def of_execution(self, execution: str, recipe: str) -> list[Attempt]:
         return self._at("of", execution, recipe)
 

@@ -9,6 +9,7 @@ import click
 
 from pinyon.cli.options import json_option
 from pinyon.cli.output import print_json, word
+from pinyon.errors import StoreError
 
 
 @click.command("doctor", epilog="Example: pinyon doctor")
@@ -16,7 +17,10 @@ from pinyon.cli.output import print_json, word
 @click.pass_obj
 @click.pass_context
 def command(ctx: click.Context, directory: str, as_json: bool) -> None:
-    """Examine the machine, the project and its store. Exit code 1 when something is bad."""
+    """Say what is wrong here, why, and what to type next.
+
+    Looks at the machine, the project, its git and its store. Exit code 5 when something is broken.
+    """
     from pinyon.model.project import Goal
     from pinyon.report.health import examine
     from pinyon.session import load, open_records
@@ -30,7 +34,9 @@ def command(ctx: click.Context, directory: str, as_json: bool) -> None:
     else:
         for finding in findings:
             click.echo(
-                f"{word(finding.level, 5)} {finding.what}" + (f" → {finding.fix}" if finding.fix else "")
+                f"{word(finding.level, 5)} {finding.what}"
+                + (f"; {finding.why}" if finding.why else "")
+                + (f" → {finding.fix}" if finding.fix else "")
             )
     if any(finding.level == "bad" for finding in findings):
-        ctx.exit(1)
+        ctx.exit(StoreError.exit_code)

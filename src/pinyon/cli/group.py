@@ -12,7 +12,31 @@ import click
 import pinyon
 from pinyon.errors import ExecuteError, PinyonError
 
-_VERBS = ("init", "plan", "run", "status", "runs", "show", "logs", "add", "gc", "verify", "doctor")
+_VERBS = (
+    "init",
+    "plan",
+    "run",
+    "graph",
+    "status",
+    "runs",
+    "show",
+    "logs",
+    "metrics",
+    "params",
+    "plots",
+    "add",
+    "gc",
+    "verify",
+    "doctor",
+    "completion",
+)
+# What a person looks for, and the verbs in its order; a verb that is in no section stands in the last.
+_SECTIONS = {
+    "Run": ("init", "plan", "run", "tick", "stop"),
+    "Look": ("graph", "status", "runs", "show", "logs", "metrics", "params", "plots"),
+    "Data": ("add", "gc", "sync"),
+    "Keep": ("verify", "doctor", "generate", "completion"),
+}
 
 
 class _Lazy(click.Group):
@@ -27,6 +51,21 @@ class _Lazy(click.Group):
         command: click.Command = importlib.import_module(f"pinyon.cli.{cmd_name}").command
         return command
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The verbs in sections, each with its whole first sentence."""
+        placed = {verb for verbs in _SECTIONS.values() for verb in verbs}
+        longest = max(map(len, _VERBS))
+        for section, verbs in _SECTIONS.items():
+            others = [verb for verb in _VERBS if verb not in placed] if section == "Keep" else []
+            rows = [
+                (verb.ljust(longest), command.get_short_help_str(limit=1000))
+                for verb in (*verbs, *others)
+                if verb in _VERBS and (command := self.get_command(ctx, verb)) is not None
+            ]
+            if rows:
+                with formatter.section(section):
+                    formatter.write_dl(rows)
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -39,7 +78,11 @@ class _Lazy(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=_Lazy,
+    epilog="Example: pinyon run train && pinyon show train",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(pinyon.__version__, prog_name="pinyon")
 @click.option("-C", "directory", metavar="DIR", default=".", help="Work in the project around DIR.")
 @click.pass_context

@@ -9,13 +9,18 @@ from pathlib import Path
 
 import click
 
+from pinyon.cli.options import completes
+
 
 @click.command("logs", epilog="Example: pinyon logs -f train")
-@click.argument("run")
+@click.argument("run", shell_complete=completes("run_names"))
 @click.option("-f", "--follow", is_flag=True, help="Go on while the attempt runs.")
 @click.pass_obj
 def command(directory: str, run: str, follow: bool) -> None:
-    """Print the output of the newest attempt of a RUN (a run, an attempt or a stage)."""
+    """Print what the newest attempt of a RUN printed.
+
+    RUN is a run, an attempt, the beginning of either, or a stage.
+    """
     from pinyon.model.outcome import LOST, RUNNING
     from pinyon.query import logs
     from pinyon.query.runs import find, status

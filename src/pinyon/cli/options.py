@@ -13,6 +13,39 @@ from pinyon.errors import PlanError
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
+def completes(what: str) -> Callable[..., Any]:
+    """What a shell offers for an argument: a function of `pinyon.cli.completion`, imported when a shell asks."""
+
+    def offer(ctx: click.Context, parameter: click.Parameter, begun: str) -> Any:
+        from pinyon.cli import completion
+
+        return getattr(completion, what)(ctx, parameter, begun)
+
+    return offer
+
+
+all_option = click.option("--all", "unchanged", is_flag=True, help="Show what is equal, too.")
+
+
+class Sections(click.Group):
+    """A verb with verbs of its own."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is called; a wrong name is answered with the right ones."""
+        if args and args[0] not in self.commands:
+            there = ", ".join(f"{ctx.command_path} {name}" for name in self.commands)
+            raise click.UsageError(f"no command '{ctx.command_path} {args[0]}'; there is {there}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+def unless_said(ctx: click.Context, default: click.Command) -> None:
+    """Call the default of a group's commands when none was named."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(default)
+
+
 def goal_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """GOALS, -S, -f, --isolated and --json, as `plan` and `run` both have them."""
     for decorate in (
@@ -28,7 +61,7 @@ def goal_options(function: Callable[..., Any]) -> Callable[..., Any]:
             multiple=True,
             help="Set a parameter for this call (implies --isolated).",
         ),
-        click.argument("goals", nargs=-1),
+        click.argument("goals", nargs=-1, shell_complete=completes("stage_names")),
     ):
         function = decorate(function)
     return function

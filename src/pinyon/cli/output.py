@@ -6,14 +6,18 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pinyon.model.actor import actor_of
+from pinyon.model.ids import run_id
+
+if TYPE_CHECKING:
+    from pinyon.model.outcome import Attempt
 
 _COLOURS = {
-    "unchanged": "bright_black", "reuse": "cyan", "run": "yellow", "wait": "blue", "stop": "red",
+    "unchanged": "bright_black", "reuse": "cyan", "run": "yellow", "wait": "blue", "stop": "red", "failed": "red",
     "SUCCEEDED": "green", "RUNNING": "yellow", "FAILED": "red", "CANCELLED": "magenta", "LOST": "magenta",
     "ok": "green", "warn": "yellow", "bad": "red",
 }  # fmt: skip
@@ -27,6 +31,19 @@ def print_json(value: Any) -> None:
 def word(text: str, width: int = 0) -> str:
     """A state or verdict in its colour, padded."""
     return click.style(text.ljust(width), fg=_COLOURS.get(text))
+
+
+def colour_of(text: str) -> str | None:
+    """The colour of a state or verdict; None for other text."""
+    return _COLOURS.get(text)
+
+
+def reuse_text(text: str, stage: str, about: Attempt | None) -> str:
+    """Why something is reused, with the run that made it: by when, and by stage where that is another one."""
+    if about is None or about.state != "SUCCEEDED":
+        return text
+    other = f" of {about.stage}" if about.stage != stage else ""
+    return f"{text} by run {run_id(about.key)}{other} on {when(about.started)}"
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -9,13 +9,19 @@ from typing import Any
 import click
 
 from pinyon.cli.options import goal_options, overrides
-from pinyon.cli.output import print_json, table, word
+from pinyon.cli.output import colour_of, print_json, reuse_text, table, word
 from pinyon.model.units import show_bytes
+
+_STYLES: dict[str, dict[str, Any]] = {
+    "line": {"dim": True},
+    "stage": {"bold": True},
+    **{kind: {"fg": colour_of(kind)} for kind in ("unchanged", "reuse", "run", "wait", "stop")},
+}
 
 
 @click.command("plan", epilog="Example: pinyon plan --why train")
 @goal_options
-@click.option("--why", is_flag=True, help="Name every fact behind each verdict.")
+@click.option("--why", is_flag=True, help="Name every fact behind each verdict, and what follows from it.")
 @click.pass_obj
 def command(
     directory: str,
@@ -45,13 +51,19 @@ def show(plan: Any, as_json: bool, why: bool = False) -> None:
         size = "" if fetched.size is None else f"  {show_bytes(fetched.size)}"
         click.echo(f"{word('fetch', 9)} {fetched.path}{size}")
     tasks = [(plan.graph.tasks[recipe].stage, verdict) for recipe, verdict in plan.verdicts.items()]
-    if not why:
-        table(("verdict", "stage", "reason"), [(v.kind, stage.name, v.reason.text) for stage, v in tasks])
+    if why:
+        from pinyon.report.why import tree
+
+        def reused(stage: str, reason: Any) -> str:
+            return reuse_text(reason.text, stage, reason.about)
+
+        for line in tree(plan.graph, plan.verdicts, reused):
+            click.echo("".join(click.style(span.text, **_STYLES.get(span.kind, {})) for span in line))
     else:
-        for stage, verdict in tasks:
-            click.echo(f"{word(verdict.kind, 9)} {click.style(stage.name, bold=True)}: {verdict.reason.text}")
-            for detail in verdict.reason.details if verdict.reason.details != (verdict.reason.text,) else ():
-                click.echo(f"          └ {detail}")
+        rows = [
+            (v.kind, stage.name, reuse_text(v.reason.text, stage.name, v.reason.about)) for stage, v in tasks
+        ]
+        table(("verdict", "stage", "reason"), rows)
     counts = Counter(verdict.kind for _, verdict in tasks)
     click.echo(
         f"{len(tasks)} stages: " + (", ".join(f"{n} {kind}" for kind, n in counts.items()) or "nothing to do")

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
-from pinyon.cli.output import is_watched, number, word
+from pinyon.cli.output import is_watched, number, reuse_text, word
 from pinyon.model.outcome import CANCELLED, FAILED, SUCCEEDED, Attempt
 from pinyon.model.units import show_seconds
 
 if TYPE_CHECKING:
-    from pinyon.report.told import Told
+    from pinyon.report.told import Standing, Told
 
+_BAR = 30  # columns
 _TAIL = 400  # bytes from the end of a log that are searched for its last line
 
 
@@ -62,14 +63,14 @@ class _Plain(_Silent):
 
 
 class _Live(_Silent):
-    """Finished stages scroll by; below them what runs, for how long, and the last line it printed."""
+    """Finished stages scroll by; below them what runs, for how long, and the last line it printed; last, how far it is."""
 
     def __enter__(self) -> _Live:
         from rich.console import Console
         from rich.live import Live
 
         self._running: dict[str, tuple[str, float, Attempt]] = {}
-        self._finished = 0
+        self._standing: tuple[Standing, float] | None = None
         self._console = Console(highlight=False)
         self._live = Live(
             console=self._console, refresh_per_second=4, get_renderable=self._render, transient=True
@@ -81,6 +82,8 @@ class _Live(_Silent):
         self._live.stop()
 
     def tell(self, told: Told) -> None:
+        if told.standing is not None:
+            self._standing = (told.standing, time.monotonic())
         if told.attempt is not None:
             name = told.attempt.id
             if told.kind in ("run", "running"):
@@ -88,7 +91,6 @@ class _Live(_Silent):
                 self._running[name] = (told.stage, began, told.attempt)
             elif told.kind in ("ended", "repair"):
                 self._running.pop(name, None)
-                self._finished += told.kind == "ended"
         line = describe(self._store, told)
         if line and told.kind != "run":
             from rich.text import Text
@@ -96,20 +98,43 @@ class _Live(_Silent):
             self._console.print(Text.from_ansi(line))
 
     def _render(self) -> Any:
-        from rich.table import Table
+        from rich.console import Group
+
+        if not self._running and self._standing is None:
+            return ""
+        # The display has to fit: rich cuts what is higher than the terminal from below, and there stands the bar.
+        room = max(1, self._console.height - 4)
+        rows = list(self._running.values())
+        lines = [self._row(*row) for row in rows[:room]]
+        if len(rows) > room:
+            from rich.text import Text
+
+            lines.append(Text(f"and {len(rows) - room} more", "dim"))
+        return Group(*lines, *([self._bar(*self._standing)] if self._standing else []))
+
+    def _row(self, stage: str, began: float, attempt: Attempt) -> Any:
         from rich.text import Text
 
-        grid = Table.grid(padding=(0, 2))
-        for stage, began, attempt in self._running.values():
-            grid.add_row(
-                Text("run", "yellow"),
-                Text(stage, "bold"),
-                show_seconds(time.monotonic() - began),
-                Text(last_line(self._store, attempt), no_wrap=True, overflow="ellipsis"),
-            )
-        if self._running:
-            grid.add_row("", Text(f"{self._finished} finished, {len(self._running)} running", "dim"))
-        return grid
+        row = Text.assemble(
+            ("run       ", "yellow"),
+            (stage, "bold"),
+            f"  {show_seconds(time.monotonic() - began)}  ",
+            (last_line(self._store, attempt), "dim"),
+        )
+        row.no_wrap, row.overflow = True, "ellipsis"
+        return row
+
+    def _bar(self, standing: Standing, since: float) -> Any:
+        from rich.text import Text
+
+        full = round(_BAR * standing.done / max(standing.total, 1))
+        parts = [f"{standing.done} of {standing.total}", f"{len(self._running)} running"]
+        if standing.left is not None:
+            left = standing.left - (time.monotonic() - since)
+            parts.append(f"about {show_seconds(left)} left" if left > 1 else "any moment now")
+        return Text.assemble(
+            ("━" * full, "green"), ("─" * (_BAR - full), "dim"), "  ", (", ".join(parts), "dim")
+        )
 
 
 def describe(store: str, told: Told) -> str:
@@ -117,7 +142,8 @@ def describe(store: str, told: Told) -> str:
     if told.kind == "ended" and told.attempt is not None:
         return _ended(store, told.attempt)
     if told.kind in ("run", "reuse", "repair", "adopt"):
-        return f"{word(told.kind, 9)} {told.stage}  {click.style(told.text, dim=True)}"
+        text = reuse_text(told.text, told.stage, told.attempt) if told.kind == "reuse" else told.text
+        return f"{word(told.kind, 9)} {told.stage}  {click.style(text, dim=True)}"
     return f"{told.kind:9} {told.text}" if told.kind in ("wait", "note", "fetch") else ""
 
 

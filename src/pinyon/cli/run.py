@@ -14,6 +14,7 @@ from pinyon.cli.adhoc import RunCommand, Words, command_options, run_command
 from pinyon.cli.options import goal_options, overrides
 from pinyon.cli.output import print_json
 from pinyon.cli.shortcut import nothing_to_do, print_summary, question
+from pinyon.errors import StageFailedError
 from pinyon.store.place import home_of, project_around
 
 
@@ -65,14 +66,21 @@ def command(
     signal.signal(signal.SIGTERM, _interrupt)
     store = home_of(project_around(directory) or directory)
     asked = question(goals, isolated=isolated) if plain else ""
-    with progress_for(store, as_json) as progress:
-        result = pipeline.run(
-            Path(directory),
-            goal,
-            jobs=jobs,
-            tell=progress.tell,
-            remember=asked,
-        )
+    try:
+        with progress_for(store, as_json) as progress:
+            result = pipeline.run(
+                Path(directory),
+                goal,
+                jobs=jobs,
+                tell=progress.tell,
+                remember=asked,
+            )
+    except StageFailedError as error:
+        if not as_json and error.result is not None:
+            from pinyon.cli.failures import print_failures
+
+            print_failures(store, error.result, time.monotonic() - began, listed=keep_going)
+        raise
     _print(result.as_dict(), as_json, began)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from pinyon.cli.options import json_option
+from pinyon.cli.options import completes, json_option
 from pinyon.cli.output import number, print_json, table, when
 from pinyon.model.units import show_seconds
 
@@ -17,7 +17,7 @@ _SHOWN = 40
 
 @click.command("runs", epilog="Example: pinyon runs --stage train --json")
 @json_option
-@click.option("--stage", help="Only runs of this stage.")
+@click.option("--stage", help="Only runs of this stage.", shell_complete=completes("stage_names"))
 @click.option("--project", metavar="NAME|all", help="Runs of another project in this store, or of all.")
 @click.option("--all", "every", is_flag=True, help=f"Every run, not only the newest {_SHOWN}.")
 @click.pass_obj

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from pinyon.cli.options import json_option
+from pinyon.cli.options import completes, json_option
 from pinyon.cli.output import actor, number, print_json, table, when, word
 from pinyon.model.outcome import Attempt
 from pinyon.model.units import show_bytes, show_seconds
@@ -15,24 +15,31 @@ from pinyon.model.units import show_bytes, show_seconds
 
 @click.command("show", epilog="Example: pinyon show train")
 @json_option
-@click.argument("run")
+@click.argument("run", shell_complete=completes("run_names"))
 @click.pass_obj
 def command(directory: str, run: str, as_json: bool) -> None:
     """Show a run: its inputs, outputs, attempts and log.
 
-    RUN is a run, an attempt, the beginning of either, or a stage (its newest run).
+    RUN is a run, an attempt, the beginning of either, or a stage: then its newest run that succeeded, and a newer one
+    that did not is named.
     """
-    from pinyon.query.runs import describe_run, find
+    from pinyon.query.runs import describe_run, find, newer
     from pinyon.session import open_records
 
     with ExitStack() as stack:
         index = open_records(Path(directory), stack).fold
-        attempts = find(index, run)
-        described = describe_run(index, attempts)
+        attempts = find(index, run, succeeded=True)
+        later = newer(index, attempts) if run == attempts[-1].stage else None
+        described = {**describe_run(index, attempts), "newer": later and later.run}
     if as_json:
         print_json(described)
     else:
         _print(attempts, described)
+        if later:
+            click.echo(
+                f"\na newer run of {run} is {word(later.status)}: {later.run} of {when(later.attempt.started)}"
+                f" → pinyon show {later.run}"
+            )
 
 
 def _print(attempts: list[Attempt], described: dict[str, object]) -> None:

@@ -15,7 +15,10 @@ from pinyon.cli.output import actor, print_json, table, when, word
 @json_option
 @click.pass_obj
 def command(directory: str, as_json: bool) -> None:
-    """Say what is running, what was lost, and how the last execution ended. Reads records only; hashes nothing."""
+    """Say what runs now, and how the last execution ended.
+
+    Attempts that were lost are named. Reads records only; hashes nothing.
+    """
     from pinyon.query.status import describe
     from pinyon.session import open_records
 

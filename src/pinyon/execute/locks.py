@@ -38,6 +38,21 @@ def try_lock(path: str) -> int | None:
         os.close(low)  # the duplicate keeps the lock
 
 
+def held(path: str) -> bool:
+    """Whether a process holds a lock; asks without taking it for longer than the question."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
 def sign(fd: int, **more: Any) -> None:
     """Write into a lock who holds it, for the messages of those who have to wait."""
     text = json.dumps({"process": list(this_process()), "user": user_name(), "started": time.time(), **more})

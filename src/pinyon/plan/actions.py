@@ -11,10 +11,12 @@ VerdictKind = Literal["unchanged", "reuse", "run", "wait", "stop"]
 
 
 class Reason(NamedTuple):
-    """Why, for a person: one headline, and the single facts behind it."""
+    """Why, for a person: one headline, and the single facts behind it; ``about`` is the attempt it
+    speaks of: the one that is reused, or the last one, which did not succeed."""
 
     text: str
     details: tuple[str, ...] = ()
+    about: Attempt | None = None
 
     def __str__(self) -> str:
         return self.text

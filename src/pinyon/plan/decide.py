@@ -277,7 +277,7 @@ class _Call:
         stage = task.stage
         again = _try_again(task, history) if history else None
         if history and again is None:
-            self.done.fail(self.graph, task.recipe, Reason(last_words(history[-1], "")))
+            self.done.fail(self.graph, task.recipe, Reason(last_words(history[-1], ""), (), history[-1]))
             return None
         if self.graph.goal.force:
             return again or Reason("forced (-f)")
@@ -297,7 +297,7 @@ class _Call:
             if gone:
                 return Reason(f"{gone[0]} is not in the store any more")
             self.done.answers[task.recipe] = answer
-            self._settle(task, answer.outputs, Verdict("reuse", Reason(f"made before by {answer.id}")))
+            self._settle(task, answer.outputs, Verdict("reuse", Reason("made before", about=answer)))
             return None
         return self._in_place(task, answer)
 
@@ -322,7 +322,7 @@ class _Call:
                 return Reason(f"{out.path} {what}, and its bytes in the store are damaged or gone")
         lacking = ", ".join(out.path for out in differing[:3]) + (", …" if len(differing) > 3 else "")
         state = "missing" if all(names[out.path] == ABSENT for out in differing) else "different"
-        reason = Reason(f"{lacking} {state} here; made before by {answer.id}")
+        reason = Reason(f"{lacking} {state} here; made before", about=answer)
         self.actions.append(Reuse(task, answer, differing, reason))
         self.done.verdicts[task.recipe] = Verdict("reuse", reason)
         self.done.keep(task.recipe)

@@ -1,4 +1,4 @@
-"""Why a stage runs: its inputs now beside those of its newest attempt, told as a person would."""
+"""Why a stage runs: its inputs now beside those that its outs here were made from, told as a person would."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pinyon.plan.actions import Reason
 from pinyon.plan.state import State
 
 Pairs = Iterable[tuple[str, str]]
+_LONGEST = 60  # characters of a value that are shown
 
 
 def inputs_of(stage: Stage, deps: Pairs) -> dict[str, Any]:
@@ -34,17 +35,23 @@ def inputs_of(stage: Stage, deps: Pairs) -> dict[str, Any]:
 
 def why_run(stage: Stage, key: str, deps: Pairs | None, state: State) -> Reason:
     """The reason to run a stage that no attempt answers for. ``deps`` None: they are not known yet, do not compare."""
-    before = state.latest(stage.name)
-    if before is None:
+    last = state.latest(stage.name)
+    if last is None:
         return Reason("never ran before")
-    details = tuple(_changes(before.inputs, inputs_of(stage, deps or ()), with_files=deps is not None))
+    before = state.baseline(stage.name)
+    now = inputs_of(stage, deps or ())
+    details = tuple(_changes((before or last).inputs, now, with_files=deps is not None))
+    if last.key == key and last.state != SUCCEEDED:
+        return Reason(last_words(last), details, last)
     if details:
-        return Reason(details[0] + (f" (and {len(details) - 1} more)" if len(details) > 1 else ""), details)
-    if before.key == key and before.state != SUCCEEDED:
-        return Reason(last_words(before))
-    if before.key == key and not before.reusable:
-        return Reason(f"its last attempt cannot be reused: {before.message or 'a dep changed while it ran'}")
-    if before.key == key:
+        text = details[0] + (f" (and {len(details) - 1} more)" if len(details) > 1 else "")
+        if before is None:
+            since = "it has not succeeded yet; since its last attempt: "
+            return Reason(since + text, (since.rstrip(), *details))
+        return Reason(text, details)
+    if last.key == key and not last.reusable:
+        return Reason(f"its last attempt cannot be reused: {last.message or 'a dep changed while it ran'}")
+    if last.key == key:
         return Reason("the outs of its last attempt do not verify")
     return Reason("no finished attempt has these inputs")
 
@@ -86,8 +93,31 @@ def _params(before: Iterable[list[Any]], now: Iterable[list[Any]]) -> Iterable[s
             yield f"new parameter {label} = {_short(new[file, name])}"
         elif (file, name) not in new:
             yield f"parameter {label} is no longer declared"
-        elif canonical(old[file, name]) != canonical(new[file, name]):  # as keys compare: True is not 1
-            yield f"parameter {label}: {_short(old[file, name])} → {_short(new[file, name])}"
+        else:
+            yield from _leaves(label, ":" if label == file else ".", old[file, name], new[file, name])
+
+
+def _leaves(label: str, joint: str, old: Any, new: Any) -> Iterable[str]:
+    """Only the leaves of a group that differ; of a list that is too long to read, only its differing entries."""
+    if canonical(old) == canonical(new):  # as keys compare: True is not 1
+        return
+    if isinstance(old, list | tuple) and isinstance(new, list | tuple) and _is_long(old, new):
+        old, new = dict(enumerate(old)), dict(enumerate(new))
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        yield f"parameter {label}: {_short(old)} → {_short(new)}"
+        return
+    before, now = ({str(key): value for key, value in group.items()} for group in (old, new))
+    for key in [*before, *(key for key in now if key not in before)]:
+        if key not in now:
+            yield f"parameter {label}{joint}{key} is gone (it was {_short(before[key])})"
+        elif key not in before:
+            yield f"new parameter {label}{joint}{key} = {_short(now[key])}"
+        else:
+            yield from _leaves(f"{label}{joint}{key}", ".", before[key], now[key])
+
+
+def _is_long(*values: Any) -> bool:
+    return any(len(repr(value)) > _LONGEST for value in values)
 
 
 def _files(what: str, old: Mapping[str, str], new: Mapping[str, str]) -> Iterable[str]:
@@ -106,4 +136,4 @@ def _digest(name: str) -> str:
 
 def _short(value: Any) -> str:
     text = value if isinstance(value, str) else repr(value)
-    return text if len(text) <= 60 else text[:57] + "…"
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "…"

@@ -28,6 +28,11 @@ class State(Protocol):
         """The newest attempt of a stage of this name that left inputs to compare with, for reasons only."""
         ...
 
+    def baseline(self, stage: str) -> Attempt | None:
+        """What a reason compares with: the succeeded attempt of this stage whose outs were last put into the project, by
+        running or by restoring them; where none was, its newest succeeded one; None when it has never succeeded."""
+        ...
+
     def of_execution(self, execution: str, recipe: str) -> list[Attempt]:
         """Attempts of this execution at this recipe, in order."""
         ...

@@ -21,7 +21,7 @@ from pinyon.query.fold import Document, attempt_of, join, subject
 from pinyon.store.protocol import Journals
 
 _T = TypeVar("_T")
-_VERSION = "4"
+_VERSION = "5"
 FILE = f"index-{_VERSION}.sqlite"  # in the cache; another release keeps its own beside it
 _SCHEMA = """
 create table meta (key text primary key, value text) without rowid;
@@ -36,6 +36,7 @@ create index attempts_execution on attempts (execution, recipe);
 create index attempts_open on attempts (id) where open;
 create index attempts_took on attempts (stage, ts, seconds) where seconds is not null;
 create table executions (id text primary key, ts real, project text, doc text) without rowid;
+create table restored (stage text, ts real, attempt text, primary key (stage, attempt)) without rowid;
 create table durable (writer text primary key, through integer) without rowid;
 """
 # A directory's time stamp moves in steps of the kernel's clock: a listing this fresh may have missed a file of the
@@ -244,6 +245,31 @@ class Index:
         who = self.project if project is None else "" if project == "all" else project
         return ("project in (?, '')", (who,)) if who else ("1", ())
 
+    def baseline(self, stage: str) -> Attempt | None:
+        """See `pinyon.plan.state.State.baseline`."""
+        mine, project = self.seen_by(None)
+        good = f"{mine} and json_extract(doc, '$.ended[3].state') = 'SUCCEEDED'"
+        here = f"{good} and json_extract(doc, '$.intent[3].mode') != 'isolated'"
+        rows = self._rows(
+            f"select id, ts from (select id, ts from attempts where stage = ? and {here} order by ts desc limit 1)"
+            " union all select attempt, ts from restored where stage = ? order by ts desc limit 1",
+            stage,
+            *project,
+            stage,
+        ) or self._rows(
+            f"select id from attempts where stage = ? and {good} order by ts desc, id desc limit 1",
+            stage,
+            *project,
+        )
+        return next(iter(self.attempts("id = ?", rows[0][0])), None) if rows else None
+
+    def newest_keys(self, most: int) -> list[tuple[str, str]]:
+        """(key, stage) of the newest runs, the newest first."""
+        rows = self._rows(
+            "select key, stage from attempts where key != '' group by key order by max(ts) desc limit ?", most
+        )
+        return [(key, stage) for key, stage in rows]
+
     def document(self, name: str) -> Document:
         """All that is known of one attempt; empty when nothing is."""
         rows = self._rows("select doc from attempts where id = ?", name)
@@ -293,6 +319,7 @@ class _Batch:
         self._db = db
         self._documents: dict[tuple[str, str], Document] = {}
         self._durable: dict[str, int] = {}
+        self._restored: list[tuple[str, float, str]] = []
         self.segments: dict[str, tuple[int, int, str]] = {}
         self.count = 0
 
@@ -301,6 +328,8 @@ class _Batch:
         self.count += 1
         if event.kind == "durable":
             self._durable[event.writer] = max(self._durable.get(event.writer, -1), int(event.body["through"]))
+        if event.kind == "reused":  # in place only: isolated, nothing is restored
+            self._restored.append((event.body["stage"], event.ts, event.body["attempt"]))
         about = subject(event)
         if about is not None:
             if about not in self._documents:
@@ -323,6 +352,10 @@ class _Batch:
         self._db.executemany(
             "insert into durable values (?,?) on conflict (writer) do update set through = max(through, excluded.through)",
             self._durable.items(),
+        )
+        self._db.executemany(
+            "insert into restored values (?,?,?) on conflict do update set ts = max(ts, excluded.ts)",
+            self._restored,
         )
         self._db.executemany(
             "insert or replace into segments values (?,?,?,?)",

@@ -97,14 +97,18 @@ def status(attempt: Attempt) -> str:
     return LOST if alive is False else attempt.state
 
 
-def find(index: Index, name: str) -> list[Attempt]:
+def find(index: Index, name: str, *, succeeded: bool = False) -> list[Attempt]:
     """Attempts of one run: by stage name (then of its newest run), attempt id, run id, key, or a beginning of those.
+
+    Args:
+        succeeded: of a stage's runs, prefer the newest that succeeded; the newest only where none did.
 
     Raises:
         PlanError: nothing is called so, or more than one run.
     """
     if name and (rows := list_runs(index, name)):
-        return index.attempts("key = ? and stage = ?", rows[-1].attempt.key, name)
+        good = [row for row in rows if row.status == SUCCEEDED] if succeeded else []
+        return index.attempts("key = ? and stage = ?", (good or rows)[-1].attempt.key, name)
     if name.startswith("a-"):
         found = index.attempts("id >= ? and id < ? and key != ''", name, name + "~")
     else:
@@ -117,6 +121,12 @@ def find(index: Index, name: str) -> list[Attempt]:
     if not found:
         raise PlanError(f"no run, attempt or stage '{name}' is known here", next="pinyon runs")
     return found
+
+
+def newer(index: Index, attempts: list[Attempt]) -> RunRow | None:
+    """The newest run of the same stage, where it is newer than the run of these attempts."""
+    last = list_runs(index, attempts[-1].stage)[-1]
+    return last if last.attempt.key != attempts[-1].key else None
 
 
 def _is_hex(text: str) -> bool:

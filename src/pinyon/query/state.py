@@ -124,6 +124,10 @@ class ProjectState:
         """See `pinyon.plan.state.State.durations`. Asked of the index alone: what this driver ran was not the past."""
         return self._index.durations(by, names)
 
+    def baseline(self, stage: str) -> Attempt | None:
+        """See `pinyon.plan.state.State.baseline`. Asked of the index alone: a stage runs once in an execution."""
+        return self._index.baseline(stage)
+
     def of_execution(self, execution: str, recipe: str) -> list[Attempt]:
         """See `pinyon.plan.state.State.of_execution`. An execution's attempts are all of this driver's making."""
         names = self._by_task.get((execution, recipe), ())

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from pinyon.model.graph import Graph, Stage
+from pinyon.model.outcome import FAILED
 from pinyon.model.project import Pointer
 from pinyon.plan.actions import Action, Repair, Reuse, Run, Verdict
 from pinyon.plan.estimate import Expected
@@ -48,6 +49,12 @@ class Result(NamedTuple):
             "counts": dict(self.counts),
             "tasks": tasks(self.graph, self.verdicts),
         }
+
+
+def failed_before(verdict: Verdict) -> bool:
+    """Whether a task is to run because its last attempt at these inputs failed."""
+    about = verdict.reason.about
+    return verdict.kind in ("run", "stop") and about is not None and about.state == FAILED
 
 
 def tasks(graph: Graph, verdicts: Mapping[str, Verdict]) -> list[dict[str, Any]]:

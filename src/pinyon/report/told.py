@@ -9,8 +9,17 @@ from pinyon.model.outcome import Attempt
 from pinyon.plan.estimate import Expected
 
 
+class Standing(NamedTuple):
+    """How far a goal is: tasks that need no more thought, all tasks, and the seconds left if they can be estimated."""
+
+    done: int
+    total: int
+    left: float | None = None
+
+
 class Told(NamedTuple):
-    """Something worth telling a person. ``kind``: run, running, ended, reuse, adopt, repair, wait, fetch, note or expect.
+    """Something worth telling a person. ``kind``: run, running, ended, reuse, adopt, repair, wait, fetch, note, standing or
+    expect.
 
     ``expect`` comes once, before the first ``run``; its ``expected``, called at once or not at all, looks ahead to what
     will run, for `pinyon.plan.estimate.remaining`.
@@ -21,6 +30,7 @@ class Told(NamedTuple):
     text: str = ""
     attempt: Attempt | None = None
     expected: Callable[[], Expected] | None = None
+    standing: Standing | None = None
 
 
 Tell = Callable[[Told], None]

@@ -1,0 +1,69 @@
+"""Nested data as dotted leaves, and what differs between two of them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from pinyon.errors import PlanError
+from pinyon.model.canonical import canonical
+
+
+class Change(NamedTuple):
+    """One leaf that differs: ``file``, dotted ``name``, ``old`` and ``new`` (None where there is none), and for numbers
+    ``change``, new minus old."""
+
+    file: str
+    name: str
+    old: Any
+    new: Any
+    change: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """``old``, ``new`` and, for two numbers, ``diff``: the names that DVC's users know."""
+        row = {"old": self.old, "new": self.new}
+        return row if self.change is None else {**row, "diff": self.change}
+
+
+def flatten(data: Any, name: str = "") -> dict[str, Any]:
+    """Leaves by dotted name; lists and empty mappings are leaves. What is no mapping has the name ""."""
+    if not isinstance(data, dict) or (not data and name):
+        return {name: data}
+    return {
+        dotted: leaf
+        for key, value in data.items()
+        for dotted, leaf in flatten(value, f"{name}.{key}" if name else str(key)).items()
+    }
+
+
+def diff(old: Mapping[str, Any], new: Mapping[str, Any], *, unchanged: bool = False) -> list[Change]:
+    """What differs between files of data by path, in the order of the new ones; ``unchanged``: the rest too."""
+    changes = []
+    for file in dict.fromkeys((*new, *old)):
+        before = flatten(old[file]) if file in old else {}
+        now = flatten(new[file]) if file in new else {}
+        for name in dict.fromkeys((*now, *before)):
+            left, right = before.get(name), now.get(name)
+            same = name in before and name in now and _same(left, right)
+            if unchanged or not same:
+                changes.append(Change(file, name, left, right, _change(left, right)))
+    return changes
+
+
+def as_dict(changes: list[Change]) -> dict[str, dict[str, Any]]:
+    """By file and name, as ``dvc metrics diff --json`` has them."""
+    found: dict[str, dict[str, Any]] = {}
+    for change in changes:
+        found.setdefault(change.file, {})[change.name] = change.as_dict()
+    return found
+
+
+def _change(old: Any, new: Any) -> float | None:
+    return new - old if isinstance(old, int | float) and isinstance(new, int | float) else None
+
+
+def _same(one: Any, other: Any) -> bool:
+    try:
+        return canonical(one) == canonical(other)  # as keys compare: True is not 1, and 1 is 1.0
+    except PlanError:  # NaN and infinities have no canonical form
+        return repr(one) == repr(other)

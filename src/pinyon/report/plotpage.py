@@ -1,0 +1,45 @@
+"""Plots as one page that needs nothing else: SVG and images stand in it."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Sequence
+from html import escape
+
+from pinyon.report.plots import Plot
+from pinyon.report.svg import svg_of
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1f2937; --soft: #e5e7eb; --paper: #ffffff; --card: #ffffff; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e5e7eb; --soft: #374151; --paper: #0b0f17; --card: #131a26; }
+}
+body { font: 15px/1.4 system-ui, sans-serif; color: var(--ink); background: var(--paper); margin: 2rem; }
+main { display: flex; flex-wrap: wrap; gap: 1.5rem; align-items: flex-start; }
+figure { margin: 0; padding: 1rem; background: var(--card); border: 1px solid var(--soft); border-radius: 8px;
+  max-width: 592px; }
+figcaption { font-weight: 600; margin-bottom: .5rem; overflow-wrap: anywhere; }
+svg { max-width: 100%; height: auto; } svg text { fill: var(--ink); } svg text[fill] { fill: #fff; }
+svg .grid { stroke: var(--soft); } svg .axis { stroke: var(--ink); }
+img { max-width: 100%; display: block; } .side { font-size: .85rem; margin: .5rem 0 .25rem; }
+"""
+
+
+def page(title: str, plots: Sequence[Plot], notes: Sequence[str] = ()) -> str:
+    """The whole page. Everything that came from files is escaped; images are data, never markup."""
+    figures = "\n".join(_figure(plot) for plot in plots)
+    below = "".join(f"<p>{escape(note)}</p>\n" for note in dict.fromkeys(notes))
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width">\n'
+        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        f"<h1>{escape(title)}</h1>\n<main>\n{figures}\n</main>\n{below}</body>\n</html>\n"
+    )
+
+
+def _figure(plot: Plot) -> str:
+    body = svg_of(plot) if plot.series else ""
+    for side, kind, data in plot.images:
+        source = f"data:{kind};base64,{b64encode(data).decode()}"
+        body += f'<div class="side">{escape(side)}</div><img alt="{escape(plot.title)}" src="{source}">\n'
+    return f"<figure><figcaption>{escape(plot.title)}</figcaption>\n{body}</figure>"
