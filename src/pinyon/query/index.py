@@ -342,7 +342,7 @@ class _Batch:
         attempts = [
             _attempt_row(name, doc) for (kind, name), doc in self._documents.items() if kind == "attempt"
         ]
-        self._db.executemany("insert or replace into attempts values (?,?,?,?,?,?,?,?,?,?)", attempts)
+        self._db.executemany("insert or replace into attempts values (?,?,?,?,?,?,?,?,?,?,?)", attempts)
         rows = [
             (n, _first_ts(d), _project_of(d), json.dumps(d))
             for (kind, n), d in self._documents.items()
