@@ -22,7 +22,7 @@ def figures(expected: Expected) -> dict[str, Any]:
         "serial_seconds": sum(seconds.values()),
         "critical_path_seconds": critical_path(expected.graph, seconds),
         "slots": expected.slots,
-        "seconds": makespan(expected.graph, seconds, expected.slots),
+        "seconds": makespan(expected.graph, dict.fromkeys(expected.recipes, 0.0) | seconds, expected.slots),
         "from_past": sum(found[recipe].source == "past" for recipe in seconds),
         "declared": sum(found[recipe].source == "declared" for recipe in seconds),
         "unknown": expected.unknown,
