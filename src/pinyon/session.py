@@ -9,7 +9,6 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pinyon.capture.imports import Imports
 from pinyon.execute import fingerprint
 from pinyon.execute.restore import present, sound
 from pinyon.execute.statcache import StatCache
@@ -24,6 +23,7 @@ from pinyon.store.local import LocalStore
 from pinyon.store.place import SPEC_FILES, STORE
 
 if TYPE_CHECKING:
+    from pinyon.capture.imports import Imports
     from pinyon.execute.frozen import Frozen
 
 
@@ -98,9 +98,7 @@ def open_session(start: Path, goal: Goal, stack: ExitStack) -> Session:
     """
     opened = time.time_ns()
     project = load_project(find_root(start))
-    imports = stack.enter_context(
-        closing(Imports(project.root, os.path.join(project.root, STORE, "cache", "imports")))
-    )
+    imports = stack.enter_context(closing(_imports(project)))
     graph, params = load(project, goal, imports)
     records = open_records(start, stack)
     stats = stack.enter_context(closing(StatCache(records.store.cache / "stat.sqlite")))
@@ -111,11 +109,17 @@ def load(project: Project, goal: Goal, imports: Imports | None = None) -> tuple[
     """The graph of a goal and the parameter files it needed, by path; None for one that does not exist."""
     read: dict[str, Any] = {}
     imported: dict[str, tuple[str, ...]] = {}
-    imports = imports or Imports(project.root)
+    imports = imports or _imports(project)
     while isinstance(graph := build(project, goal, read, imported), Need):
         read |= _read(Path(project.root), graph.paths)
         imported |= {stage.name: imports.of(stage).files for stage in graph.importers}
     return graph, read
+
+
+def _imports(project: Project) -> Imports:
+    from pinyon.capture.imports import Imports  # of no use to those who only look at records
+
+    return Imports(project.root, os.path.join(project.root, STORE, "cache", "imports"))
 
 
 def _read(root: Path, paths: Iterable[str]) -> dict[str, Any]:

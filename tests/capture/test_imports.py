@@ -26,7 +26,9 @@ def fill(root: Path, files: dict[str, str]) -> None:
 
 
 def imported(root: Path, *lines: str, wdir: str = ".") -> Imported:
-    return Imports(str(root)).of(Stage("train", Command("shell", lines), wdir, (), (), ()))
+    return Imports(str(root), str(root / "cache")).of(
+        Stage("train", Command("shell", lines), wdir, (), (), ())
+    )
 
 
 FILES = {

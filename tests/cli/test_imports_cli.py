@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from pinyon import session
-from pinyon.capture.imports import Imports
 from pinyon.model.project import Goal
 from pinyon.plan import build
 from pinyon.spec.load import load_project
@@ -156,7 +155,7 @@ def test_strict_deps_are_deps(python: Any, monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(build, "resolve_all", strict)
     project = load_project(Path(python.root))
-    graph, _ = session.load(project, Goal(), Imports(project.root))
+    graph, _ = session.load(project, Goal())
     deps = {task.stage.name: task.stage.deps for task in graph.tasks.values()}
     assert deps["make"] == ("raw.txt", "helpers.py", "make.py")
     assert deps["train"] == ("made.txt", "pkg/named.py", "helpers.py", "pkg/__init__.py", "pkg/train.py")

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import pinyon
 from pinyon.capture import facts
-from pinyon.capture.imports import Imports
 from pinyon.errors import CorruptError, MissingBlobError, RefConflictError, TargetError
 from pinyon.execute.machine import environment
 from pinyon.execute.observe import observe
@@ -32,6 +31,7 @@ from pinyon.plan.state import ABSENT, Machine, Seen
 from pinyon.store.protocol import JournalWriter, Store
 
 if TYPE_CHECKING:
+    from pinyon.capture.imports import Imports
     from pinyon.execute.frozen import Frozen
 
 
