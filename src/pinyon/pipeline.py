@@ -24,7 +24,7 @@ from pinyon.plan import admit
 from pinyon.plan.actions import Action, Look, Repair, Reuse, Run, Stop, Wait
 from pinyon.plan.check import first_look, refuse_absent
 from pinyon.plan.decide import Settled, decide, forecast
-from pinyon.plan.estimate import Expected, expect
+from pinyon.plan.estimate import expect, look_ahead
 from pinyon.plan.imports import explained, recorded, stale, words
 from pinyon.plan.state import Machine, Seen
 from pinyon.report.estimate import surprises
@@ -116,8 +116,8 @@ def run(
         imported = recorded(loop.done.answers)
         driver.look(imported)
         changed = stale(loop.done.answers, driver.files)
-        for path, recipes in changed.items():
-            tell(Told("note", text=words(session.graph, path, recipes)))
+        for line in words(session.graph, changed):
+            tell(Told("note", text=line))
         target.close()
         fold.catch_up()
         if remember and not result.counts and not changed:
@@ -189,14 +189,10 @@ class _Loop:
                     what = f"stage{'s' * (len(failed) > 1)} {names} failed"
                     raise StageFailedError(what, why=reason.text, next=f"pinyon logs {failed[0]}")
 
-    def _expected(self) -> Expected:
-        ahead, seen = Settled(), self.driver.seen(self.state.open())._replace(free=None)
-        actions = decide(self.graph, self.state, seen, ahead)
-        return expect(self.graph, self.state, actions, forecast(self.graph, self.state, ahead), self.jobs)
-
     def _start(self, runs: list[Run]) -> None:
         if not self.begun:
-            self.tell(Told("expect", expected=self._expected))
+            seen = self.driver.seen(self.state.open())
+            self.tell(Told("expect", expected=lambda: look_ahead(self.graph, self.state, seen, self.jobs)))
             self.begun = True
         try:
             started = self.driver.start(runs)

@@ -8,6 +8,8 @@ from typing import Literal, NamedTuple, Protocol
 
 from pinyon.model.graph import Graph, Task
 from pinyon.plan.actions import Action, Run, Verdict
+from pinyon.plan.decide import Settled, decide, forecast
+from pinyon.plan.state import Seen, State
 
 
 class Past(Protocol):
@@ -91,6 +93,13 @@ def estimates(
         elif stage.estimate is not None:
             found[recipe] = Estimate(stage.estimate, "declared")
     return found
+
+
+def look_ahead(graph: Graph, state: State, seen: Seen, slots: int) -> Expected:
+    """What is to run by what `decide` would say if everything might start at once, and how long it will take."""
+    ahead = Settled()
+    actions = decide(graph, state, seen._replace(free=None), ahead)
+    return expect(graph, state, actions, forecast(graph, state, ahead), slots)
 
 
 def _median(values: list[float]) -> float:
