@@ -136,6 +136,7 @@ class _Loop:
         self.awaited: tuple[str, ...] = ()
         self.ended: list[Attempt] = []
         self.begun = False
+        self.sharing = any(any(task.stage.resources[:4]) for task in self.graph.tasks.values())
 
     def run(self) -> Result:
         """Carry everything out; the execution's end is recorded however it comes."""
@@ -158,6 +159,8 @@ class _Loop:
         return Result(self.driver.execution, self.graph, self.done.verdicts, self.counts)
 
     def _look_around(self) -> Seen:
+        if self.sharing:
+            self.state.refresh(own=False)  # what others have started takes its part of the machine
         seen = self.driver.seen(self.state.open())
         if any(attempt.id not in seen.alive for attempt in self.state.open()):
             # The dead may have written their last record just before: read once more, now that they cannot write.
@@ -203,7 +206,8 @@ class _Loop:
 
     def _wait(self, attempts: tuple[str, ...], adopted: bool) -> None:
         if not adopted:
-            self._hear(60.0)
+            alone = len(attempts) <= self.driver.running  # those of others wake nobody up
+            self._hear(60.0 if alone else _PATIENCE)
             return
         if attempts != self.awaited:
             self.awaited = attempts

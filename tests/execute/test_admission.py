@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +14,7 @@ from pinyon import pipeline
 from pinyon.errors import PlanError, StageFailedError
 from pinyon.model.project import Goal
 from pinyon.plan.state import Gpu, Machine
-from pinyon.report.told import Told
+from pinyon.report.told import Tell, Told
 
 NOTE = """\
 import os, sys, time
@@ -122,6 +123,27 @@ def test_what_the_user_exported_stays(tmp_path, monkeypatch):
     monkeypatch.setenv("DVC_ROOT", "/elsewhere")
     env = Place(tmp_path, a="cpus: 1").run()["a"].env
     assert (env["OMP_NUM_THREADS"], env["DVC_ROOT"]) == ("9", "/elsewhere")
+
+
+def test_two_executions_share_one_machine(tmp_path):
+    """The second begins while the first runs, and neither knows of the other but by the records."""
+    place = Place(tmp_path, a="gpus: 2", b="gpus: 1", c="gpus: 1")
+    both: list[threading.Thread] = []
+
+    def second(told: Told) -> None:
+        if told.kind == "running" and not both:
+            both.append(threading.Thread(target=execute, args=("b", "c")))
+            both[0].start()
+
+    def execute(*stages: str, tell: Tell = lambda _: None) -> None:
+        pipeline.run(tmp_path, Goal(stages, isolated=True), jobs=2, machine=BOX, tell=tell)
+
+    execute("a", tell=second)
+    both[0].join()
+    assert pipeline.run(tmp_path, Goal(), machine=BOX).counts == {"reused": 3}
+    notes = {name: Note(*eval((tmp_path / f"{name}.out").read_text())) for name in place.names}
+    assert notes["a"].ended <= min(notes["b"].began, notes["c"].began)
+    assert {notes[name].env["CUDA_VISIBLE_DEVICES"] for name in "bc"} == {"0", "1"}
 
 
 def test_too_much_is_refused_before_anything_happens(tmp_path):
