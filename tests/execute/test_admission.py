@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -44,12 +45,15 @@ class Place:
         self.root, self.names = root, list(stages)
         (root / "note.py").write_text(NOTE)
         lines = [
-            f"  {name}: {{cmd: python note.py {name}.out {meet}, deps: [note.py], outs: [{name}.out],"
+            f"{name}: {{cmd: python note.py {name}.out {meet}, deps: [note.py], outs: [{name}.out],"
             f" resources: {{{asked}}}}}"
             for name, asked in stages.items()
         ]
-        (root / "pinyon.yaml").write_text("\n".join(["stages:", *lines, ""]))
+        self.write(lines)
         self.told: list[Told] = []
+
+    def write(self, stages: Iterable[str]) -> None:
+        (self.root / "pinyon.yaml").write_text("\n  ".join(["stages:", *stages]) + "\n")
 
     def run(self, jobs: int = 4, machine: Machine = BOX, **goal: bool) -> dict[str, Note]:
         goal_ = Goal(**goal)  # type: ignore[arg-type]
@@ -126,24 +130,47 @@ def test_what_the_user_exported_stays(tmp_path, monkeypatch):
 
 
 def test_two_executions_share_one_machine(tmp_path):
-    """The second begins while the first runs, and neither knows of the other but by the records."""
-    place = Place(tmp_path, a="gpus: 2", b="gpus: 1", c="gpus: 1")
-    both: list[threading.Thread] = []
+    """Both are at work when the first takes both GPUs; the second has to learn of it from the records, and waits."""
+    project = tmp_path / "project"
+    project.mkdir()
+    place = Place(project)
+    rows = {
+        "p": ("q", "note.py", 0),
+        "q": ("a", "note.py", 0),
+        "a": ("b", "p.out", 2),
+        "b": ("b", "q.out", 1),
+    }
+    place.write(
+        f"{name}: {{cmd: python note.py {name}.out {tmp_path}/{until}, deps: [{dep}], outs: [{name}.out],"
+        f" resources: {{gpus: {gpus}}}}}"
+        for name, (until, dep, gpus) in rows.items()
+    )
+    other: list[threading.Thread] = []
+    heard: list[str] = []
+
+    def sign(name: str) -> None:
+        (tmp_path / f"{name}.out.here").touch()
+
+    def first(told: Told) -> None:
+        if (told.kind, told.stage) == ("running", "p"):
+            other.append(threading.Thread(target=execute, args=(second, "b")))
+            other[0].start()
+        elif (told.kind, told.stage) == ("running", "a"):
+            sign("a")
 
     def second(told: Told) -> None:
-        if told.kind == "running" and not both:
-            both.append(threading.Thread(target=execute, args=("b", "c")))
-            both[0].start()
+        heard.append(f"{told.kind} {told.stage}".strip())
+        if heard[-1] == "running q":
+            sign("q")
+        elif heard[-1] in ("wait", "run b"):
+            sign("b")
 
-    def execute(*stages: str, tell: Tell = lambda _: None) -> None:
-        pipeline.run(tmp_path, Goal(stages, isolated=True), jobs=2, machine=BOX, tell=tell)
+    def execute(tell: Tell, goal: str) -> None:
+        pipeline.run(project, Goal((goal,), isolated=True), jobs=2, machine=BOX, tell=tell)
 
-    execute("a", tell=second)
-    both[0].join()
-    assert pipeline.run(tmp_path, Goal(), machine=BOX).counts == {"reused": 3}
-    notes = {name: Note(*eval((tmp_path / f"{name}.out").read_text())) for name in place.names}
-    assert notes["a"].ended <= min(notes["b"].began, notes["c"].began)
-    assert {notes[name].env["CUDA_VISIBLE_DEVICES"] for name in "bc"} == {"0", "1"}
+    execute(first, "a")
+    other[0].join()
+    assert heard[heard.index("ended q") :] == ["ended q", "wait", "run b", "running b", "ended b"]
 
 
 def test_too_much_is_refused_before_anything_happens(tmp_path):

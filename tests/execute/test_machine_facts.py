@@ -134,20 +134,24 @@ def test_gpus_are_looked_for_only_if_somebody_asks(smi, asked, looked):
 # -- the environment of an attempt --------------------------------------------------------------------------------------
 
 
+def train(cpus: float | None) -> Stage:
+    return Stage("train", Command("exec", ("s",)), ".", (), (), (), resources=Resources(cpus=cpus))
+
+
 @pytest.mark.parametrize(
     ("asked", "share", "threads"), [(None, 5.3, "5"), (None, 0.2, "1"), (2.9, 8, "2"), (0.5, 8, "1")]
 )
 def test_threads_follow_the_cpus(asked, share, threads):
-    assert environment("train", asked, (), share) == {"DVC_STAGE": "train", "OMP_NUM_THREADS": threads}
+    assert environment(train(asked), (), share) == {"DVC_STAGE": "train", "OMP_NUM_THREADS": threads}
 
 
 def test_what_the_user_has_set_stays(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    assert environment("train", 2, (), 8) == {"DVC_STAGE": "train"}
+    assert environment(train(2), (), 8) == {"DVC_STAGE": "train"}
 
 
 def test_devices_are_numbered_as_we_number_them(monkeypatch):
-    found = environment("s", 1, ("2", "0"), 1)
+    found = environment(train(1), ("2", "0"), 1)
     assert (found["CUDA_VISIBLE_DEVICES"], found["CUDA_DEVICE_ORDER"]) == ("2,0", "PCI_BUS_ID")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,2")  # in whichever order the user means it
-    assert "CUDA_DEVICE_ORDER" not in environment("s", 1, ("2",), 1)
+    assert "CUDA_DEVICE_ORDER" not in environment(train(1), ("2",), 1)

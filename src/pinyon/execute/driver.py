@@ -290,19 +290,13 @@ class Driver:
             mode=self._mode,
             command=stage.command,
             wdir=stage.wdir,
-            env=self._environment(stage, run.devices),
+            env=environment(stage, run.devices, self._whole.cpus / self._whole.slots),
             deps=run.deps,
             outs=outs,
             timeout=stage.resources.time,
             bundle=self._frozen.bundle if self._frozen else None,
             inputs=tuple((out.path, out.digest, out.executable) for out in overlays),
         )
-
-    def _environment(self, stage: Stage, devices: tuple[str, ...]) -> dict[str, str]:
-        file = stage.origin.file
-        # As DVC names it: what stands in the root's own file by its name alone.
-        address = f"{file}:{stage.name}" if "/" in file and ":" not in stage.name else stage.name
-        return environment(address, stage.resources.cpus, devices, self._whole.cpus / self._whole.slots)
 
     def _there(self, path: str) -> str | None:
         name = self.files.get(path, ABSENT)
