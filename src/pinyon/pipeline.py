@@ -26,7 +26,7 @@ from pinyon.plan import admit
 from pinyon.plan.actions import Action, Look, Repair, Reuse, Run, Stop, Wait
 from pinyon.plan.check import first_look, refuse_absent, sources, to_fetch
 from pinyon.plan.decide import Settled, decide, forecast
-from pinyon.plan.estimate import Expected, expect
+from pinyon.plan.estimate import expect, look_ahead
 from pinyon.plan.imports import explained, recorded, stale, words
 from pinyon.plan.state import Machine, Seen
 from pinyon.report.estimate import surprises
@@ -132,8 +132,8 @@ def run(
         imported = recorded(loop.done.answers)
         driver.look(imported)
         changed = stale(loop.done.answers, driver.files)
-        for path, recipes in changed.items():
-            tell(Told("note", text=words(graph, path, recipes)))
+        for line in words(graph, changed):
+            tell(Told("note", text=line))
         target.close()
         fold.catch_up()
         if remember and not result.counts and not changed:
@@ -152,6 +152,7 @@ class _Loop:
         self.awaited: tuple[str, ...] = ()
         self.ended: list[Attempt] = []
         self.begun = False
+        self.sharing = any(any(task.stage.resources[:4]) for task in self.graph.tasks.values())
 
     def run(self) -> Result:
         """Carry everything out; the execution's end is recorded however it comes."""
@@ -181,6 +182,8 @@ class _Loop:
         return Standing(len(self.done.outputs), len(self.graph.tasks))
 
     def _look_around(self) -> Seen:
+        if self.sharing:
+            self.state.refresh(own=False)  # what others have started takes its part of the machine
         seen = self.driver.seen(self.state.open())
         known = seen.alive | seen.foreign
         if any(attempt.id not in known for attempt in self.state.open()):
@@ -215,14 +218,10 @@ class _Loop:
                         what, why=reason.text, next=f"pinyon logs {failed[0]}", result=self._result()
                     )
 
-    def _expected(self) -> Expected:
-        ahead, seen = Settled(), self.driver.seen(self.state.open())._replace(free=None)
-        actions = decide(self.graph, self.state, seen, ahead)
-        return expect(self.graph, self.state, actions, forecast(self.graph, self.state, ahead), self.jobs)
-
     def _start(self, runs: list[Run]) -> None:
         if not self.begun:
-            self.tell(Told("expect", expected=self._expected))
+            seen = self.driver.seen(self.state.open())
+            self.tell(Told("expect", expected=lambda: look_ahead(self.graph, self.state, seen, self.jobs)))
             self.begun = True
         try:
             started = self.driver.start(runs)
@@ -233,7 +232,8 @@ class _Loop:
 
     def _wait(self, attempts: tuple[str, ...], adopted: bool) -> None:
         if not adopted:
-            self._hear(60.0 if len(attempts) <= self.driver.running else _PATIENCE)
+            alone = len(attempts) <= self.driver.running  # those of others wake nobody up
+            self._hear(60.0 if alone else _PATIENCE)
             return
         if attempts != self.awaited:
             self.awaited = attempts

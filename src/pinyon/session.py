@@ -9,7 +9,6 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pinyon.capture.imports import Imports
 from pinyon.errors import PinyonError
 from pinyon.execute import fingerprint
 from pinyon.execute.restore import present, sound
@@ -27,6 +26,7 @@ from pinyon.store.local import LocalStore, home_store
 from pinyon.store.place import HOME, SPEC_FILES, STORE, project_around
 
 if TYPE_CHECKING:
+    from pinyon.capture.imports import Imports
     from pinyon.execute.frozen import Frozen
 
 
@@ -143,7 +143,7 @@ def open_session(start: Path, goal: Goal, stack: ExitStack, adhoc: Stage | None 
     opened = time.time_ns()
     project = _anonymous(start) if adhoc else load_project(find_root(start))
     store = home_store(Path(project.root))
-    imports = stack.enter_context(closing(Imports(project.root, str(store.cache / "imports"))))
+    imports = stack.enter_context(closing(_imports(project)))
     graph, params = (graph_of([adhoc], goal), {}) if adhoc else load(project, goal, imports)
     records = _records(Path(project.root), store, stack, project)
     stats = stack.enter_context(closing(StatCache(records.store.cache / "stat.sqlite")))
@@ -159,7 +159,7 @@ def load(project: Project, goal: Goal, imports: Imports | None = None) -> tuple[
     """The graph of a goal and the parameter files it needed, by path; None for one that does not exist."""
     read: dict[str, Any] = {}
     imported: dict[str, tuple[str, ...]] = {}
-    imports = imports or Imports(project.root)
+    imports = imports or _imports(project)
     while isinstance(graph := build(project, goal, read, imported), Need):
         read |= _read(Path(project.root), graph.paths)
         imported |= {stage.name: imports.of(stage).files for stage in graph.importers}
@@ -172,6 +172,12 @@ def _pointed(root: Path, graph: Graph) -> Graph:
     graph = graph._replace(pointers=found) if found else graph
     refuse_made(graph)
     return graph
+
+
+def _imports(project: Project) -> Imports:
+    from pinyon.capture.imports import Imports  # of no use to those who only look at records
+
+    return Imports(project.root, str(home_store(Path(project.root)).cache / "imports"))
 
 
 def _read(root: Path, paths: Iterable[str]) -> dict[str, Any]:

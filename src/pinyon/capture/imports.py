@@ -37,10 +37,10 @@ class Imports:
 
     Args:
         root: absolute path of the project.
-        cache: path of a file to remember in, disposable; "" for none.
+        cache: path of a file to remember in; disposable.
     """
 
-    def __init__(self, root: str, cache: str = "") -> None:
+    def __init__(self, root: str, cache: str) -> None:
         self._root, self._cache = os.path.normpath(root), cache
         self._known: dict[str, tuple[Stat, list[Row] | None]] | None = None
         self._learnt = False
@@ -64,7 +64,7 @@ class Imports:
 
     def close(self) -> None:
         """Write what was learnt."""
-        if not self._learnt or not self._cache:
+        if not self._learnt:
             return
         temporary = f"{self._cache}.{os.getpid()}"
         try:

@@ -43,6 +43,8 @@ def command(directory: str, run: str, as_json: bool) -> None:
 
 
 def _print(attempts: list[Attempt], described: dict[str, object]) -> None:
+    from pinyon.report.estimate import far_off
+
     last = attempts[-1]
     click.echo(
         f"{click.style(str(described['run']), bold=True)}  {last.stage}  {word(str(described['status']))}"
@@ -73,7 +75,8 @@ def _print(attempts: list[Attempt], described: dict[str, object]) -> None:
             a.state,
             a.detail or "-",
             when(a.started),
-            show_seconds(a.seconds) + (f" (estimated {show_seconds(a.estimate)})" if a.estimate else ""),
+            show_seconds(a.seconds)
+            + (f" (estimated {show_seconds(a.estimate)})" if a.estimate and far_off(a) else ""),
             a.message or (a.log[0] if a.log else ""),
         )
         for a in attempts

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import pinyon
 from pinyon.capture import facts
-from pinyon.capture.imports import Imports
 from pinyon.errors import CorruptError, MissingBlobError, RefConflictError, TargetError
 from pinyon.execute.machine import environment
 from pinyon.execute.observe import observe
@@ -35,6 +34,7 @@ from pinyon.plan.state import ABSENT, Machine, Seen
 from pinyon.store.protocol import JournalWriter, Store
 
 if TYPE_CHECKING:
+    from pinyon.capture.imports import Imports
     from pinyon.execute.frozen import Frozen
 
 
@@ -312,7 +312,7 @@ class Driver:
             mode=self._mode,
             command=stage.command,
             wdir=stage.wdir,
-            env=self._environment(stage, run.devices),
+            env=environment(stage, run.devices, self._whole.cpus / self._whole.slots),
             deps=run.deps,
             outs=outs,
             timeout=stage.resources.time,
@@ -323,12 +323,6 @@ class Driver:
             # A script may save what it has when Ctrl-C reaches it, as it would without us.
             interrupt=int(signal.SIGINT if stage.name.startswith("@") else signal.SIGTERM),
         )
-
-    def _environment(self, stage: Stage, devices: tuple[str, ...]) -> dict[str, str]:
-        file = stage.origin.file
-        # As DVC names it: what stands in the root's own file by its name alone.
-        address = f"{file}:{stage.name}" if "/" in file and ":" not in stage.name else stage.name
-        return environment(address, stage.resources.cpus, devices, self._whole.cpus / self._whole.slots)
 
     def _there(self, path: str) -> str | None:
         name = self.files.get(path, ABSENT)

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from pinyon.model.graph import Graph
+from pinyon.model.graph import Graph, Stage
 from pinyon.plan.state import Gpu, Machine
 
 _SMI = ("nvidia-smi", "--query-gpu=index,uuid,memory.total", "--format=csv,noheader,nounits")
@@ -107,18 +107,16 @@ def _visible(devices: tuple[tuple[str, str, int], ...], chosen: str | None) -> t
     return tuple(found)
 
 
-def environment(stage: str, asked: float | None, devices: tuple[str, ...], share: float) -> dict[str, str]:
+def environment(stage: Stage, devices: tuple[str, ...], share: float) -> dict[str, str]:
     """Variables that an attempt gets beside the user's own.
 
     Args:
-        stage: its name as DVC addresses it.
-        asked: the cpus that it asked for.
         devices: the GPUs that are its own.
-        share: the cpus that it has a right to if it asked for none.
+        share: the cpus that it has a right to if its stage asks for none.
     """
-    found = {"DVC_STAGE": stage}
+    found = {"DVC_STAGE": stage.name}  # DVC addresses stages as we do
     if "OMP_NUM_THREADS" not in os.environ:
-        found["OMP_NUM_THREADS"] = str(max(1, int(asked or share)))
+        found["OMP_NUM_THREADS"] = str(max(1, int(stage.resources.cpus or share)))
     if devices:
         found["CUDA_VISIBLE_DEVICES"] = ",".join(devices)
         found |= _numbered_by_bus(os.environ)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Collection, Iterable, Mapping
-from statistics import median
 from typing import Literal, NamedTuple, Protocol
 
 from pinyon.model.graph import Graph, Task
 from pinyon.plan.actions import Action, Run, Verdict
+from pinyon.plan.decide import Settled, decide, forecast
+from pinyon.plan.state import Seen, State
 
 
 class Past(Protocol):
@@ -88,10 +89,22 @@ def estimates(
         if recipe in found:
             continue
         if took:
-            found[recipe] = Estimate(median(took), "past")
+            found[recipe] = Estimate(_median(took), "past")
         elif stage.estimate is not None:
             found[recipe] = Estimate(stage.estimate, "declared")
     return found
+
+
+def look_ahead(graph: Graph, state: State, seen: Seen, slots: int) -> Expected:
+    """What is to run by what `decide` would say if everything might start at once, and how long it will take."""
+    ahead = Settled()
+    actions = decide(graph, state, seen._replace(free=None), ahead)
+    return expect(graph, state, actions, forecast(graph, state, ahead), slots)
+
+
+def _median(values: list[float]) -> float:
+    ordered, half = sorted(values), len(values) // 2  # `statistics` takes 20 ms to import
+    return ordered[half] if len(values) % 2 else (ordered[half - 1] + ordered[half]) / 2
 
 
 def _group(name: str) -> str:

@@ -57,8 +57,12 @@ def _rows(attempt: Attempt) -> Iterable[tuple[str, str]]:
     return [(path, name) for path, name in rows]
 
 
-def words(graph: Graph, path: str, recipes: list[str]) -> str:
-    """One line about a changed file: who imports it, and what to do."""
+def words(graph: Graph, changed: Mapping[str, list[str]]) -> list[str]:
+    """One line about each file of `stale`: who imports it, and what to do."""
+    return [_words(graph, path, recipes) for path, recipes in changed.items()]
+
+
+def _words(graph: Graph, path: str, recipes: list[str]) -> str:
     stage = graph.tasks[recipes[0]].stage
     verb = "run" if path in str(stage.command).split() else "import"
     who = f"{stage.name} and {len(recipes) - 1} more {verb}" if len(recipes) > 1 else f"{stage.name} {verb}s"
@@ -74,6 +78,6 @@ def explained(
         for recipe in recipes:
             kind, reason = found[recipe]
             found[recipe] = Verdict(
-                kind, reason._replace(details=(*reason.details, words(graph, path, [recipe])))
+                kind, reason._replace(details=(*reason.details, _words(graph, path, [recipe])))
             )
     return found

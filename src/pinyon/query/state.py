@@ -71,10 +71,16 @@ class ProjectState:
         else:
             opened[name] = attempt
 
-    def refresh(self) -> None:
-        """Take in what other executions have written meanwhile."""
+    def refresh(self, *, own: bool = True) -> None:
+        """Take in what has been written meanwhile.
+
+        Args:
+            own: also of attempts whose records `apply` brings, in case one of those got lost.
+        """
         self._index.catch_up()
         self._open = None  # whoever folded it, we or another process
+        if not own:
+            return
         for name, document in self._documents.items():
             if "ended" not in document and (
                 attempt := attempt_of(name, merge(document, self._index.document(name)))

@@ -22,7 +22,7 @@ def figures(expected: Expected) -> dict[str, Any]:
         "serial_seconds": sum(seconds.values()),
         "critical_path_seconds": critical_path(expected.graph, seconds),
         "slots": expected.slots,
-        "seconds": makespan(expected.graph, seconds, expected.slots),
+        "seconds": makespan(expected.graph, dict.fromkeys(expected.recipes, 0.0) | seconds, expected.slots),
         "from_past": sum(found[recipe].source == "past" for recipe in seconds),
         "declared": sum(found[recipe].source == "declared" for recipe in seconds),
         "unknown": expected.unknown,
@@ -85,9 +85,9 @@ def _some(names: list[str]) -> str:
 def surprises(attempts: Iterable[Attempt]) -> list[str]:
     """A line for each attempt that took much longer than estimated or much less, the worst first."""
     off = [
-        (abs(attempt.seconds - attempt.estimate), attempt)
+        (abs(attempt.seconds - (attempt.estimate or 0.0)), attempt)
         for attempt in attempts
-        if attempt.state == SUCCEEDED and attempt.estimate is not None and far_off(attempt)
+        if far_off(attempt)
     ]
     off.sort(key=lambda pair: -pair[0])
     lines = [_surprise(attempt) for _, attempt in off[:_SHOWN]]
@@ -95,9 +95,11 @@ def surprises(attempts: Iterable[Attempt]) -> list[str]:
 
 
 def far_off(attempt: Attempt) -> bool:
-    """Whether an attempt's estimate was off by more than half of it, and by more than noise."""
-    off = abs(attempt.seconds - (attempt.estimate or 0.0))
-    return attempt.estimate is not None and off > _NOISE and off > _FAR_OFF * attempt.estimate
+    """Whether the estimate of an attempt that succeeded was off by more than half of it, and by more than noise."""
+    if attempt.state != SUCCEEDED or attempt.estimate is None:
+        return False
+    off = abs(attempt.seconds - attempt.estimate)
+    return off > _NOISE and off > _FAR_OFF * attempt.estimate
 
 
 def _surprise(attempt: Attempt) -> str:
