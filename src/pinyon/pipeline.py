@@ -95,6 +95,8 @@ def run(start: Path, goal: Goal, *, jobs: int = 1, tell: Tell = lambda _: None, 
         result = _Loop(session, driver, tell).run()
         target.close()
         fold.catch_up()
+        if session.project.settings.get("dvc", {}).get("lock") and not goal.isolated:
+            session.write_locks()
         if remember and not result.counts:
             session.remember(remember, result.as_dict())
         return result

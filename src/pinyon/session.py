@@ -23,6 +23,7 @@ from pinyon.store.local import LocalStore
 from pinyon.store.place import SPEC_FILES, STORE
 
 if TYPE_CHECKING:
+    from pinyon.bridges.dvc.write import Written
     from pinyon.execute.frozen import Frozen
 
 
@@ -67,6 +68,13 @@ class Session(NamedTuple):
 
         theirs = Theirs(self.graph, state, root, store, self.stats)
         return adopt(theirs, files, lambda stage, why: tell(Told("adopt", stage, why)), dry=dry)
+
+    def write_locks(self, *, dry: bool = False, with_bytes: bool = True) -> list[Written]:
+        """Bring every dvc.lock up to date with what is finished here; see `pinyon.bridges.dvc.write.write_locks`."""
+        from pinyon.bridges.dvc.write import write_locks
+
+        root, store, _, state = self.records
+        return write_locks(self.graph, state, root, store.cache, self.stats, dry=dry, with_bytes=with_bytes)
 
     def remember(self, question: str, summary: dict[str, Any]) -> None:
         """Nothing was to be done: let the next call with this question find out by looking at time stamps alone."""

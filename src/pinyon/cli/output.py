@@ -10,6 +10,9 @@ from typing import Any
 
 import click
 
+from pinyon.model.outcome import Attempt
+from pinyon.model.units import show_seconds
+
 _COLOURS = {
     "unchanged": "bright_black", "reuse": "cyan", "run": "yellow", "wait": "blue", "stop": "red",
     "SUCCEEDED": "green", "RUNNING": "yellow", "FAILED": "red", "CANCELLED": "magenta", "LOST": "magenta",
@@ -47,6 +50,11 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 def when(ts: float) -> str:
     """A moment on the reader's clock."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(ts)) if ts else "-"
+
+
+def took(attempt: Attempt) -> str:
+    """How long an attempt took; ``adopted`` for one that another tool made, which did not say."""
+    return "adopted" if attempt.mode == "adopted" else show_seconds(attempt.seconds)
 
 
 def number(value: Any) -> str:

@@ -8,8 +8,7 @@ from pathlib import Path
 import click
 
 from pinyon.cli.options import json_option
-from pinyon.cli.output import number, print_json, table, when
-from pinyon.model.units import show_seconds
+from pinyon.cli.output import number, print_json, table, took, when
 
 _SHOWN = 40
 
@@ -40,7 +39,7 @@ def command(directory: str, as_json: bool, stage: str | None, every: bool) -> No
                 row.stage,
                 row.status,
                 when(row.attempt.started),
-                show_seconds(row.attempt.seconds),
+                took(row.attempt),
                 "  ".join(f"{name}={number(value)}" for name, value in list(row.metrics.items())[:5]),
             )
             for row in shown

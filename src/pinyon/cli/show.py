@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 
 from pinyon.cli.options import json_option
-from pinyon.cli.output import number, print_json, table, when, word
+from pinyon.cli.output import number, print_json, table, took, when, word
 from pinyon.model.outcome import Attempt
-from pinyon.model.units import show_bytes, show_seconds
+from pinyon.model.units import show_bytes
 
 
 @click.command("show", epilog="Example: pinyon show train")
@@ -62,7 +62,7 @@ def _print(attempts: list[Attempt], described: dict[str, object]) -> None:
             a.state,
             a.detail or "-",
             when(a.started),
-            show_seconds(a.seconds),
+            took(a),
             a.message or (a.log[0] if a.log else ""),
         )
         for a in attempts
