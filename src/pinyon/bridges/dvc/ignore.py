@@ -57,19 +57,27 @@ def rule(line: str) -> tuple[re.Pattern[str], bool] | None:
     drops = not text.startswith("!")
     text = text if drops else text[1:]
     only_folders = text.endswith("/")
-    text = text.rstrip("/")
-    anywhere = "/" not in text
-    body = _translated(text.removeprefix("/"))
-    return re.compile(("(?:.*/)?" if anywhere else "") + body + ("/" if only_folders else "/?")), drops
+    parts = text.strip("/").split("/")
+    if parts == [""]:
+        return None
+    anywhere = "/" not in text.rstrip("/")
+    body = ("(?:.*/)?" if anywhere else "") + "".join(map(_segment, parts, range(len(parts), 0, -1)))
+    return re.compile(body + ("/" if only_folders else "/?")), drops
 
 
-def _translated(glob: str) -> str:
-    parts = re.findall(r"\*\*/|/\*\*$|\*\*|\*|\?|\[[^]]*\]|\\.|.", glob)
-    words = {"**/": "(?:.*/)?", "/**": "/.*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    return "".join(words.get(part) or _literal(part) for part in parts)
+def _segment(glob: str, left: int) -> str:
+    """One part of a pattern with the slash behind it; ``left`` counts the parts from here on."""
+    if glob == "**":
+        return "(?:.*/)?" if left > 1 else ".+"
+    words = {"*": "[^/]*", "?": "[^/]"}
+    parts = re.findall(r"\*+|\?|\[[^]]*\]|\\.|.", glob)
+    return "".join(
+        words.get(part[:1] if part[:1] == "*" else part) or _literal(part) for part in parts
+    ) + "/" * (left > 1)
 
 
 def _literal(part: str) -> str:
     if part[0] == "[" and len(part) > 2:
-        return "[" + part[1:-1].replace("\\", "\\\\").replace("!", "^", part[1] == "!") + "]"
-    return re.escape(part[1:] if part[0] == "\\" else part)
+        negated, inner = ("^/", part[2:-1]) if part[1] in "!^" else ("", part[1:-1])
+        return f"[{negated}{re.escape(inner).replace(chr(92) + '-', '-')}]"
+    return re.escape(part[1:] if part[0] == "\\" and len(part) > 1 else part)
