@@ -104,7 +104,8 @@ def open_records(start: Path, stack: ExitStack) -> Records:
     state = ProjectState(
         fold,
         lambda attempt: sound(store.blobs, attempt.outputs),
-        lambda attempt: present(store.blobs, attempt.outputs),
+        # One without a supervisor is only imagined by a plan; a run would put its outs into the store.
+        lambda attempt: attempt.supervisor is None or present(store.blobs, attempt.outputs),
     )
     return Records(root, store, fold, state)
 

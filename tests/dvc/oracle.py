@@ -13,7 +13,6 @@ from dvc.utils.serialize import dumps_yaml
 from dvc_data.hashfile.hash import fobj_md5
 from dvc_data.hashfile.hash_info import HashInfo
 from dvc_data.hashfile.tree import Tree
-from pathspec import GitIgnoreSpec
 
 def tree(rows):
     found = Tree()
@@ -28,7 +27,6 @@ ASK = {
     "old md5": lambda data: fobj_md5(io.BytesIO(base64.b64decode(data)), name="md5-dos2unix"),
     "tree": tree,
     "run key": lambda entry: _get_cache_hash(entry, key=True),
-    "ignored": lambda ask: [GitIgnoreSpec.from_lines(ask[0]).match_file(path) for path in ask[1]],
 }
 for line in sys.stdin:
     what, value = json.loads(line)

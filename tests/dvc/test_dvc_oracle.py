@@ -14,7 +14,6 @@ from oracle import Oracle
 
 from pinyon.bridges.dvc.compose import entry_of, run_cache_key
 from pinyon.bridges.dvc.hashes import Digest, md5_of, md5_of_listing
-from pinyon.bridges.dvc.ignore import Ignored
 from pinyon.bridges.dvc.layout import lay_out
 from pinyon.bridges.dvc.lock import parse_lock
 from pinyon.model.graph import Command, Out, Param, Stage
@@ -95,24 +94,6 @@ names = st.lists(st.text("ab.é-_ A", min_size=1, max_size=3), min_size=1, max_s
 @given(st.dictionaries(names, st.text("0123456789abcdef", min_size=32, max_size=32), max_size=6))
 def test_digest_of_a_folder(ask: Oracle, files: dict[str, str]) -> None:
     assert md5_of_listing(files.items()) == ask("tree", list(files.items()))
-
-
-patterns = st.lists(
-    st.lists(st.sampled_from(["a", "b", "*", "**", "?", "/", "[ab]", ".txt", "#"]), min_size=1, max_size=5)
-    .map("".join),
-    min_size=1, max_size=3,
-)  # fmt: skip
-paths = st.lists(st.sampled_from(["a", "b", "ab", "a.txt", "*", "ba"]), min_size=1, max_size=4).map("/".join)
-
-
-@examples
-@given(patterns, st.lists(paths, min_size=1, max_size=5))
-def test_what_is_ignored(ask: Oracle, tmp_path: Path, lines: list[str], asked: list[str]) -> None:
-    if any("//" in line or "***" in line or line.strip("!") in ("", "/", "**", "\\") for line in lines):
-        return
-    (tmp_path / ".dvcignore").write_text("\n".join(lines))
-    ignored = Ignored(tmp_path)
-    assert [ignored(path) for path in asked] == ask("ignored", [lines, asked]), lines
 
 
 params = st.dictionaries(st.text("ab.", min_size=1, max_size=3), documents, max_size=3)
