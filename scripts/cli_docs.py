@@ -22,9 +22,16 @@ store is damaged or `doctor` found something broken, 130 interrupted. With `--js
 
 
 def verbs() -> dict[str, click.Command]:
-    """Every verb by its name, in the order of the help."""
+    """Every verb by its name, in the order of the help; of a verb that is a group, each of its own."""
     context = click.Context(group, info_name="pinyon")
-    return {name: verb for name in group.list_commands(context) if (verb := group.get_command(context, name))}
+    found: dict[str, click.Command] = {}
+    for name in group.list_commands(context):
+        verb = group.get_command(context, name)
+        if isinstance(verb, click.Group):
+            found |= {f"{name} {part}": command for part, command in verb.commands.items()}
+        elif verb is not None:
+            found[name] = verb
+    return found
 
 
 def help_of(command: click.Command, name: str) -> str:

@@ -136,6 +136,8 @@ def run(
             tell(Told("note", text=line))
         target.close()
         fold.catch_up()
+        if session.project.settings.get("dvc", {}).get("lock") and not goal.isolated:
+            session.write_locks()
         if remember and not result.counts and not changed:
             session.remember(remember, result.as_dict(), imported)
         return result

@@ -26,6 +26,7 @@ from pinyon.store.local import LocalStore, home_store
 from pinyon.store.place import HOME, SPEC_FILES, STORE, project_around
 
 if TYPE_CHECKING:
+    from pinyon.bridges.dvc.write import Written
     from pinyon.capture.imports import Imports
     from pinyon.execute.frozen import Frozen
 
@@ -73,6 +74,13 @@ class Session(NamedTuple):
         theirs = Theirs(self.graph, state, root, store, self.stats)
         return adopt(theirs, files, lambda stage, why: tell(Told("adopt", stage, why)), dry=dry)
 
+    def write_locks(self, *, dry: bool = False, with_bytes: bool = True) -> list[Written]:
+        """Bring every dvc.lock up to date with what is finished here; see `pinyon.bridges.dvc.write.write_locks`."""
+        from pinyon.bridges.dvc.write import write_locks
+
+        root, store, _, state = self.records
+        return write_locks(self.graph, state, root, store.cache, self.stats, dry=dry, with_bytes=with_bytes)
+
     def remember(self, question: str, summary: dict[str, Any], imported: Iterable[str]) -> None:
         """Nothing was to be done: let the next call with this question find out by looking at time stamps alone.
 
@@ -111,7 +119,8 @@ def _records(root: Path, store: LocalStore, stack: ExitStack, project: Project |
     state = ProjectState(
         fold,
         lambda attempt: sound(store.blobs, attempt.outputs),
-        lambda attempt: present(store.blobs, attempt.outputs),
+        # One without a supervisor is only imagined by a plan; a run would put its outs into the store.
+        lambda attempt: attempt.supervisor is None or present(store.blobs, attempt.outputs),
         lambda attempt: not store.shared or attempt.root == os.path.realpath(root),
     )
     return Records(root, store, fold, state)

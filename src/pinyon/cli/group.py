@@ -27,6 +27,7 @@ _VERBS = (
     "add",
     "gc",
     "verify",
+    "generate",
     "doctor",
     "completion",
 )

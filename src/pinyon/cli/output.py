@@ -12,6 +12,7 @@ import click
 
 from pinyon.model.actor import actor_of
 from pinyon.model.ids import run_id
+from pinyon.model.units import show_seconds
 
 if TYPE_CHECKING:
     from pinyon.model.outcome import Attempt
@@ -72,6 +73,11 @@ def actor(data: Any) -> str:
     """Who did it: a person's name alone, others with their kind."""
     who = actor_of(data)
     return who.name if who.kind == "person" else str(who)
+
+
+def took(attempt: Attempt) -> str:
+    """How long an attempt took; ``adopted`` for one that another tool made, which did not say."""
+    return "adopted" if attempt.mode == "adopted" else show_seconds(attempt.seconds)
 
 
 def number(value: Any) -> str:

@@ -9,8 +9,7 @@ from typing import Any
 import click
 
 from pinyon.cli.options import completes, json_option
-from pinyon.cli.output import number, print_json, table, when
-from pinyon.model.units import show_seconds
+from pinyon.cli.output import number, print_json, table, took, when
 
 _SHOWN = 40
 
@@ -44,7 +43,7 @@ def command(directory: str, as_json: bool, stage: str | None, project: str | Non
                 row.stage,
                 row.status,
                 when(row.attempt.started),
-                show_seconds(row.attempt.seconds),
+                took(row.attempt),
                 *([_some(dict(row.attempt.inputs.get("flags", ())))] if flags else []),
                 _some(row.metrics),
             )

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from pinyon.cli.options import completes, json_option
-from pinyon.cli.output import actor, number, print_json, table, when, word
+from pinyon.cli.output import actor, number, print_json, table, took, when, word
 from pinyon.model.outcome import Attempt
 from pinyon.model.units import show_bytes, show_seconds
 
@@ -75,7 +75,7 @@ def _print(attempts: list[Attempt], described: dict[str, object]) -> None:
             a.state,
             a.detail or "-",
             when(a.started),
-            show_seconds(a.seconds)
+            took(a)
             + (f" (estimated {show_seconds(a.estimate)})" if a.estimate and far_off(a) else ""),
             a.message or (a.log[0] if a.log else ""),
         )

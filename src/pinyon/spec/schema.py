@@ -15,6 +15,7 @@ from pinyon.spec.checks import (
     SchemaError,
     anything,
     closed,
+    flag,
     kind_of,
     list_of,
     location,
@@ -78,6 +79,7 @@ def _top_of(dialect: Dialect) -> Check:
         "stores": mapping,
         "rules": list_of(mapping, "a list of rules", "{name: idle, when: gpu_utilization < 5, do: release}"),
         "project": _project,
+        "dvc": closed({"lock": flag}),
     }
     if dialect == "pinyon":
         return closed(table | ours)

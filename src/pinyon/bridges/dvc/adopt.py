@@ -268,15 +268,7 @@ class _Adoption:
         )
 
     def _inner(self, path: str, known: Item, made: _Made) -> str:
-        out = made.output.path
-        if path == out:
-            return made.output.digest if known.md5 == made.item.md5 else ABSENT
-        inner = path.removeprefix(f"{out}/")
-        inside = [
-            (file.removeprefix(f"{inner}/"), md5) for file, md5 in made.listed if file.startswith(f"{inner}/")
-        ]
-        md5 = md5_of_listing(inside) if inside else dict(made.listed).get(inner)
-        if md5 != known.md5:
+        if _md5_in(made, path) != known.md5:
             return ABSENT
         laid = VirtualTree(self._keeper)
         laid.lay(made.output)
@@ -310,13 +302,26 @@ class _Adoption:
             yield from runcache.entries(self._near().folders, key)
 
     def _now(self, item: Input) -> Digest | None:
-        made = self._made.get(item.path)
+        made = self._around(item.path)
         if made is not None:
-            return Digest(made.item.md5, 0, None, made.item.executable)
+            md5 = _md5_in(made, item.path)
+            own = item.path == made.output.path and made.item.executable
+            return Digest(md5, 0, None, own) if md5 else None
         name = self._name(item)
         if name == ABSENT or name != self._files.get(item.path):
             return None
         return self._hashes.of(item.path)
+
+
+def _md5_in(made: _Made, path: str) -> str:
+    """The digest that DVC gives to an out, or to what is at a path inside it; "" when there is nothing."""
+    if path == made.output.path:
+        return made.item.md5
+    inner = path.removeprefix(f"{made.output.path}/")
+    inside = [
+        (file.removeprefix(f"{inner}/"), md5) for file, md5 in made.listed if file.startswith(f"{inner}/")
+    ]
+    return md5_of_listing(inside) if inside else dict(made.listed).get(inner, "")
 
 
 def _touch(path: str, out: str) -> bool:

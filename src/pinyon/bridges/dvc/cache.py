@@ -73,8 +73,13 @@ class Places:
         return found if len(found) == len(sources) else None
 
 
+def place_of(folder: Path, md5: str) -> Path:
+    """Where DVC 3 has the bytes of an md5."""
+    return folder / "files" / "md5" / md5[:2] / md5[2:]
+
+
 def _sound(folder: Path, md5: str) -> Path | None:
-    for path in (folder / "files" / "md5" / md5[:2] / md5[2:], folder / md5[:2] / md5[2:]):
+    for path in (place_of(folder, md5), folder / md5[:2] / md5[2:]):
         wanted = md5.removesuffix(".dir")
         try:
             if md5_of(path) == wanted or md5_of(path, legacy=True) == wanted:

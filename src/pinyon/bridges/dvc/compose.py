@@ -82,12 +82,11 @@ def same(one: Any, other: Any) -> bool:
     """Whether two values are one parameter: floats within a few units in the last place, true is not 1."""
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
-    if isinstance(one, (int, float)) and isinstance(other, (int, float)):
+    if isinstance(one, float) and isinstance(other, float):
         if one == other or (one != one and other != other):
             return True
-        return (
-            math.isfinite(one) and math.isfinite(other) and abs(one - other) <= _ULPS * math.ulp(float(one))
-        )
+        near = _ULPS * math.ulp(max(abs(one), abs(other)))
+        return math.isfinite(one) and math.isfinite(other) and abs(one - other) <= near
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
     if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):

@@ -1,75 +1,42 @@
-""".dvcignore: files of a folder that DVC leaves out of its digest. Patterns are those of .gitignore."""
+""".dvcignore: files of a folder that DVC leaves out of its digest."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
 from pathlib import Path
 
-_ALWAYS = (".git", ".hg/", ".dvc/")
+from pinyon.spec.ignore import Pattern, hidden, patterns
+
+_ALWAYS = ".git\n.hg/\n.dvc/\n"
 
 
 class Ignored:
-    """Whether DVC would not see a path of a project: the .dvcignore at the root, and any in a folder above the path."""
+    """Whether DVC would not see a file of a project: the .dvcignore at the root, and any in a folder above it."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._rules: dict[str, list[tuple[re.Pattern[str], bool]]] = {}
-        self._folders: dict[str, bool] = {"": False}
+        self._patterns: dict[str, list[Pattern]] = {}
+        self._folders = {"": False}
 
     def __call__(self, path: str) -> bool:
         """``path`` is a file's, posix, relative to the root."""
         folder = path.rpartition("/")[0]
-        return self._folder(folder) or self._matches(path, "")
+        return self._folder(folder) or hidden(self._above(folder), path, folder=False)
 
     def _folder(self, folder: str) -> bool:
-        known = self._folders.get(folder)
-        if known is None:
+        if folder not in self._folders:
             above = folder.rpartition("/")[0]
-            known = self._folders[folder] = self._folder(above) or self._matches(folder, "/")
-        return known
+            self._folders[folder] = self._folder(above) or hidden(self._above(above), folder, folder=True)
+        return self._folders[folder]
 
-    def _matches(self, path: str, mark: str) -> bool:
-        answer = False
-        parts = path.split("/")
-        for depth in range(len(parts)):
-            base, rest = "/".join(parts[:depth]), "/".join(parts[depth:])
-            for pattern, drops in self._of(base):
-                if pattern.fullmatch(rest + mark):
-                    answer = drops
-        return answer
-
-    def _of(self, folder: str) -> list[tuple[re.Pattern[str], bool]]:
-        if folder not in self._rules:
+    def _above(self, folder: str) -> Iterator[Pattern]:
+        """The patterns that hold in a folder, those of the root first."""
+        if folder:
+            yield from self._above(folder.rpartition("/")[0])
+        if folder not in self._patterns:
             try:
-                lines = (self._root / folder / ".dvcignore").read_text().splitlines()
+                text = (self._root / folder / ".dvcignore").read_text()
             except (OSError, UnicodeDecodeError):
-                lines = []
-            rules = [rule(line) for line in ([] if folder else _ALWAYS)] + [rule(line) for line in lines]
-            self._rules[folder] = [one for one in rules if one is not None]
-        return self._rules[folder]
-
-
-def rule(line: str) -> tuple[re.Pattern[str], bool] | None:
-    """A line as (what it matches, whether that is left out); folders are matched with ``/`` at their end."""
-    text = line.rstrip()
-    if not text or text.startswith("#"):
-        return None
-    drops = not text.startswith("!")
-    text = text if drops else text[1:]
-    only_folders = text.endswith("/")
-    text = text.rstrip("/")
-    anywhere = "/" not in text
-    body = _translated(text.removeprefix("/"))
-    return re.compile(("(?:.*/)?" if anywhere else "") + body + ("/" if only_folders else "/?")), drops
-
-
-def _translated(glob: str) -> str:
-    parts = re.findall(r"\*\*/|/\*\*$|\*\*|\*|\?|\[[^]]*\]|\\.|.", glob)
-    words = {"**/": "(?:.*/)?", "/**": "/.*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    return "".join(words.get(part) or _literal(part) for part in parts)
-
-
-def _literal(part: str) -> str:
-    if part[0] == "[" and len(part) > 2:
-        return "[" + part[1:-1].replace("\\", "\\\\").replace("!", "^", part[1] == "!") + "]"
-    return re.escape(part[1:] if part[0] == "\\" else part)
+                text = ""
+            self._patterns[folder] = patterns(text if folder else _ALWAYS + text, folder)
+        yield from self._patterns[folder]

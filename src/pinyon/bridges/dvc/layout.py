@@ -19,7 +19,7 @@ _OTHER = re.compile(  # what plain text would be read as, other than text
     r"""true|True|TRUE|false|False|FALSE|~|null|Null|NULL|<<|=
     |[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?|[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+
     |[-+]?\.[0-9_]+(?:[eE][-+][0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)
-    |[-+]?0b[0-1_]+|[-+]?0o?[0-7_]+|[-+]?[0-9_]+|[-+]?0x[0-9a-fA-F_]+
+    |[-+]?0b[0-1_]+|[-+]?0o?[0-7_]+|(?=[-+0-9])[-+]?[0-9_]+|[-+]?0x[0-9a-fA-F_]+
     |[0-9]{4}-[0-9]{2}-[0-9]{2}
     |[0-9]{4}-[0-9][0-9]?-[0-9][0-9]?(?:[Tt]|[\ \t]+)[0-9][0-9]?:[0-9]{2}:[0-9]{2}(?:\.[0-9]*)?
      (?:[\ \t]*(?:Z|[-+][0-9][0-9]?(?::[0-9]{2})?))?""",
@@ -169,9 +169,10 @@ def _indicates(text: str) -> bool:
 
 
 def _plain(page: _Page, text: str, indent: int, *, split: bool) -> None:
+    # DVC would break a long key, too, and could not read it back.
     for part in re.findall(r" +|[^ ]+", text):
         if part[0] != " ":
-            if page.column + len(part) > _WIDTH and page.column > indent:
+            if split and page.column + len(part) > _WIDTH and page.column > indent:
                 page.line(indent)
             page.write(part)
         elif len(part) == 1 and page.column >= _WIDTH and split:

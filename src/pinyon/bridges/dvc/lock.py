@@ -109,7 +109,9 @@ def parse_lock(raw: bytes, file: str) -> Lock:
     if not top:
         return Lock(file, entries, _laid_out(stages))
     whole = files.decode(raw, file, files.PARAMS_LIMIT)
-    return _in_blocks(Lock(file, entries, _laid_out(stages)), whole, document.lines, list(data))
+    others = {name: data[name] for name in data if name not in ("schema", "stages")}
+    lock = Lock(file, entries, _laid_out(stages), tail=lay_out(others) if others else "")
+    return _in_blocks(lock, whole, document.lines, list(data))
 
 
 def parse_entry(raw: bytes, file: str) -> Entry:

@@ -59,7 +59,7 @@ class Records:
             "stage": task.stage.name,
             "epoch": epoch,
             "mode": "adopted",
-            "supervisor": list(this_process()),
+            "supervisor": None if self._dry else list(this_process()),
             "reason": why,
             "inputs": inputs_of(task.stage, deps),
         }
