@@ -19,7 +19,7 @@ from pinyon.query.index import Index
 from pinyon.query.state import ProjectState
 from pinyon.spec.load import find_root, load_project, read_params
 from pinyon.store.local import LocalStore
-from pinyon.store.place import SPEC_FILES, STORE
+from pinyon.store.place import DVC, SPEC_FILES, STORE
 
 if TYPE_CHECKING:
     from pinyon.execute.frozen import Frozen
@@ -61,6 +61,7 @@ class Session(NamedTuple):
             journals,
         ]
         others += [journals / name for name in self.records.fold.growing()]
+        others += [root / name for name in (*self.project.folders, DVC)]  # where a new dvc.yaml may come
         facts = fingerprint.Facts(self.opened, [str(root / name) for name in there], list(map(str, others)))
         fingerprint.record(str(store.cache), question, str(root), facts, summary)
 

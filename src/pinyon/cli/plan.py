@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from pinyon.cli.options import goal_options, overrides
+from pinyon.cli.options import goal_options, overrides, place
 from pinyon.cli.output import print_json, table, word
 
 
@@ -22,6 +22,10 @@ def command(
     sets: tuple[str, ...],
     force: bool,
     isolated: bool,
+    single: bool,
+    downstream: bool,
+    glob: bool,
+    pull: bool,
     as_json: bool,
     why: bool,
 ) -> None:
@@ -29,7 +33,10 @@ def command(
     from pinyon import pipeline
     from pinyon.model.project import Goal
 
-    goal = Goal(goals, overrides(sets), force=force, isolated=isolated or bool(sets))
+    isolated = isolated or bool(sets)
+    goal = Goal(
+        goals, overrides(sets), force, False, isolated, single, downstream, glob, pull, place(directory)
+    )
     show(pipeline.plan(Path(directory), goal), as_json, why)
 
 

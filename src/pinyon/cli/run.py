@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from pinyon.cli.options import goal_options, overrides
+from pinyon.cli.options import goal_options, overrides, place
 from pinyon.cli.output import print_json
 from pinyon.cli.shortcut import nothing_to_do, print_summary, question
 from pinyon.store.place import STORE, project_around
@@ -29,6 +29,10 @@ def command(
     sets: tuple[str, ...],
     force: bool,
     isolated: bool,
+    single: bool,
+    downstream: bool,
+    glob: bool,
+    pull: bool,
     as_json: bool,
     jobs: int,
     keep_going: bool,
@@ -36,17 +40,22 @@ def command(
 ) -> None:
     """Run the stages that have to run, and nothing twice.
 
-    GOALS are stages, with all that they need; none means every stage.
+    GOALS are stages, with all that they need; none means every stage. They are called train, build for all of a loop,
+    build@x, sub/dvc.yaml:train, sub/dvc.yaml or data.dvc, and looked up here first, then from the project's root.
     """
     began = time.monotonic()
-    plain = not (sets or force or dry_run)
+    plain = not (sets or force or dry_run or single or downstream or glob or pull)
     if plain and (known := nothing_to_do(directory, goals, isolated=isolated)) is not None:
         _print(known, as_json, began)
         return
     from pinyon import pipeline
     from pinyon.model.project import Goal
 
-    goal = Goal(goals, overrides(sets), force, keep_going, isolated or bool(sets))
+    here = place(directory)
+    isolated = isolated or bool(sets)
+    goal = Goal(
+        goals, overrides(sets), force, keep_going, isolated, single, downstream, glob, pull, here
+    )
     if dry_run:
         from pinyon.cli.plan import show
 
@@ -56,7 +65,7 @@ def command(
 
     signal.signal(signal.SIGTERM, _interrupt)
     store = os.path.join(project_around(directory) or directory, STORE)
-    asked = question(goals, isolated=isolated) if plain else ""
+    asked = question(goals, isolated=isolated, directory=here) if plain else ""
     with progress_for(store, as_json) as progress:
         result = pipeline.run(
             Path(directory),

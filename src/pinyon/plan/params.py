@@ -25,16 +25,17 @@ class Lack(NamedTuple):
 
 def declared(entries: Sequence[Any], wdir: str) -> dict[str, list[str]]:
     """Names by file; an empty list is the whole file, which names of its parts add nothing to."""
-    whole = {
-        file for entry in entries if isinstance(entry, Mapping) for file, names in entry.items() if not names
-    }
+    pairs = [
+        (join(wdir, file), names or [])
+        for entry in entries
+        for file, names in (entry.items() if isinstance(entry, Mapping) else [(DEFAULT_PARAMS, [entry])])
+    ]
+    whole = {path for path, names in pairs if not names}
     found: dict[str, list[str]] = {}
-    for entry in entries:
-        for file, names in entry.items() if isinstance(entry, Mapping) else [(DEFAULT_PARAMS, [entry])]:
-            path = file if file.isalnum() else join(wdir, file)
-            known = found.setdefault(path, [])
-            if file not in whole:
-                known += names
+    for path, names in pairs:
+        known = found.setdefault(path, [])
+        if path not in whole:
+            known += names
     return found
 
 
