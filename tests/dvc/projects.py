@@ -4,6 +4,8 @@ A valid project is put together from features, each a stage or a file of its own
 seed gives the same projects.
 """
 
+# ruff: noqa: E501 - a stage is easier to read in one line
+
 from __future__ import annotations
 
 import json
@@ -482,7 +484,7 @@ def foreach_over_a_list_of_maps(d: Draft) -> None:
 def foreach_over_a_parameter(d: Draft) -> None:
     source = d.rng.choice(["names", "flags", "sizes", "table", "sets", "years", "model.heads"])
     d.stage(
-        {"foreach": "${%s}" % source, "do": {"cmd": "x ${item}" if source != "years" else "x ${item} ${key}"}}
+        {"foreach": f"${{{source}}}", "do": {"cmd": "x ${item}" if source != "years" else "x ${item} ${key}"}}
     )
 
 

@@ -1,5 +1,7 @@
 """Loops: which stages they stand for, what these see, and that they end before memory does."""
 
+# ruff: noqa: E501 - a stage is easier to read in one line
+
 from __future__ import annotations
 
 import resource

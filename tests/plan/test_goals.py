@@ -191,7 +191,7 @@ def test_a_pointer_to_what_a_stage_writes_is_refused(path):
 def test_two_pointers_of_one_kind_cannot_keep_one_place(second):
     first = Pointer("d", "", None, Origin("d.dvc"), "dvc")
     other = Pointer(second, "", None, Origin("e.dvc"), "dvc")
-    with pytest.raises(OutputConflictError, match="d.dvc and e.dvc both keep"):
+    with pytest.raises(OutputConflictError, match=r"d\.dvc and e\.dvc both keep"):
         graph_of([], Goal(), Project("/p", "p", (), (), pointers=(first, other)))
     graph_of([], Goal(), Project("/p", "p", (), (), pointers=(first, other._replace(kind="pinyon"))))
 
@@ -202,7 +202,7 @@ def test_a_file_that_declares_something_lies_in_nobodys_out():
         build(bad, Goal(), dict.fromkeys(["params.yaml", "sub/params.yaml", "sub/deep/params.yaml"]))
     alone = Project("/p", "p", (), (template("sub/dvc.yaml", "bad", "", "../sub"),))
     with pytest.raises(
-        OutputConflictError, match="stage 'sub/dvc.yaml:bad' writes sub, in which sub/dvc.yaml lies"
+        OutputConflictError, match=r"stage 'sub/dvc\.yaml:bad' writes sub, in which sub/dvc\.yaml lies"
     ):
         build(alone, Goal(), {"sub/params.yaml": None})
 
@@ -238,7 +238,7 @@ def built(read: dict[str, Any], goal: Goal, *bodies: dict[str, Any]) -> Graph:
 
 def test_a_missing_parameter_matters_to_who_is_to_run():
     bad, good = {"params": ["gone"]}, {"params": ["lr"]}
-    with pytest.raises(PlanError, match="'gone', which params.yaml does not have"):
+    with pytest.raises(PlanError, match=r"'gone', which params\.yaml does not have"):
         built({}, Goal(), bad, good)
     assert len(built({}, Goal(("s1",)), bad, good).tasks) == 1
     assert len(built({}, Goal(), {**bad, "frozen": True}, good).tasks) == 2

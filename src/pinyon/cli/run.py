@@ -53,9 +53,7 @@ def command(
 
     here = place(directory)
     isolated = isolated or bool(sets)
-    goal = Goal(
-        goals, overrides(sets), force, keep_going, isolated, single, downstream, glob, pull, here
-    )
+    goal = Goal(goals, overrides(sets), force, keep_going, isolated, single, downstream, glob, pull, here)
     if dry_run:
         from pinyon.cli.plan import show
 

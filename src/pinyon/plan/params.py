@@ -58,7 +58,9 @@ def params_of(
             continue
         for key in names or ("",):
             there, value = get_path(content, key) if key else (True, content)
-            fitting = [] if there or not _PATTERN.intersection(key) else list(_fitting(content, key.split(".")))
+            fitting = (
+                [] if there or not _PATTERN.intersection(key) else list(_fitting(content, key.split(".")))
+            )
             if there or len(fitting) == 1:
                 found[path, key] = Param(path, key, value if there else fitting[0])
             else:
@@ -77,7 +79,9 @@ def _fitting(content: Any, steps: Sequence[str]) -> Iterator[Any]:
             yield from _fitting(value, steps[1:])
 
 
-def _missing(template: StageTemplate, name: str, path: str, key: str, content: Any, fitting: int) -> PlanError:
+def _missing(
+    template: StageTemplate, name: str, path: str, key: str, content: Any, fitting: int
+) -> PlanError:
     what = "does not have" if not fitting else f"has {fitting} times"
     return PlanError(
         f"stage '{name}' declares parameter '{key}', which {path} {what}",
