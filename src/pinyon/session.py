@@ -23,7 +23,7 @@ from pinyon.report.told import Tell, Told
 from pinyon.spec.load import find_root, load_project, read_params
 from pinyon.spec.pointer import find_pointers
 from pinyon.store.local import LocalStore, home_store
-from pinyon.store.place import HOME, SPEC_FILES, STORE, project_around
+from pinyon.store.place import DVC, HOME, SPEC_FILES, STORE, project_around
 
 if TYPE_CHECKING:
     from pinyon.bridges.dvc.write import Written
@@ -97,6 +97,7 @@ class Session(NamedTuple):
             journals,
         ]
         others += [journals / name for name in self.records.fold.growing()]
+        others += [root / name for name in (*self.project.folders, DVC)]  # where a new dvc.yaml may come
         facts = fingerprint.Facts(self.opened, [str(root / name) for name in there], list(map(str, others)))
         fingerprint.record(str(store.cache), question, str(root), facts, summary)
 

@@ -43,7 +43,23 @@ CASES = {
     "a tab": Case(SPEC, ("pinyon.yaml:2",), {"pinyon.yaml": "stages:\n\ta: {cmd: x}\n"}),
     "one stage twice": Case(SPEC, ("pinyon.yaml:3", "'a'", "twice"), {"pinyon.yaml": "stages:\n  a: {cmd: x}\n  a: {cmd: y}\n"}),
     "one stage in two files": Case(SPEC, ("dvc.yaml:2", "'side'", "twice"), {"dvc.yaml": "stages:\n  side: {cmd: x}\n"}),
-    "foreach": Case(SPEC, ("foreach", "does not read yet"), stages(a="{foreach: [1], do: {cmd: x}}")),
+    "foreach without do": Case(SPEC, ("pinyon.yaml:2", "has no do"), stages(a="{foreach: [1]}")),
+    "a matrix of a million": Case(
+        PLAN, ("pinyon.yaml:2", "stage 'a' makes 1,000,000 stages", "at most 100,000"),
+        stages(a=f"{{cmd: x, matrix: { {key: list(range(10)) for key in 'abcdef'} }}}"),
+    ),
+    "what the shell means": Case(PLAN, ("pinyon.yaml:2", "${V:-x}", "write \\${"), stages(a="{cmd: 'echo ${V:-x}'}")),
+    "one out of two dvc.yaml": Case(
+        PLAN, ("sub/dvc.yaml:a", "sub/dvc.yaml:b", "both write sub/out"),
+        {"sub/dvc.yaml": "stages:\n  a: {cmd: x, outs: [out]}\n  b: {cmd: x, outs: [./out]}\n", ".dvc/config": ""},
+    ),
+    "data that a stage writes": Case(
+        PLAN, ("clean.txt.dvc keeps clean.txt, which stage 'prepare' writes",),
+        {"clean.txt.dvc": "outs:\n- path: clean.txt\n", ".dvc/config": ""},
+    ),
+    "a dep elsewhere": Case(
+        PLAN, ("pinyon.yaml:2", "'a' depends on s3://b/x", "cannot look at what lies elsewhere"), stages(a="{cmd: x, deps: ['s3://b/x']}"),
+    ),
     "no cause": Case(SPEC, ("'exti'", "did you mean exit?"), stages(a="{cmd: x, retry: {times: 1, on: [exti]}}")),
     "no duration": Case(SPEC, ("timeout of stage 'a'",), stages(a="{cmd: x, timeout: soon}")),
     "broken params.yaml": Case(SPEC, ("params.yaml:",), {"params.yaml": "train: {lr: [\n"}),

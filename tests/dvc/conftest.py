@@ -18,7 +18,7 @@ def dvc_python() -> str:
     return python
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def dvc_env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """An environment in which DVC keeps everything of its own away from the user's."""
     own = tmp_path_factory.mktemp("dvc-own")

@@ -32,7 +32,7 @@ def main() -> None:
             answer = read(repo, root)
         except Exception as error:  # noqa: BLE001 -- whatever it is, DVC does not go on
             answer = {"refused": f"{type(error).__name__}: {error}"[:300]}
-        print(json.dumps(answer, default=repr), flush=True)
+        sys.stdout.write(json.dumps(answer, default=repr) + "\n")
     shutil.rmtree(root)
 
 
@@ -67,18 +67,24 @@ def shown(item, root: str) -> str:
 
 
 def describe(stage, root: str) -> dict:
-    params, lacks = {}, False
+    params, lacks = {}, set()
     for dep in stage.deps:
         if isinstance(dep, ParamsDependency):
-            values = dep.read_params()
-            lacks = lacks or not dep.exists or not set(dep.params) <= set(values)
-            params[os.path.relpath(dep.fs_path, root)] = values if dep.params else {"": values}
+            file = os.path.relpath(dep.fs_path, root)
+            try:
+                values = dep.read_params()
+            except Exception:  # noqa: BLE001 -- a pattern that fits several
+                values = None
+            if values is None or not dep.exists or not set(dep.params) <= set(values):
+                lacks.add(file)
+            if values and dep.exists:
+                params[file] = values if dep.params else {"": values}
     return {
         "cmd": stage.cmd,
         "wdir": os.path.relpath(stage.wdir, root),
         "deps": sorted({shown(dep, root) for dep in stage.deps if not isinstance(dep, ParamsDependency)}),
         "params": params,
-        "lacks": lacks,
+        "lacks": sorted(lacks),
         "outs": sorted(
             [
                 os.path.relpath(out.fs_path, root),
@@ -94,4 +100,5 @@ def describe(stage, root: str) -> dict:
     }
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pinyon.errors import PlanError
-from pinyon.plan.interpolate import resolve, resolve_command
+from pinyon.plan.interpolate import resolve, resolve_command, resolve_plain
 
 CONTEXT: dict[str, Any] = {
     "lr": 1e-5, "epochs": 3, "name": "a b", "yes": True, "no": False, "nothing": None, "text": "x",
     "model": {"hidden": 64, "heads": [4, 8], "bias": False}, "lists": [["a"], {"b": 2}],
     "options": {"lr": 0.1, "name": "it's", "fast": True, "slow": False, "none": None, "mods": ["CT", "M R"], "empty": ""},
-    7: {"x": "seven"}, "years": {2024: "then"},
+    7: {"x": "seven"}, "years": {2024: "then"}, "a b": "blank",
 }  # fmt: skip
 
 
@@ -40,8 +40,8 @@ def command(text: str) -> str:
         ("${model.heads.1}", 8),
         ("${model.heads[-1]}", 8),
         ("${lists[1].b}", 2),
-        ("${7.x}", "seven"),
-        ("${years.2024}", "then"),
+        ("${ model.heads[ 1 ] }", 8),
+        ("${a b}", "blank"),
     ],
 )
 def test_a_whole_expression_keeps_the_type(template, value):
@@ -61,6 +61,7 @@ def test_a_whole_expression_keeps_the_type(template, value):
         (r"\${a} ${text} \${b}", "${a} x ${b}"),
         ("$text {text} $(date)", "$text {text} $(date)"),
         ("$${text}", "$x"),
+        ("${nothing} ${text}}", "None x}"),
     ],
 )
 def test_inside_text_values_become_text(template, text):
@@ -80,24 +81,43 @@ def test_what_is_no_template_is_left_alone():
 
 def test_a_map_is_options_in_a_command():
     assert command("run ${options} end") == (
-        "run --lr 0.1 --name 'it'\"'\"'s' --fast --mods CT 'M R' --empty '' end"
+        "run --lr 0.1 --name 'it'\"'\"'s' --fast --none None --mods CT 'M R' --empty '' end"
     )
     assert command("${model}") == "--hidden 64 --heads 4 8"
 
 
-@pytest.mark.parametrize("template", ["run ${options}", "x ${model.heads}", "x${nothing}"])
+@pytest.mark.parametrize("template", ["run ${options}", "x ${model.heads}"])
 def test_inside_text_only_plain_values_fit(template):
-    with pytest.raises(PlanError, match=r"here:1: \$\{.*\} is (a map|a list|null)"):
+    with pytest.raises(PlanError, match=r"here:1: \$\{.*\} is (a map|a list)"):
         filled(template)
 
 
-def test_options_are_not_nested():
-    with pytest.raises(PlanError, match=r"\$\{lists_in\.b\} is a map"):
-        resolve_command("${lists_in}", {"lists_in": {"b": {"c": 1}}}, lambda: "")
+def test_options_of_nested_maps_have_dotted_names():
+    nested = {"o": {"b": {"c": 1, "d": {}, 3: 4}, "e": [True, None, "x y"], "f": [], 5: 6}}
+    assert resolve_command("${o}", nested, lambda: "") == "--b.c 1 --e True None 'x y'"
+    with pytest.raises(PlanError, match=r"\$\{o\.b\} is a list of lists"):
+        resolve_command("x ${o}", {"o": {"b": [[1]]}}, lambda: "")
+
+
+@pytest.mark.parametrize("template", ["${model}", "${model.heads}"])
+def test_a_field_of_a_stage_takes_plain_values_only(template):
+    with pytest.raises(PlanError, match="here a value must be text, a number or a boolean"):
+        resolve_plain({"a": [template]}, CONTEXT, lambda: "here:1")
+
+
+def test_a_text_does_not_grow_without_end():
+    with pytest.raises(PlanError, match="a text grows past 1,000,000 characters"):
+        resolve("${t}${t} " * 2000, {"t": "x" * 1000}, lambda: "here:1")
+
+
+@pytest.mark.parametrize("template", ["echo ${unclosed", "${", "a ${b\nc} d"])
+def test_what_is_no_expression_is_left_to_the_shell(template):
+    assert filled(template) == template
+    assert command(template) == template
 
 
 @pytest.mark.parametrize(
-    "template", ["echo ${V:-x}", "${V:-x}", "${HOME%/}", "${#array}", "${a b}", "${a..b}", "${a[}", "${}"]
+    "template", ["echo ${V:-x}", "${V:-x}", "${HOME%/}", "${#array}", "${b c!}", "${a..b}", "${a[}", "${}"]
 )
 def test_what_the_shell_means_must_be_escaped(template):
     for fill in (filled, command):
@@ -107,7 +127,7 @@ def test_what_the_shell_means_must_be_escaped(template):
         assert caught.value.where == "here:1"
 
 
-@pytest.mark.parametrize("template", ["echo ${a{b}}", "echo ${unclosed", "${"])
+@pytest.mark.parametrize("template", ["echo ${a{b}}", "x ${}", "${.a}", "${a]}"])
 def test_a_broken_expression_is_refused_with_the_same_hint(template):
     with pytest.raises(PlanError, match="is not a name"):
         filled(template)
@@ -121,6 +141,7 @@ def test_a_broken_expression_is_refused_with_the_same_hint(template):
         ("${model.hidden.deeper}", "'deeper', which is not a parameter"),
         ("${model.heads[2]}", "'2', which is not a parameter"),
         ("${model.zzz}", "there are hidden, heads, bias"),
+        ("${years.2024}", "'2024', which is not a parameter; there are none"),
     ],
 )
 def test_an_unknown_name_is_told_the_nearest(template, said):

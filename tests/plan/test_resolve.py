@@ -9,7 +9,7 @@ import pytest
 from pinyon.errors import PlanError
 from pinyon.model.graph import Command, Out, Param, Resources, Retry, Stage
 from pinyon.model.project import Goal, Origin, Project, StageTemplate
-from pinyon.plan.build import Need, build, resolve_all
+from pinyon.plan.build import Need, build, graph_of, resolve_all
 
 PARAMS = {"params.yaml": {"lr": 0.1, "model": {"size": 2, "heads": [1]}, "dir": "sub", "opts": {"a": 1}}}
 
@@ -25,7 +25,11 @@ def stages_of(
         for n, body in enumerate(bodies)
     )
     project = Project("/p", "p", ("pinyon.yaml",), templates, {base: variables})
-    return resolve_all(project, Goal(), PARAMS if read is None else read)
+    found = resolve_all(project, Goal(), PARAMS if read is None else read)
+    if isinstance(found, Need):
+        return found
+    graph_of(found.stages, Goal(), project, found.lacks)
+    return found.stages
 
 
 def stage(body: dict[str, Any], **more: Any) -> Stage:
@@ -91,12 +95,13 @@ def test_wdir_comes_first_and_everything_is_seen_from_it():
 
 def test_outs_know_their_role_and_flags():
     body = {
-        "outs": ["a", {"b": {"cache": False}}, {"c": {"persist": True}}, {"d": None}],
-        "metrics": [{"m.json": {"cache": False}}], "plots": ["p.csv"],
+        "outs": ["a", {"b": {"cache": False}, "c": {"persist": True}}, {"d": {}}, {}, {"a": {"persist": True}}],
+        "metrics": [{"m.json": {"cache": False}}], "plots": ["p.csv", {"q.csv": {"x": "step", "cache": False}}],
     }  # fmt: skip
     assert stage(body).outs == (
-        Out("a"), Out("b", cache=False), Out("c", persist=True), Out("d"),
+        Out("a", persist=True), Out("b", cache=False), Out("c", persist=True), Out("d"),
         Out("m.json", "metric", False), Out("p.csv", "plot"),
+        Out("q.csv", "plot", False, axes={"x": "step"}),
     )  # fmt: skip
 
 
@@ -109,9 +114,16 @@ def test_deps_may_lie_outside():
     assert stage({"deps": ["../data", "/abs/x"]}).deps == ("../data", "/abs/x")
 
 
-@pytest.mark.parametrize("dep", ["${model.size}", "${opts}", "${model.heads}"])
-def test_a_path_is_text(dep):
-    assert refusal({"deps": [dep]}).startswith("pinyon.yaml:5: deps of stage 's0' resolves to ")
+@pytest.mark.parametrize(
+    ("dep", "said"),
+    [
+        ("${model.size}", "deps of stage 's0' resolves to 2"),
+        ("${opts}", "${opts} is a map"),
+        ("${model.heads}", "${model.heads} is a list"),
+    ],
+)
+def test_a_path_is_text(dep, said):
+    assert refusal({"deps": [dep]}).startswith(f"pinyon.yaml:5: {said}")
 
 
 # -- parameters ---------------------------------------------------------------------------------------------------------
@@ -134,7 +146,6 @@ def test_params_of_several_files_whole_files_and_groups():
         Param("conf/a.json", "x.y", 1),
         Param("conf/a.json", "z", 2),
         Param("b.toml", "", {"k": "v"}),
-        Param("b.toml", "k", "v"),
     )
 
 
@@ -175,7 +186,7 @@ def test_params_yaml_may_be_listed_though_it_is_there_anyway():
 
 def test_one_name_has_one_value():
     assert "vars sets 'lr' a second time" in refusal({}, variables=({"lr": 2},))
-    assert stage({}, variables=({"lr": 0.1},))
+    assert "vars sets 'lr' a second time" in refusal({}, variables=({"lr": 0.1},))  # nor the same twice
 
 
 def test_only_the_keys_that_are_asked_for_are_taken_from_a_file():

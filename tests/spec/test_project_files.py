@@ -140,10 +140,6 @@ class TestOneFile:
             "dvc.yaml:3: deps of stage 'b' must be a list of paths, not a number"
         )
 
-    def test_several_outs_in_one_entry_become_several_entries(self, load: Load) -> None:
-        text = "stages:\n  a:\n    cmd: x\n    outs: [{b: {cache: false}, c: {}}, d, {}]\n"
-        assert load(dvc=text).stages[0].body["outs"] == [{"b": {"cache": False}}, {"c": {}}, "d"]
-
     def test_a_body_read_twice_is_not_changed(self, load: Load) -> None:
         text = "stages:\n  a: {cmd: x, meta: &m {pinyon: {timeout: 3}}}\n  b: {cmd: y, meta: *m}\n"
         first, second = load(dvc=text).stages
@@ -155,7 +151,7 @@ class TestBothFiles:
     def test_stages_variables_and_lists_of_both_count(self, load: Load) -> None:
         project = load(
             pinyon="stages: {a: {cmd: x}}\nvars: [p.yaml]\nmetrics: [a]\nartifacts: {m: {path: m}}\nmeta:\n",
-            dvc="stages: {b: {cmd: [y]}}\nvars: [{k: 1}]\nmetrics: [b]\nartifacts: {n: {path: n}}\nmeta: {z: 1}\n",
+            dvc="stages: {b: {cmd: [y]}}\nvars: [{k: 1}]\nmetrics: [b]\nartifacts: {n: {path: n}}\ndatasets: [1]\n",
         )
         assert project.files == ("pinyon.yaml", "dvc.yaml")
         assert [(stage.name, stage.dialect) for stage in project.stages] == [("a", "pinyon"), ("b", "dvc")]
@@ -163,7 +159,7 @@ class TestBothFiles:
         assert project.settings == {
             "metrics": ["a", "b"],
             "artifacts": {"m": {"path": "m"}, "n": {"path": "n"}},
-            "meta": {"z": 1},
+            "datasets": [1],
         }
 
     def test_a_stage_in_both_is_refused(self, complain: Complain) -> None:

@@ -12,10 +12,11 @@ Load = Callable[..., Project]
 Complain = Callable[..., str]
 
 
-TOP = "stages, vars, params, metrics, plots, artifacts, datasets, meta"
-OUR_TOP = f"{TOP}, experiments, targets, stores, rules, project"
-STAGE = "cmd, wdir, deps, params, outs, metrics, plots, frozen, always_changed, vars, desc, meta"
-OUR_STAGE = f"{STAGE}, env, resources, retry, timeout"
+TOP = "stages, vars, params, metrics, plots, artifacts, datasets"
+OUR_TOP = f"{TOP}, meta, experiments, targets, stores, rules, project"
+DEFINITION = "cmd, wdir, deps, params, outs, metrics, plots, frozen, always_changed, vars, desc, meta"
+STAGE = f"{DEFINITION}, matrix"
+OUR_STAGE = f"{DEFINITION}, env, resources, retry, timeout, estimate, strict_deps, matrix"
 OUT = "cache, persist, checkpoint, remote, push, desc, type, labels, meta"
 PLOT = f"{OUT}, template, x, y, x_label, y_label, title, header"
 CAUSES = "exit, signal, timeout, oom, missing_out, setup, lost, preempted"
@@ -117,28 +118,59 @@ BOTH: list[tuple[str, str, str]] = [
     ),
     ("no cmd", "stages:\n  a:\n    deps: [x]\n", "FILE:2: stage 'a' has no cmd → add a line cmd: …"),
     (
-        "foreach",
-        "stages:\n  a:\n    foreach: [1]\n    do: {cmd: x}\n",
-        (
-            "FILE:3: stage 'a' uses foreach, "
-            "which this version of Pinyon does not read yet → write its stages out one by one"
-        ),
+        "stage @",
+        "stages:\n  a@b: {cmd: x}\n",
+        "FILE:2: stage 'a@b' has an @ in its name; that sets the copies of a loop apart",
     ),
+    # loops
+    ("foreach alone", "stages:\n  a:\n    foreach: [1]\n", "FILE:2: stage 'a' has no do → add a line do: …"),
     (
-        "do",
+        "do alone",
         "stages:\n  a:\n    do: {cmd: x}\n",
+        "FILE:2: stage 'a' has no foreach → add a line foreach: …",
+    ),
+    (
+        "foreach number",
+        "stages:\n  a:\n    foreach: 3\n    do: {cmd: x}\n",
         (
-            "FILE:3: stage 'a' uses do, "
-            "which this version of Pinyon does not read yet → write its stages out one by one"
+            "FILE:3: foreach of stage 'a' must be a list, a mapping or the name of one, not a number → "
+            "write for example foreach: [a, b]"
         ),
     ),
     (
-        "matrix",
-        "stages:\n  a:\n    cmd: x\n    matrix: {m: [1]}\n",
-        (
-            "FILE:4: stage 'a' uses matrix, "
-            "which this version of Pinyon does not read yet → write its stages out one by one"
-        ),
+        "beside do",
+        "stages:\n  a:\n    foreach: [1]\n    do: {cmd: x}\n    deps: [b]\n",
+        "FILE:5: unknown key 'deps' in stage 'a'; allowed are foreach, do → put it under do:",
+    ),
+    (
+        "foreach and matrix",
+        "stages:\n  a:\n    foreach: [1]\n    matrix: {a: [1]}\n    do: {cmd: x}\n",
+        "FILE:4: unknown key 'matrix' in stage 'a'; allowed are foreach, do → a stage has either foreach or matrix",
+    ),
+    (
+        "a mistake under do",
+        "stages:\n  a:\n    do:\n      cmd: x\n      deps: b\n    foreach: [1]\n",
+        "FILE:5: deps of do of stage 'a' must be a list of paths, not text → write for example deps: [b]",
+    ),
+    (
+        "matrix list",
+        "stages:\n  a:\n    cmd: x\n    matrix: [1]\n",
+        "FILE:4: matrix of stage 'a' must be a mapping, not a list",
+    ),
+    (
+        "matrix number",
+        "stages:\n  a:\n    cmd: x\n    matrix:\n      m: 1\n",
+        "FILE:5: m of matrix of stage 'a' must be a list, not a number → write for example m: [a, b]",
+    ),
+    (
+        "vars with an expression",
+        "vars:\n- a.yaml\n- b: {c: ['x${lr}']}\nstages: {}\n",
+        "FILE:3: item 2 of vars holds ${…}; vars are read before any expression is",
+    ),
+    (
+        "no plot",
+        "plots:\n- {}\n",
+        "FILE:2: item 1 of plots names no plot → write for example - loss.csv: {x: step}",
     ),
     # cmd
     (
@@ -333,7 +365,7 @@ BOTH: list[tuple[str, str, str]] = [
         stage("meta:", "  pinyon:", "    retri: {}"),
         (
             "FILE:6: unknown key 'retri' in pinyon of meta of stage 't'; "
-            "allowed are env, resources, retry, timeout → did you mean retry?"
+            "allowed are env, resources, retry, timeout, estimate, strict_deps → did you mean retry?"
         ),
     ),
     (
@@ -480,6 +512,16 @@ OURS: list[tuple[str, str, str]] = [
         ("4: on of retry of stage 't' must be a list of causes, not text → write for example on: [lost]"),
     ),
     (
+        "estimate",
+        stage("estimate: soon"),
+        "4: estimate of stage 't': 'soon' is not a duration; write for example 30s, 90m, 1h30m or 2d",
+    ),
+    (
+        "strict_deps",
+        stage("strict_deps: 1"),
+        "4: strict_deps of stage 't' must be true or false, not a number",
+    ),
+    (
         "twice",
         stage("timeout: 3m", "meta:", "  pinyon:", "    timeout: 4m"),
         "7: timeout of stage 't' stands here and beside cmd",
@@ -494,7 +536,7 @@ def test_mistakes_in_pinyon_yaml(text: str, message: str, complain: Complain) ->
     assert complain(pinyon=text) == f"pinyon.yaml:{message}"
 
 
-@pytest.mark.parametrize("key", ["env", "resources", "retry", "timeout"])
+@pytest.mark.parametrize("key", ["env", "resources", "retry", "timeout", "estimate", "strict_deps"])
 def test_our_stage_keys_have_their_place_in_dvc_yaml(key: str, complain: Complain) -> None:
     assert complain(dvc=stage(f"{key}: x")) == (
         f"dvc.yaml:4: unknown key '{key}' in stage 't'; allowed are {STAGE} → "
@@ -522,7 +564,7 @@ def test_a_number_in_a_list_cmd_is_a_word_for_us_and_a_mistake_for_dvc(
 
 EVERYTHING = """\
 stages:
-  'a/b.c@1':
+  'a/b.c-1':
     cmd: [python a.py, "python b.py ${x}"]
     wdir: "${where}"
     deps: [a.py, "${data.path}", s3://bucket/key, ../outside, /abs/olute]
@@ -544,15 +586,64 @@ metrics: [m.json]
 plots: [p.csv, dir, {named: {x: step, y: {f.csv: [a, b], g.csv: c}}}, {bare: }]
 artifacts: {model: {path: m.pkl, type: model, desc: d, labels: [l], meta: {a: 1}}}
 datasets: [{name: d, type: dvc}]
-meta: {anything: at all}
 """
 
 
 @pytest.mark.parametrize("dialect", ["dvc", "pinyon"])
 def test_everything_that_dvc_allows_is_allowed(dialect: str, load: Load) -> None:
     project = load(**{dialect: EVERYTHING})
-    assert [stage.name for stage in project.stages] == ["a/b.c@1"]
-    assert set(project.settings) == {"params", "metrics", "plots", "artifacts", "datasets", "meta"}
+    assert [stage.name for stage in project.stages] == ["a/b.c-1"]
+    assert set(project.settings) == {"params", "metrics", "plots", "artifacts", "datasets"}
+
+
+LOOPS = """\
+stages:
+  swept:
+    matrix: {model: [cnn, "${other}"], lr: "${rates}", word: ab}
+    cmd: train ${item.model}
+    outs: ["${key}.pkl"]
+  each:
+    do:
+      cmd: get ${item}
+      wdir: sub
+    foreach: [a, {b: c}]
+  named: {foreach: {a: 1}, do: {cmd: x}}
+  given: {foreach: "${sets}", do: {cmd: [x], meta: {pinyon: {timeout: 3}}}}
+  none: {foreach: [], do: {cmd: x, wdir: ""}}
+"""
+
+
+@pytest.mark.parametrize("dialect", ["dvc", "pinyon"])
+def test_loops_are_templates_like_others(dialect: str, load: Load) -> None:
+    stages = {stage.name: stage for stage in load(**{dialect: LOOPS}).stages}
+    assert list(stages) == ["swept", "each", "named", "given", "none"]
+    assert stages["each"].at("do", "wdir").line == 9
+    assert stages["swept"].at("matrix").line == 3
+    assert stages["given"].body["do"]["timeout"] == 3
+    assert stages["given"].at("do", "timeout").line == 12
+
+
+def test_our_keys_of_a_loop_stand_under_do(load: Load, complain: Complain) -> None:
+    assert (
+        load(pinyon="stages: {a: {foreach: [1], do: {cmd: x, estimate: 3m}}}")
+        .stages[0]
+        .body["do"]["estimate"]
+        == "3m"
+    )
+    said = complain(pinyon="stages:\n  a:\n    foreach: [1]\n    do: {cmd: x}\n    timeout: 3\n")
+    assert (
+        said
+        == "pinyon.yaml:5: unknown key 'timeout' in stage 'a'; allowed are foreach, do → put it under do:"
+    )
+    said = complain(
+        pinyon="stages:\n  a: {foreach: [1], do: {cmd: x, timeout: 3, meta: {pinyon: {timeout: 4}}}}\n"
+    )
+    assert said == "pinyon.yaml:2: timeout of do of stage 'a' stands here and beside cmd"
+
+
+def test_our_own_file_may_hold_notes(load: Load, complain: Complain) -> None:
+    assert load(pinyon="meta: {a: 1}\n").settings == {"meta": {"a": 1}}
+    assert complain(dvc="meta: {a: 1}\n").startswith("dvc.yaml:1: unknown key 'meta' at the top")
 
 
 @pytest.mark.parametrize(
@@ -567,6 +658,8 @@ def test_everything_that_dvc_allows_is_allowed(dialect: str, load: Load) -> None
         "timeout: 1h30m",
         "timeout: 30",
         "env: [uv.lock, '${lock}']",
+        "estimate: 90m",
+        "strict_deps: true",
     ],
 )
 def test_our_keys_mean_the_same_in_both_files(line: str, load: Load) -> None:

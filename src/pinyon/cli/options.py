@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from pinyon.errors import PlanError
+from pinyon.store.place import place_in, project_around
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -47,9 +48,13 @@ def unless_said(ctx: click.Context, default: click.Command) -> None:
 
 
 def goal_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """GOALS, -S, -f, --isolated and --json, as `plan` and `run` both have them."""
+    """GOALS, their reach, -S, -f, --isolated and --json, as `plan` and `run` both have them."""
     for decorate in (
         json_option,
+        click.option("--pull", is_flag=True, help="Fetch data that is missing here."),
+        click.option("--glob", is_flag=True, help="GOALS are patterns, such as 'build@*'."),
+        click.option("--downstream", is_flag=True, help="GOALS and what needs them, not what they need."),
+        click.option("-s", "--single-stage", "single", is_flag=True, help="GOALS only, not what they need."),
         click.option(
             "--isolated", is_flag=True, help="Run in workspaces of their own; your files stay as they are."
         ),
@@ -65,6 +70,12 @@ def goal_options(function: Callable[..., Any]) -> Callable[..., Any]:
     ):
         function = decorate(function)
     return function
+
+
+def place(directory: str) -> str:
+    """Where the user stands, relative to the root of the project around ``directory``; "" where there is none."""
+    root = project_around(directory)
+    return "" if root is None else place_in(root, directory)
 
 
 def overrides(sets: Sequence[str]) -> tuple[tuple[str, Any], ...]:

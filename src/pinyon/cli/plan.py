@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from pinyon.cli.options import goal_options, overrides
+from pinyon.cli.options import goal_options, overrides, place
 from pinyon.cli.output import colour_of, print_json, reuse_text, table, word
 from pinyon.model.units import show_bytes
 
@@ -29,6 +29,10 @@ def command(
     sets: tuple[str, ...],
     force: bool,
     isolated: bool,
+    single: bool,
+    downstream: bool,
+    glob: bool,
+    pull: bool,
     as_json: bool,
     why: bool,
 ) -> None:
@@ -36,7 +40,10 @@ def command(
     from pinyon import pipeline
     from pinyon.model.project import Goal
 
-    goal = Goal(goals, overrides(sets), force=force, isolated=isolated or bool(sets))
+    isolated = isolated or bool(sets)
+    goal = Goal(
+        goals, overrides(sets), force, False, isolated, single, downstream, glob, pull, place(directory)
+    )
     show(pipeline.plan(Path(directory), goal), as_json, why)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from pinyon.cli.adhoc import RunCommand, Words, command_options, run_command
-from pinyon.cli.options import goal_options, overrides
+from pinyon.cli.options import goal_options, overrides, place
 from pinyon.cli.output import print_json
 from pinyon.cli.shortcut import nothing_to_do, print_summary, question
 from pinyon.errors import StageFailedError
@@ -32,6 +32,10 @@ def command(
     sets: tuple[str, ...],
     force: bool,
     isolated: bool,
+    single: bool,
+    downstream: bool,
+    glob: bool,
+    pull: bool,
     as_json: bool,
     jobs: int,
     keep_going: bool,
@@ -40,22 +44,27 @@ def command(
 ) -> None:
     """Run the stages that have to run, and nothing twice.
 
-    GOALS are stages, with all that they need; none means every stage. After -- stands a command instead, which needs no
-    pinyon.yaml: it runs as it is, every time, and its flags, metrics.json and output are kept. With -d or -o it is a
-    stage: not repeated while nothing has changed. It ends with the command's own exit code.
+    GOALS are stages, with all that they need; none means every stage. They are called train, build for all of a loop,
+    build@x, sub/dvc.yaml:train, sub/dvc.yaml or data.dvc, and looked up here first, then from the project's root.
+
+    After -- stands a command instead, which needs no pinyon.yaml: it runs as it is, every time, and its flags,
+    metrics.json and output are kept. With -d or -o it is a stage: not repeated while nothing has changed. It ends with
+    the command's own exit code.
     """
     directory: str = ctx.obj
     if (argv := ctx.meta["command"]) is not None:
         ctx.exit(run_command(directory, argv, Words(**words), force=force, as_json=as_json, dry_run=dry_run))
     began = time.monotonic()
-    plain = not (sets or force or dry_run)
+    plain = not (sets or force or dry_run or single or downstream or glob or pull)
     if plain and (known := nothing_to_do(directory, goals, isolated=isolated)) is not None:
         _print(known, as_json, began)
         return
     from pinyon import pipeline
     from pinyon.model.project import Goal
 
-    goal = Goal(goals, overrides(sets), force, keep_going, isolated or bool(sets))
+    here = place(directory)
+    isolated = isolated or bool(sets)
+    goal = Goal(goals, overrides(sets), force, keep_going, isolated, single, downstream, glob, pull, here)
     if dry_run:
         from pinyon.cli.plan import show
 
@@ -65,7 +74,7 @@ def command(
 
     signal.signal(signal.SIGTERM, _interrupt)
     store = home_of(project_around(directory) or directory)
-    asked = question(goals, isolated=isolated) if plain else ""
+    asked = question(goals, isolated=isolated, directory=here) if plain else ""
     try:
         with progress_for(store, as_json) as progress:
             result = pipeline.run(

@@ -7,12 +7,15 @@ import sys
 from typing import Any
 
 from pinyon.execute import fingerprint
-from pinyon.store.place import STORE, cache_of, project_around
+from pinyon.store.place import STORE, cache_of, place_in, project_around
 
 
-def question(goals: tuple[str, ...], *, isolated: bool = False) -> str:
-    """What was asked, as text; calls with the same text have the same answer while nothing changes."""
-    return repr(("run", goals, isolated))
+def question(goals: tuple[str, ...], *, isolated: bool = False, directory: str = "") -> str:
+    """What was asked, as text; calls with the same text have the same answer while nothing changes.
+
+    ``directory`` is where it was asked, relative to the root: goals are looked up there first.
+    """
+    return repr(("run", goals, isolated, directory))
 
 
 def nothing_to_do(directory: str, goals: tuple[str, ...], *, isolated: bool = False) -> dict[str, Any] | None:
@@ -20,7 +23,8 @@ def nothing_to_do(directory: str, goals: tuple[str, ...], *, isolated: bool = Fa
     root = project_around(directory)
     if root is None:
         return None
-    return fingerprint.check(cache_of(os.path.join(root, STORE)), question(goals, isolated=isolated), root)
+    asked = question(goals, isolated=isolated, directory=place_in(root, directory))
+    return fingerprint.check(cache_of(os.path.join(root, STORE)), asked, root)
 
 
 def print_summary(summary: dict[str, Any], seconds: float) -> None:

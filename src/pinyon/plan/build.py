@@ -193,8 +193,6 @@ def _graph(
             followers[need].append(recipe)
         sources.update([(item.path, None) for item in resolved if not item.producers])
         sources.update([(path, None) for path in stage.env])
-    for path in [path for path in sources if is_url(path)]:
-        del sources[path]
     touched = _touched(goal, pointers, sources)
     return Graph(
         goal, tasks, {recipe: tuple(names) for recipe, names in followers.items()}, tuple(sources), touched

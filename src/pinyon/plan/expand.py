@@ -1,8 +1,8 @@
 """``foreach`` and ``matrix``: one template becomes many stages, with DVC's names.
 
-``foreach`` gives ``name@item``, or ``name@0`` where an item is a list or a map, or ``name@key`` over a map; its template sees
-``${item}`` and, over a map, ``${key}``. ``matrix`` gives ``name@v1-v2`` for each combination, with ``dim0`` for a value
-that is a list or a map; its template sees ``${item.dim}`` and ``${key}``.
+``foreach`` gives ``name@item``, or ``name@0`` where an item is a list or a map, or ``name@key`` over a map. Its template
+sees ``${item}`` and, over a map, ``${key}``. ``matrix`` gives ``name@v1-v2`` for each combination, with ``dim0`` for a
+value that is a list or a map. Its template sees ``${item.dim}`` and ``${key}``.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 from pinyon.errors import PlanError
@@ -11,6 +12,8 @@ from pinyon.model.project import StageTemplate
 from pinyon.plan.interpolate import get_path, nearest
 from pinyon.plan.paths import join
 from pinyon.plan.scope import DEFAULT_PARAMS, Files
+
+_PATTERN = frozenset("*?[")
 
 
 class Lack(NamedTuple):
@@ -22,16 +25,17 @@ class Lack(NamedTuple):
 
 def declared(entries: Sequence[Any], wdir: str) -> dict[str, list[str]]:
     """Names by file; an empty list is the whole file, which names of its parts add nothing to."""
-    whole = {
-        file for entry in entries if isinstance(entry, Mapping) for file, names in entry.items() if not names
-    }
+    pairs = [
+        (join(wdir, file), names or [])
+        for entry in entries
+        for file, names in (entry.items() if isinstance(entry, Mapping) else [(DEFAULT_PARAMS, [entry])])
+    ]
+    whole = {path for path, names in pairs if not names}
     found: dict[str, list[str]] = {}
-    for entry in entries:
-        for file, names in entry.items() if isinstance(entry, Mapping) else [(DEFAULT_PARAMS, [entry])]:
-            path = file if file.isalnum() else join(wdir, file)
-            known = found.setdefault(path, [])
-            if file not in whole:
-                known += names
+    for path, names in pairs:
+        known = found.setdefault(path, [])
+        if path not in whole:
+            known += names
     return found
 
 
@@ -54,18 +58,35 @@ def params_of(
             continue
         for key in names or ("",):
             there, value = get_path(content, key) if key else (True, content)
-            if there:
-                found[path, key] = Param(path, key, value)
+            fitting = (
+                [] if there or not _PATTERN.intersection(key) else list(_fitting(content, key.split(".")))
+            )
+            if there or len(fitting) == 1:
+                found[path, key] = Param(path, key, value if there else fitting[0])
             else:
-                lacks.append(Lack(path, _missing(template, name, path, key, content)))
+                lacks.append(Lack(path, _missing(template, name, path, key, content, len(fitting))))
     return tuple(found.values()), lacks
 
 
-def _missing(template: StageTemplate, name: str, path: str, key: str, content: Any) -> PlanError:
+def _fitting(content: Any, steps: Sequence[str]) -> Iterator[Any]:
+    """Values whose names fit a pattern such as ``train.*``, one step for one step."""
+    if not steps:
+        yield content
+        return
+    keys: Any = content.items() if isinstance(content, Mapping) else ()
+    for key, value in enumerate(content) if isinstance(content, list) else keys:
+        if fnmatchcase(str(key), steps[0]):
+            yield from _fitting(value, steps[1:])
+
+
+def _missing(
+    template: StageTemplate, name: str, path: str, key: str, content: Any, fitting: int
+) -> PlanError:
+    what = "does not have" if not fitting else f"has {fitting} times"
     return PlanError(
-        f"stage '{name}' declares parameter '{key}', which {path} does not have",
+        f"stage '{name}' declares parameter '{key}', which {path} {what}",
         where=str(template.at("params")),
-        why=nearest(key, list(dotted_names(content))),
+        why="a pattern must fit one parameter" if fitting else nearest(key, list(dotted_names(content))),
     )
 
 

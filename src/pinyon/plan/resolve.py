@@ -63,7 +63,7 @@ def resolve_stage(
             )
         return found
 
-    wdir = join(template.base, path("wdir", value("wdir", ".")))
+    wdir = join(template.base, path("wdir", value("wdir") if body.get("wdir") else "."))
     if body.get("vars"):
         where = str(template.at("vars"))
         more = extended(scope, wdir, body["vars"], files, where, tuple(own or ()))

@@ -100,8 +100,8 @@ def _below(root: Path, known: Sequence[_Source]) -> _Below:
             continue
         if file.endswith(DVC):
             found.files.append(file)
-            found.pointers.extend(_pointers(root, file))
-            for pointer in found.pointers[-1:]:
+            for pointer in _pointers(root, file):
+                found.pointers.append(pointer)
                 walk.leave_out(pointer.path)
         elif (more := _read(root, file)) is not None:
             found.sources.append(more)

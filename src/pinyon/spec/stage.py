@@ -143,7 +143,7 @@ def _param(value: Any, path: Path) -> None:
         return
     for file, names in value.items():
         location(file, (*path, str(file)))
-        if names is not None:
+        if names not in (None, {}):
             _names(names, (*path, file))
 
 
@@ -154,6 +154,12 @@ def _variable(value: Any, path: Path) -> None:
         location(value, path)
     if has_expression(value):
         raise SchemaError(path, f"{named(path)} holds ${{…}}", why="vars are read before any expression is")
+
+
+def _folder(value: Any, path: Path) -> None:
+    """A directory; empty text is the one that the file lies in."""
+    if value != "":
+        location(value, path)
 
 
 variables = list_of(_variable, "a list of files and mappings", "params.yaml")
@@ -172,7 +178,7 @@ def _foreach(value: Any, path: Path) -> None:
 def _definition(dialect: Dialect) -> dict[str, Check]:
     table: dict[str, Check] = {
         "cmd": _command_of(dialect),
-        "wdir": location,
+        "wdir": _folder,
         "deps": paths,
         "params": list_of(_param, "a list of parameter names", "train.lr"),
         "outs": _outs(_OUT),

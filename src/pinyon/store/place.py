@@ -78,6 +78,12 @@ def project_around(start: str) -> str | None:
     return None
 
 
+def place_in(root: str, directory: str) -> str:
+    """Where a directory of a project lies, relative to its root in posix form; "" is the root."""
+    place = os.path.relpath(os.path.abspath(directory), root)
+    return "" if place == "." else place.replace(os.sep, "/")
+
+
 def _is_local(path: str) -> bool:
     try:
         with open("/proc/self/mounts") as file:
