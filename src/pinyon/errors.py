@@ -11,6 +11,7 @@
      ├─ ExecuteError                 exit 4   something that ran, or should have
      │   ├─ WorkspaceLockedError              another driver works here
      │   ├─ StageFailedError                  a stage failed; the rest was not tried
+     │   ├─ LeaseLostError                    somebody else does this job now
      │   └─ TargetError                       the place that runs attempts is unwell
      ├─ StoreError                   exit 5   bytes or records are not what they should be
      │   ├─ CorruptError                      stored bytes differ from their name
@@ -102,6 +103,10 @@ class WorkspaceLockedError(ExecuteError):
 
 class StageFailedError(ExecuteError):
     """One or more stages failed; ``what`` names them."""
+
+
+class LeaseLostError(ExecuteError):
+    """The lease was taken over while its holder showed no sign of life."""
 
 
 class TargetError(ExecuteError):
