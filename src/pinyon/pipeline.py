@@ -29,8 +29,8 @@ from pinyon.session import Session, open_session
 _PATIENCE = 0.5  # seconds between two looks at another execution's attempts
 
 
-def plan(start: Path, goal: Goal) -> Plan:
-    """What `run` would do, and why; performs nothing.
+def plan(start: Path, goal: Goal, *, lasting: bool = False) -> Plan:
+    """What `run` would do, and why; performs nothing. ``lasting``: what `pinyon.tick` would do.
 
     Raises:
         SpecError, PlanError: the files make no plan for this goal.
@@ -46,7 +46,9 @@ def plan(start: Path, goal: Goal) -> Plan:
             opened = list(state.open())
             alive = frozenset(a.id for a in opened if a.supervisor and a.supervisor.alive() is not False)
             foreign = frozenset(a.id for a in opened if not state.ours(a))
-            actions = decide(graph, state, Seen(files=files, alive=alive, foreign=foreign), done)
+            actions = decide(
+                graph, state, Seen(files=files, alive=alive, foreign=foreign, lasting=lasting), done
+            )
             pretend = [action for action in actions if isinstance(action, Look | Reuse | Repair)]
             if not pretend:
                 return Plan(graph, [*first, *actions], forecast(graph, state, done))
@@ -90,7 +92,7 @@ def run(start: Path, goal: Goal, *, jobs: int = 1, tell: Tell = lambda _: None, 
             jobs=jobs, ledger=state, frozen=frozen, project=session.project.name, shared=store.shared,
         )  # fmt: skip
         driver.look(first_look(session.graph))
-        result = _Loop(session, driver, tell).run()
+        result = Loop(session, driver, tell).run()
         target.close()
         fold.catch_up()
         if remember and not result.counts:
@@ -98,7 +100,7 @@ def run(start: Path, goal: Goal, *, jobs: int = 1, tell: Tell = lambda _: None, 
         return result
 
 
-class _Loop:
+class Loop:
     """decide → perform, until there is nothing left to do."""
 
     def __init__(self, session: Session, driver: Driver, tell: Tell) -> None:
@@ -112,7 +114,7 @@ class _Loop:
         """Carry everything out; the execution's end is recorded however it comes."""
         state = "FAILED"
         try:
-            while actions := decide(self.graph, self.state, self._look_around(), self.done):
+            while actions := decide(self.graph, self.state, self.look_around(), self.done):
                 self.perform(actions)
             assert self.done.outputs.keys() == self.graph.tasks.keys(), (
                 "a goal is reached when every task has its outs"
@@ -126,7 +128,8 @@ class _Loop:
             self.driver.finish(state, self.counts)
         return Result(self.driver.execution, self.graph, self.done.verdicts, self.counts)
 
-    def _look_around(self) -> Seen:
+    def look_around(self) -> Seen:
+        """What lives and what lies here now."""
         seen = self.driver.seen(self.state.open())
         known = seen.alive | seen.foreign
         if any(attempt.id not in known for attempt in self.state.open()):

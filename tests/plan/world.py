@@ -109,6 +109,12 @@ class History:
         names = self._found.get(("by", stage))
         return self.attempts[names[-1]] if names else None
 
+    def tried(self, key: str) -> list[Attempt]:
+        known = self._at("key", key)
+        if any(attempt.state == SUCCEEDED for attempt in known):
+            return []
+        return [attempt for attempt in known if attempt.state in (FAILED, LOST)]
+
     def of_execution(self, execution: str, recipe: str) -> list[Attempt]:
         return self._at("of", execution, recipe)
 

@@ -12,7 +12,7 @@ import click
 import pinyon
 from pinyon.errors import ExecuteError, PinyonError
 
-_VERBS = ("plan", "run", "status", "runs", "show", "logs", "verify", "doctor")
+_VERBS = ("plan", "run", "tick", "status", "runs", "show", "logs", "verify", "doctor")
 
 
 class _Lazy(click.Group):

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from pinyon.model.actor import actor_of
+from pinyon.model.actor import actor_of, current_actor
 
 _COLOURS = {
     "unchanged": "bright_black", "reuse": "cyan", "run": "yellow", "wait": "blue", "stop": "red",
@@ -55,6 +55,11 @@ def actor(data: Any) -> str:
     """Who did it: a person's name alone, others with their kind."""
     who = actor_of(data)
     return who.name if who.kind == "person" else str(who)
+
+
+def by(data: Any) -> str:
+    """``by NAME  `` where it was somebody else than who asks; empty for their own doing."""
+    return "" if actor_of(data) == current_actor() else f"by {actor(data)}  "
 
 
 def number(value: Any) -> str:

@@ -75,6 +75,7 @@ class Driver:
         frozen: for isolated attempts; None runs in place.
         project: its name, for the records.
         shared: other projects use the store, so that keys have to be claimed in place, too.
+        lasting: one call of many (`pinyon tick`).
     """
 
     def __init__(
@@ -90,12 +91,14 @@ class Driver:
         frozen: Frozen | None = None,
         project: str = "",
         shared: bool = False,
+        lasting: bool = False,
     ) -> None:
         self.execution = new_id("x")
         self.files: dict[str, str] = {}
         self._root, self._store, self._target, self._graph, self._stats = root, store, target, graph, stats
         self._jobs, self._ledger, self._frozen = jobs, ledger, frozen
         self._project, self._claiming = project or root.name, shared or frozen is not None
+        self._lasting = lasting
         self._actor = current_actor()
         self._journal: JournalWriter | None = None
         self._supervisor: ProcessId | None = None
@@ -134,7 +137,9 @@ class Driver:
         self._watch([attempt for attempt in others if attempt.mode == "in place"])
         self._held = {key: holder for key, holder in self._held.items() if self._still_holds(key, holder)}
         held = {key: f"{holder.execution} on {holder.supervisor.host}" for key, holder in self._held.items()}
-        return Seen(self.execution, self.files, frozenset(self._lost_blobs), alive, held, free, foreign)
+        return Seen(
+            self.execution, self.files, frozenset(self._lost_blobs), alive, held, free, foreign, self._lasting
+        )
 
     def _watch(self, theirs: list[Attempt]) -> None:
         """What others were making in place when we last looked, and make no longer, has to be looked at again."""
@@ -187,6 +192,7 @@ class Driver:
             "pinyon": pinyon.__version__,
             "git": facts.git(self._root),
             "stages": len(self._graph.tasks),
+            **({"tick": True} if self._lasting else {}),
         }
 
     def finish(self, state: str, counts: Mapping[str, int]) -> None:

@@ -21,6 +21,11 @@ def workspace_lock(place: str, slot: str) -> str:
     return f"{place}/locks/workspace-{slot}"
 
 
+def driver_lock(place: str) -> str:
+    """Path of the lock that a driver in place holds."""
+    return f"{place}/locks/driver"
+
+
 def try_lock(path: str) -> int | None:
     """Take a lock without waiting: an open descriptor (closing it gives the lock back), None when it is taken."""
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
@@ -67,7 +72,7 @@ class DriverLock:
     """
 
     def __init__(self, place: str, command: str = "") -> None:
-        self._path = f"{place}/locks/driver"
+        self._path = driver_lock(place)
         self._command = command or " ".join(sys.argv)
         self._fd: int | None = None
 

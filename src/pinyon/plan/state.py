@@ -28,6 +28,10 @@ class State(Protocol):
         """The newest attempt of a stage of this name that left inputs to compare with, for reasons only."""
         ...
 
+    def tried(self, key: str) -> list[Attempt]:
+        """Attempts of this project at a key that failed or were lost, in order; none if one has succeeded."""
+        ...
+
     def of_execution(self, execution: str, recipe: str) -> list[Attempt]:
         """Attempts of this execution at this recipe, in order."""
         ...
@@ -51,6 +55,8 @@ class Seen(NamedTuple):
         alive: open attempts whose process (or, before that, supervisor) lives. Others are dead.
         held: keys claimed by a live other driver → who.
         free: attempts that may still be started; None means no limit (planning).
+        lasting: this call is one of many that make up one attempt to reach the goal: what failed in an earlier one counts,
+            and what would run every time runs once.
         foreign: open attempts of other projects in this store; what they left is theirs to look after.
     """
 
@@ -61,3 +67,4 @@ class Seen(NamedTuple):
     held: Mapping[str, str] = {}
     free: int | None = None
     foreign: frozenset[str] = frozenset()
+    lasting: bool = False

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from pinyon.model.event import Event
 from pinyon.model.ids import boot_id
-from pinyon.model.outcome import FINAL, SUCCEEDED, Attempt
+from pinyon.model.outcome import FAILED, FINAL, LOST, SUCCEEDED, Attempt
 from pinyon.query.fold import Document, attempt_of, join, merge, subject
 from pinyon.query.index import Index
 
@@ -116,6 +116,14 @@ class ProjectState:
             *(stage, *values) * 2,
         )
         return found[-1] if found else None
+
+    def tried(self, key: str) -> list[Attempt]:
+        """See `pinyon.plan.state.State.tried`."""
+        known = self.at(key)
+        if any(attempt.state == SUCCEEDED for attempt in known):
+            return []
+        tries = [a for a in known if a.state in (FAILED, LOST) and self.ours(a)]
+        return sorted(tries, key=lambda attempt: attempt.order)
 
     def of_execution(self, execution: str, recipe: str) -> list[Attempt]:
         """See `pinyon.plan.state.State.of_execution`. An execution's attempts are all of this driver's making."""
