@@ -22,7 +22,7 @@ from pinyon.execute.virtual import VirtualTree
 from pinyon.model.actor import current_actor
 from pinyon.model.event import Event
 from pinyon.model.graph import Graph
-from pinyon.model.ids import ProcessId, attempt_id, host_name, new_id
+from pinyon.model.ids import ProcessId, attempt_id, host_name, new_id, read_process
 from pinyon.model.outcome import FINAL, SUCCEEDED, Attempt, Output
 from pinyon.plan.actions import Repair, Reuse, Run
 from pinyon.plan.reasons import inputs_of
@@ -223,7 +223,7 @@ class Driver:
         name = f"claims/{run.key}"
         newest = self._store.refs.get(name)
         if newest is not None:
-            holder = Holder(newest.value["execution"], ProcessId(*newest.value["supervisor"]))
+            holder = Holder(newest.value["execution"], read_process(newest.value["supervisor"]))
             if self._still_holds(run.key, holder):
                 self._held[run.key] = holder
                 return None

@@ -18,7 +18,7 @@ from pinyon.execute.locks import holder, try_lock, workspace_lock
 from pinyon.execute.node.process import kill_leftovers, leftovers
 from pinyon.execute.protocol import AttemptSpec, StatNote
 from pinyon.model.event import Event
-from pinyon.model.ids import ProcessId, process_id
+from pinyon.model.ids import ProcessId, process_id, read_process
 from pinyon.model.outcome import RUNNING, Attempt
 from pinyon.store.local import LocalStore
 
@@ -202,7 +202,7 @@ class LocalTarget:
 
 
 def _is_another(signed: Any, dead: ProcessId | None) -> bool:
-    holds = ProcessId(*signed) if signed else None
+    holds = read_process(signed) if signed else None
     return holds is not None and holds != dead and bool(holds.alive())
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pinyon.model.event import Event
-from pinyon.model.ids import ProcessId, boot_id
+from pinyon.model.ids import ProcessId, boot_id, read_process
 from pinyon.model.outcome import FINAL, Attempt
 from pinyon.query.fold import Document, attempt_of, join, subject
 from pinyon.store.protocol import Journals
@@ -197,7 +197,7 @@ class Index:
             for event, end in self._journals.read(name, offset):
                 offset = end
                 if event.kind == "opened":
-                    process = json.dumps(event.body["process"])
+                    process = json.dumps(event.body.get("process"))
                 elif event.kind == "closed":
                     final = 1
                 batch.add(event)
@@ -227,7 +227,7 @@ class Index:
             f"{writer}.",
             f"{writer}/",
         )
-        return ProcessId(*json.loads(found[0][0])) if found else None
+        return read_process(json.loads(found[0][0])) if found else None
 
     # -- asking ---------------------------------------------------------------------------------------------------------
 
@@ -350,7 +350,7 @@ def _busy(error: sqlite3.DatabaseError) -> bool:
 
 
 def _dead(process: str) -> bool:
-    return ProcessId(*json.loads(process)).alive() is False
+    return read_process(json.loads(process)).alive() is False
 
 
 def _stamp() -> dict[str, str]:

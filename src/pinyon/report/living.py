@@ -10,7 +10,7 @@ from typing import Any
 
 from pinyon.execute.locks import driver_lock, holder
 from pinyon.model.actor import parse_actor
-from pinyon.model.ids import ProcessId
+from pinyon.model.ids import read_process
 from pinyon.spec.load import find_root
 from pinyon.store.lease import Observer
 from pinyon.store.local import LocalStore
@@ -58,14 +58,17 @@ def _last_tick(root: Path) -> dict[str, Any] | None:
 def _driver(place: str) -> dict[str, Any] | None:
     """Who signed the lock, if that process lives; the lock itself is not touched."""
     who = holder(driver_lock(place))
-    try:
-        process = ProcessId(*who["process"][:4])
-    except (KeyError, TypeError):
+    process = read_process(who.get("process"))
+    if not process.pid or process.alive() is False:
         return None
-    if process.alive() is False:
-        return None
-    about = {name: who.get(name) for name in ("user", "started", "command")}
-    return {"host": process.host, "pid": process.pid, **about}
+    started = who.get("started")
+    return {
+        "host": process.host,
+        "pid": process.pid,
+        "user": str(who.get("user") or ""),
+        "command": str(who.get("command") or ""),
+        "started": started if isinstance(started, (int, float)) else 0,
+    }
 
 
 def _lease(store: LocalStore, project: str) -> dict[str, Any] | None:

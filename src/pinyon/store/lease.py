@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from pinyon.errors import LeaseLostError, RefConflictError
 from pinyon.model.actor import current_actor
-from pinyon.model.ids import ProcessId, boot_id, new_id, this_process
+from pinyon.model.ids import ProcessId, boot_id, new_id, read_process, this_process
 from pinyon.store.local import LocalStore
 from pinyon.store.protocol import RefVersion
 from pinyon.store.refs import encode_name
@@ -136,7 +136,8 @@ class Observer:
     def _free(self, newest: RefVersion) -> bool:
         if self._ended(newest) or _process(newest).alive() is False:
             return True
-        ttl = max(self._ttl, float(newest.value.get("ttl") or 0))
+        theirs = newest.value.get("ttl") if isinstance(newest.value, dict) else None
+        ttl = max(self._ttl, theirs) if isinstance(theirs, (int, float)) else self._ttl
         return self._unchanged((newest.version, _beat(self._store, self._name, newest.version)[0])) >= ttl
 
     def _ended(self, newest: RefVersion) -> bool:
@@ -190,8 +191,4 @@ def _beat(store: LocalStore, name: str, version: int) -> tuple[int | None, bool]
 
 
 def _process(version: RefVersion) -> ProcessId:
-    """The holder; what a neighbouring release may have written is somebody of whom nothing is known."""
-    try:
-        return ProcessId(*version.value["process"][:4])
-    except (TypeError, KeyError):
-        return ProcessId("", "", 0, 0)
+    return read_process(version.value.get("process") if isinstance(version.value, dict) else None)
