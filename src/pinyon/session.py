@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,7 +21,7 @@ from pinyon.query.index import FILE, Index
 from pinyon.query.state import ProjectState
 from pinyon.spec.load import find_root, load_project, read_params
 from pinyon.store.local import LocalStore, home_store
-from pinyon.store.place import HOME, SPEC_FILES, STORE
+from pinyon.store.place import HOME, SPEC_FILES, STORE, share_with_group
 
 if TYPE_CHECKING:
     from pinyon.execute.frozen import Frozen
@@ -65,7 +65,8 @@ class Session(NamedTuple):
         ]
         others += [journals / name for name in self.records.fold.growing()]
         facts = fingerprint.Facts(self.opened, [str(root / name) for name in there], list(map(str, others)))
-        fingerprint.record(str(store.cache), question, str(root), facts, summary)
+        with suppress(OSError):  # a cache that another user keeps; then the next call takes its time
+            fingerprint.record(str(store.cache), question, str(root), facts, summary)
 
 
 def open_records(start: Path, stack: ExitStack, project: Project | None = None) -> Records:
@@ -80,6 +81,7 @@ def open_records(start: Path, stack: ExitStack, project: Project | None = None) 
     """
     root = find_root(start)
     store = home_store(root)
+    share_with_group(str(root), str(store.root))
     name = _name(root, project) if store.shared else ""
     fold = stack.enter_context(closing(Index(store.cache / FILE, store.journals, name)))
     fold.catch_up()

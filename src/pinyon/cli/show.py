@@ -45,7 +45,11 @@ def _print(attempts: list[Attempt], described: dict[str, object]) -> None:
     if described["actor"] and by(described["actor"]):
         click.echo(f"by        {actor(described['actor'])}")
     code = described["git"]
-    click.echo(f"code      {code}" if code else "code      not recorded: not a git repository")
+    click.echo(
+        f"code      {code}"
+        if code
+        else f"code      not recorded: {described['git_note'] or 'not a git repository'}"
+    )
     for file, name, value in last.inputs.get("params", ()):
         click.echo(f"param     {file}:{name} = {number(value)}")
     for path, digest in last.inputs.get("deps", ()):

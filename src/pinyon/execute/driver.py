@@ -176,7 +176,7 @@ class Driver:
         self._ledger.apply(self._journal.append(kind, body))
 
     def _execution(self) -> dict[str, Any]:
-        goal = self._graph.goal
+        goal, (git, note) = self._graph.goal, facts.code(self._root)
         return {
             "execution": self.execution,
             "actor": self._actor.as_dict(),
@@ -190,7 +190,8 @@ class Driver:
             "root": str(self._root),
             "host": host_name(),
             "pinyon": pinyon.__version__,
-            "git": facts.git(self._root),
+            "git": git,
+            **({"git_note": note} if note else {}),
             "stages": len(self._graph.tasks),
             **({"tick": True} if self._lasting else {}),
         }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -96,6 +97,9 @@ class Index:
 
     def _open(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        if not self._path.exists():
+            # sqlite itself lets nobody but the owner write, whatever the umask; the cache serves all users.
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666))
         return sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
 
     def _ready(self, db: sqlite3.Connection) -> bool:

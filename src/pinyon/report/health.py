@@ -49,7 +49,13 @@ def examine(root: Path, store: LocalStore, index: Index, load: Callable[[], int]
 
 
 def _code(root: Path) -> Finding:
-    git = facts.git(root)
+    git, note = facts.code(root)
+    if note:
+        return Finding(
+            "warn",
+            f"the code version is not recorded: {note}",
+            f"git config --global --add safe.directory {root}",
+        )
     if git is None:
         return Finding("warn", "not a git repository: the code version is not recorded", "git init")
     return Finding("ok", f"git {git['commit'][:10]}" + (" with uncommitted changes" if git["dirty"] else ""))
