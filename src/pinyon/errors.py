@@ -11,6 +11,7 @@
      ├─ ExecuteError                 exit 4   something that ran, or should have
      │   ├─ WorkspaceLockedError              another driver works here
      │   ├─ StageFailedError                  a stage failed; the rest was not tried
+     │   ├─ LeaseLostError                    somebody else does this job now
      │   └─ TargetError                       the place that runs attempts is unwell
      ├─ StoreError                   exit 5   bytes or records are not what they should be
      │   ├─ CorruptError                      stored bytes differ from their name
@@ -112,6 +113,10 @@ class StageFailedError(ExecuteError):
     def as_dict(self) -> dict[str, object]:
         """The error, and beside it what `run --json` prints of a goal that was reached."""
         return {**super().as_dict(), **(self.result.as_dict() if self.result is not None else {})}
+
+
+class LeaseLostError(ExecuteError):
+    """The lease was taken over while its holder showed no sign of life."""
 
 
 class TargetError(ExecuteError):

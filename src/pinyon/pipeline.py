@@ -38,9 +38,10 @@ _PATIENCE = 0.5  # seconds between two looks at another execution's attempts
 
 
 def plan(
-    start: Path, goal: Goal, adhoc: Stage | None = None, *, jobs: int = 1, machine: Machine | None = None
-) -> Plan:
-    """What `run` would do, and why; performs nothing.
+    start: Path, goal: Goal, adhoc: Stage | None = None, *,
+    jobs: int = 1, machine: Machine | None = None, lasting: bool = False,
+) -> Plan:  # fmt: skip
+    """What `run` would do, and why; performs nothing. ``lasting``: what `pinyon.tick` would do.
 
     Raises:
         SpecError, PlanError: the files make no plan for this goal, or not on this machine.
@@ -59,7 +60,9 @@ def plan(
             opened = list(state.open())
             alive = frozenset(a.id for a in opened if a.supervisor and a.supervisor.alive() is not False)
             foreign = frozenset(a.id for a in opened if not state.ours(a))
-            actions = decide(graph, state, Seen(files=files, alive=alive, foreign=foreign), done)
+            actions = decide(
+                graph, state, Seen(files=files, alive=alive, foreign=foreign, lasting=lasting), done
+            )
             pretend = [action for action in actions if isinstance(action, Look | Reuse | Repair)]
             if not pretend:
                 verdicts = forecast(graph, state, done)
@@ -127,7 +130,7 @@ def run(
         )  # fmt: skip
         driver.look(first_look(graph))
         session.adopt(driver.files, tell)
-        loop = _Loop(session, driver, tell, jobs)
+        loop = Loop(session, driver, tell, jobs)
         result = loop.run()
         imported = recorded(loop.done.answers)
         driver.look(imported)
@@ -143,7 +146,7 @@ def run(
         return result
 
 
-class _Loop:
+class Loop:
     """decide → perform, until there is nothing left to do."""
 
     def __init__(self, session: Session, driver: Driver, tell: Tell, jobs: int) -> None:
@@ -160,7 +163,7 @@ class _Loop:
         """Carry everything out; the execution's end is recorded however it comes."""
         state = "FAILED"
         try:
-            while actions := decide(self.graph, self.state, self._look_around(), self.done):
+            while actions := decide(self.graph, self.state, self.look_around(), self.done):
                 self.tell(Told("standing", standing=self._standing()))
                 self.perform(actions)
             assert self.done.outputs.keys() == self.graph.tasks.keys(), (
@@ -183,7 +186,8 @@ class _Loop:
     def _standing(self) -> Standing:
         return Standing(len(self.done.outputs), len(self.graph.tasks))
 
-    def _look_around(self) -> Seen:
+    def look_around(self) -> Seen:
+        """What lives and what lies here now."""
         if self.sharing:
             self.state.refresh(own=False)  # what others have started takes its part of the machine
         seen = self.driver.seen(self.state.open())

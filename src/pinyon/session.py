@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,7 +23,7 @@ from pinyon.report.told import Tell, Told
 from pinyon.spec.load import find_root, load_project, read_params
 from pinyon.spec.pointer import find_pointers
 from pinyon.store.local import LocalStore, home_store
-from pinyon.store.place import DVC, HOME, SPEC_FILES, STORE, project_around
+from pinyon.store.place import DVC, HOME, SPEC_FILES, STORE, project_around, share_with_group
 
 if TYPE_CHECKING:
     from pinyon.bridges.dvc.write import Written
@@ -99,7 +99,8 @@ class Session(NamedTuple):
         others += [journals / name for name in self.records.fold.growing()]
         others += [root / name for name in (*self.project.folders, DVC)]  # where a new dvc.yaml may come
         facts = fingerprint.Facts(self.opened, [str(root / name) for name in there], list(map(str, others)))
-        fingerprint.record(str(store.cache), question, str(root), facts, summary)
+        with suppress(OSError):  # a cache that another user keeps; then the next call takes its time
+            fingerprint.record(str(store.cache), question, str(root), facts, summary)
 
 
 def open_records(start: Path, stack: ExitStack) -> Records:

@@ -197,6 +197,9 @@ def test_every_record_says_whose_doing_it_is(two, home):
         assert [row["actor"] for row in project.good("runs", "--json").json()].count(actor) >= 1
         assert project.good("status", "--json").json()["last"]["actor"] == actor
         assert project.good("show", "train", "--json").json()["actor"] == actor
+    # To those who read it, it says so where it was somebody else's doing.
+    assert "by ana" not in ant.good("status").out
+    ant.env["PINYON_ACTOR"] = bee.env["PINYON_ACTOR"] = "person:leo"
     assert "by ana" in ant.good("status").out
     assert "by        agent:jay" in bee.good("show", "train").out
     claims = [

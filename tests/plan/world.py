@@ -115,6 +115,12 @@ class History:
         good = [attempt for attempt in good if attempt.state == SUCCEEDED]
         return next((a for a in reversed(good) if a.mode != "isolated"), good[-1] if good else None)
 
+    def tried(self, key: str) -> list[Attempt]:
+        known = self._at("key", key)
+        if any(attempt.state == SUCCEEDED for attempt in known):
+            return []
+        return [attempt for attempt in known if attempt.state in (FAILED, LOST)]
+
     def of_execution(self, execution: str, recipe: str) -> list[Attempt]:
         return self._at("of", execution, recipe)
 

@@ -16,6 +16,7 @@ _VERBS = (
     "init",
     "plan",
     "run",
+    "tick",
     "graph",
     "status",
     "runs",

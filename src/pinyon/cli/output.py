@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pinyon.model.actor import actor_of
+from pinyon.model.actor import actor_of, current_actor
 from pinyon.model.ids import run_id
 from pinyon.model.units import show_seconds
 
@@ -78,6 +78,11 @@ def actor(data: Any) -> str:
 def took(attempt: Attempt) -> str:
     """How long an attempt took; ``adopted`` for one that another tool made, which did not say."""
     return "adopted" if attempt.mode == "adopted" else show_seconds(attempt.seconds)
+
+
+def by(data: Any) -> str:
+    """``by NAME  `` where it was somebody else than who asks; empty for their own doing."""
+    return "" if actor_of(data) == current_actor() else f"by {actor(data)}  "
 
 
 def number(value: Any) -> str:

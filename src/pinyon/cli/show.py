@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from pinyon.cli.options import completes, json_option
-from pinyon.cli.output import actor, number, print_json, table, took, when, word
+from pinyon.cli.output import actor, by, number, print_json, table, took, when, word
 from pinyon.model.outcome import Attempt
 from pinyon.model.units import show_bytes, show_seconds
 
@@ -51,10 +51,14 @@ def _print(attempts: list[Attempt], described: dict[str, object]) -> None:
     )
     click.echo(f"key       {last.key}")
     click.echo(f"command   {' '.join(map(str, last.inputs.get('command', [''])[1:]))}")
-    if described["actor"]:
+    if described["actor"] and by(described["actor"]):
         click.echo(f"by        {actor(described['actor'])}")
     code = described["git"]
-    click.echo(f"code      {code}" if code else "code      not recorded: not a git repository")
+    click.echo(
+        f"code      {code}"
+        if code
+        else f"code      not recorded: {described['git_note'] or 'not a git repository'}"
+    )
     for file, name, value in last.inputs.get("params", ()):
         click.echo(f"param     {file}:{name} = {number(value)}")
     for name, value in last.inputs.get("flags", ()):

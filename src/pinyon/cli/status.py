@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import click
 
 from pinyon.cli.options import json_option
-from pinyon.cli.output import actor, print_json, table, when, word
+from pinyon.cli.output import actor, by, print_json, table, when, word
 
 
 @click.command("status", epilog="Example: pinyon status --json")
@@ -20,10 +21,12 @@ def command(directory: str, as_json: bool) -> None:
     Attempts that were lost are named. Reads records only; hashes nothing.
     """
     from pinyon.query.status import describe
+    from pinyon.report.living import living
     from pinyon.session import open_records
 
     with ExitStack() as stack:
-        described = describe(open_records(Path(directory), stack).fold)
+        root, store, fold, _ = open_records(Path(directory), stack)
+        described = {**describe(fold), **living(root, store, fold.project or root.name)}
     if as_json:
         print_json(described)
         return
@@ -34,9 +37,26 @@ def command(directory: str, as_json: bool) -> None:
     counts = ", ".join(f"{n} {name}" for name, n in last["counts"].items())
     click.echo(
         f"last execution {last['execution']}  {word(last['state'])}  {when(last['started'])}  "
-        f"by {actor(last['actor'])}  {counts}"
+        f"{by(last['actor'])}{counts}"
     )
     rows = [(a["stage"], a["status"], a["attempt"], when(a["started"]), a["host"]) for a in described["open"]]
+    _print_living(described)
     table(("stage", "status", "attempt", "started", "host"), rows)
     if any(a["status"] == "LOST" for a in described["open"]):
         click.echo("lost attempts are cleaned up and tried again by the next: pinyon run")
+
+
+def _print_living(described: dict[str, Any]) -> None:
+    last = described["tick"]
+    if last is not None:
+        from pinyon.cli.tick import describe
+
+        click.echo(f"last tick {when(last['ts'])}  {by(last['actor'])}{describe(last)}")
+    for name in ("driver", "lease"):
+        who = described[name]
+        if who is not None:
+            user = who.get("user") or actor(who.get("actor"))
+            what = {"driver": "a driver works here", "lease": "a tick is at work"}[name]
+            click.echo(
+                f"{what}: process {who['pid']} on {who['host']}, by {user} since {when(who['started'] or 0)}"
+            )

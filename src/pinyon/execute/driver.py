@@ -24,7 +24,7 @@ from pinyon.execute.virtual import VirtualTree
 from pinyon.model.actor import current_actor
 from pinyon.model.event import Event
 from pinyon.model.graph import Graph, Stage
-from pinyon.model.ids import ProcessId, attempt_id, host_name, new_id
+from pinyon.model.ids import ProcessId, attempt_id, host_name, new_id, read_process
 from pinyon.model.outcome import FINAL, SUCCEEDED, Attempt, Output
 from pinyon.plan import admit, estimate
 from pinyon.plan.actions import Repair, Reuse, Run
@@ -88,6 +88,7 @@ class Driver:
         frozen: for isolated attempts; None runs in place.
         project: its name, for the records.
         shared: other projects use the store, so that keys have to be claimed in place, too.
+        lasting: one call of many (`pinyon tick`).
     """
 
     def __init__(
@@ -105,6 +106,7 @@ class Driver:
         frozen: Frozen | None = None,
         project: str = "",
         shared: bool = False,
+        lasting: bool = False,
     ) -> None:
         self.execution = new_id("x")
         self.files: dict[str, str] = {}
@@ -113,6 +115,7 @@ class Driver:
         self._whole = admit.whole(machine, jobs)
         self._host = host_name()
         self._project, self._claiming = project or root.name, shared or frozen is not None
+        self._lasting = lasting
         self._actor = current_actor()
         self._journal: JournalWriter | None = None
         self._supervisor: ProcessId | None = None
@@ -154,8 +157,8 @@ class Driver:
         self._watch([attempt for attempt in others if attempt.mode == "in place"])
         self._held = {key: holder for key, holder in self._held.items() if self._still_holds(key, holder)}
         held = {key: f"{holder.execution} on {holder.supervisor.host}" for key, holder in self._held.items()}
-        lost = frozenset(self._lost_blobs)
-        return Seen(self.execution, self.files, lost, alive, held, free, self._whole, foreign)
+        lost, whole = frozenset(self._lost_blobs), self._whole
+        return Seen(self.execution, self.files, lost, alive, held, free, whole, foreign, self._lasting)
 
     def _watch(self, theirs: list[Attempt]) -> None:
         """What others were making in place when we last looked, and make no longer, has to be looked at again."""
@@ -194,7 +197,7 @@ class Driver:
         self._ledger.apply(self._journal.append(kind, body))
 
     def _execution(self) -> dict[str, Any]:
-        goal = self._graph.goal
+        goal, (git, note) = self._graph.goal, facts.code(self._root)
         return {
             "execution": self.execution,
             "actor": self._actor.as_dict(),
@@ -208,8 +211,10 @@ class Driver:
             "root": str(self._root),
             "host": host_name(),
             "pinyon": pinyon.__version__,
-            "git": facts.git(self._root),
+            "git": git,
+            **({"git_note": note} if note else {}),
             "stages": len(self._graph.tasks),
+            **({"tick": True} if self._lasting else {}),
         }
 
     def finish(self, state: str, counts: Mapping[str, int]) -> None:
@@ -242,7 +247,7 @@ class Driver:
         name = f"claims/{run.key}"
         newest = self._store.refs.get(name)
         if newest is not None:
-            holder = Holder(newest.value["execution"], ProcessId(*newest.value["supervisor"]))
+            holder = Holder(newest.value["execution"], read_process(newest.value["supervisor"]))
             if self._still_holds(run.key, holder):
                 self._held[run.key] = holder
                 return None

@@ -9,7 +9,7 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pinyon.errors import ExecuteError, TargetError
@@ -18,7 +18,7 @@ from pinyon.execute.locks import holder, try_lock, workspace_lock
 from pinyon.execute.node.process import kill_leftovers, leftovers
 from pinyon.execute.protocol import AttemptSpec, StatNote
 from pinyon.model.event import Event
-from pinyon.model.ids import ProcessId, process_id
+from pinyon.model.ids import ProcessId, process_id, read_process
 from pinyon.model.outcome import RUNNING, Attempt
 from pinyon.store.local import LocalStore
 
@@ -32,9 +32,20 @@ class LocalTarget:
         root: absolute path of the project.
         store: its home store, on a disk of this machine.
         project: its name, for the records.
+        detached: nobody waits for the supervisor; it holds nothing open that its caller might wait for.
+        after: a command that the supervisor runs as its last act, if it ran anything.
     """
 
-    def __init__(self, root: str | os.PathLike[str], store: LocalStore, project: str = "") -> None:
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        store: LocalStore,
+        project: str = "",
+        *,
+        detached: bool = False,
+        after: Sequence[str] = (),
+    ) -> None:
+        self._detached, self._after = detached, list(after)
         self._project = project
         self._root, self._store = os.path.abspath(root), os.path.abspath(store.url)
         self._place = os.path.abspath(store.place)
@@ -46,6 +57,8 @@ class LocalTarget:
         """See `pinyon.execute.protocol.Target.start`."""
         if self._supervisor is None:
             self._supervisor = self._spawn()
+            if self._after:
+                self._say({"op": "after", "argv": self._after})
         return self._supervisor
 
     def _spawn(self) -> ProcessId:
@@ -62,12 +75,14 @@ class LocalTarget:
             self._place,
             self._project,
         ]
+        ends = [(os.POSIX_SPAWN_DUP2, theirs_in, 0), (os.POSIX_SPAWN_DUP2, theirs_out, 1)]
+        quiet = [(os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0)] if self._detached else []
         try:
             pid = os.posix_spawn(
                 sys.executable,
                 argv,
                 os.environ,
-                file_actions=[(os.POSIX_SPAWN_DUP2, theirs_in, 0), (os.POSIX_SPAWN_DUP2, theirs_out, 1)],
+                file_actions=[*ends, *quiet],
                 setsid=True,
                 # Held back until it can deal with them: the first milliseconds of Python would die of them.
                 setsigmask=(signal.SIGINT, signal.SIGHUP, signal.SIGTERM),
@@ -168,6 +183,13 @@ class LocalTarget:
                 )
             time.sleep(0.02)
 
+    def leave(self) -> None:
+        """Let go of the supervisor: it finishes what it was given, records it, and ends by itself."""
+        if self._supervisor is not None:
+            os.close(self._to)
+            os.close(self._from)
+            self._supervisor = None
+
     def close(self) -> None:
         """See `pinyon.execute.protocol.Target.close`."""
         if self._supervisor is None:
@@ -180,7 +202,7 @@ class LocalTarget:
 
 
 def _is_another(signed: Any, dead: ProcessId | None) -> bool:
-    holds = ProcessId(*signed) if signed else None
+    holds = read_process(signed) if signed else None
     return holds is not None and holds != dead and bool(holds.alive())
 
 

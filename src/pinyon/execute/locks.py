@@ -11,7 +11,7 @@ from typing import Any
 
 from pinyon.errors import WorkspaceLockedError
 from pinyon.model.actor import user_name
-from pinyon.model.ids import host_name, this_process
+from pinyon.model.ids import host_name, read_process, this_process
 
 _HIGH = 64  # a shell script may use any one-digit descriptor; an inherited lock stays out of its way
 
@@ -19,6 +19,11 @@ _HIGH = 64  # a shell script may use any one-digit descriptor; an inherited lock
 def workspace_lock(place: str, slot: str) -> str:
     """Path of the lock that the processes of a workspace hold; slot ``inplace`` is the project itself."""
     return f"{place}/locks/workspace-{slot}"
+
+
+def driver_lock(place: str) -> str:
+    """Path of the lock that a driver in place holds."""
+    return f"{place}/locks/driver"
 
 
 def try_lock(path: str) -> int | None:
@@ -82,7 +87,7 @@ class DriverLock:
     """
 
     def __init__(self, place: str, command: str = "") -> None:
-        self._path = f"{place}/locks/driver"
+        self._path = driver_lock(place)
         self._command = command or " ".join(sys.argv)
         self._fd: int | None = None
 
@@ -101,12 +106,14 @@ class DriverLock:
 
 def _refusal(path: str) -> WorkspaceLockedError:
     who = holder(path)
-    host, _, pid, _ = who.get("process") or ("?", "", "?", 0)
-    since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(who.get("started", 0)))
+    host, _, pid, _ = read_process(who.get("process"))
+    started = who.get("started")
+    moment = time.localtime(started if isinstance(started, (int, float)) else 0)
+    since = time.strftime("%Y-%m-%d %H:%M:%S", moment)
     there = "" if host == host_name() else f" on {host}"
     return WorkspaceLockedError(
         "another run is working in this project",
         where=f"process {pid}{there}",
         why=f"started by {who.get('user', '?')} at {since} as '{who.get('command', '?')}'",
-        next=f"wait for it, or end it: kill {pid}",
+        next=f"wait for it, or end it: kill {pid}" if pid else "wait for it",
     )

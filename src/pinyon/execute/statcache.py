@@ -86,6 +86,8 @@ class StatCache:
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
             os.makedirs(os.path.dirname(self._path) or ".", exist_ok=True)
+            if not os.path.exists(self._path):  # sqlite itself would let nobody but the owner write
+                os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666))
             self._connection = sqlite3.connect(self._path, timeout=1.0, check_same_thread=False)
             self._connection.execute("pragma synchronous = off")
             self._connection.execute(_TABLE)

@@ -43,6 +43,20 @@ class ProcessId(NamedTuple):
         return stat.start == self.start and stat.state not in (b"Z", b"X")
 
 
+def read_process(data: object) -> ProcessId:
+    """A process as a record names it. One that is told in a way we do not know is one of whom nothing is known."""
+    if isinstance(data, (list, tuple)) and len(data) >= 4:
+        host, boot, pid, start = data[:4]
+        if (
+            isinstance(host, str)
+            and isinstance(boot, str)
+            and isinstance(pid, int)
+            and isinstance(start, int)
+        ):
+            return ProcessId(host, boot, pid, start)
+    return ProcessId("?", "", 0, 0)
+
+
 def this_process() -> ProcessId:
     """The name of the calling process."""
     pid = os.getpid()

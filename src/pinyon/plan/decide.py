@@ -231,6 +231,8 @@ class _Call:
             return
         env = [dep for dep in deps if dep[0] in task.stage.env]
         key = key_of(task.stage, [dep for dep in deps if dep[0] not in task.stage.env], env)
+        if self.seen.lasting and not history:
+            history = self.state.tried(key)
         reason = self._why_not_reused(task, key, deps, history)
         if reason is not None:
             self._run(task, key, deps, reason)
@@ -281,7 +283,7 @@ class _Call:
             return None
         if self.graph.goal.force:
             return again or Reason("forced (-f)")
-        if stage.unconditional:
+        if stage.unconditional and not self.seen.lasting:
             return again or Reason(
                 "always_changed"
                 if stage.always_changed

@@ -33,6 +33,10 @@ class State(Protocol):
         running or by restoring them; where none was, its newest succeeded one; None when it has never succeeded."""
         ...
 
+    def tried(self, key: str) -> list[Attempt]:
+        """Attempts of this project at a key that failed or were lost, in order; none if one has succeeded."""
+        ...
+
     def of_execution(self, execution: str, recipe: str) -> list[Attempt]:
         """Attempts of this execution at this recipe, in order."""
         ...
@@ -94,6 +98,8 @@ class Seen(NamedTuple):
         held: keys claimed by a live other driver → who.
         free: what attempts may still take; None means no limit (planning).
         whole: the same while nothing runs anywhere; None where nothing but ``free`` counts.
+        lasting: this call is one of many that make up one attempt to reach the goal: what failed in an earlier one counts,
+            and what would run every time runs once.
         foreign: open attempts of other projects in this store; what they left is theirs to look after.
     """
 
@@ -105,3 +111,4 @@ class Seen(NamedTuple):
     free: Free | None = None
     whole: Free | None = None
     foreign: frozenset[str] = frozenset()
+    lasting: bool = False

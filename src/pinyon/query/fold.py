@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from pinyon.model.event import Event
-from pinyon.model.ids import ProcessId
-from pinyon.model.outcome import LOST, RUNNING, SUBMITTED, Attempt, Output
+from pinyon.model.ids import read_process
+from pinyon.model.outcome import FAILED, FINAL, LOST, RUNNING, SUBMITTED, Attempt, Output
 
 Document = dict[str, list[Any]]
 
@@ -51,7 +51,7 @@ def attempt_of(name: str, document: Document, *, durable: bool = True) -> Attemp
     running = document.get("running")
     outputs = document["outputs"][3] if "outputs" in document else {}
     ended = document["ended"][3] if "ended" in document else None
-    supervisor = ProcessId(*intent["supervisor"]) if intent.get("supervisor") else None
+    supervisor = read_process(intent["supervisor"]) if intent.get("supervisor") else None
     state, detail = _state(document, ended)
     log = (ended or {}).get("log") or (
         (running[3]["log"] + [-1]) if running and running[3].get("log") else None
@@ -90,6 +90,8 @@ def attempt_of(name: str, document: Document, *, durable: bool = True) -> Attemp
 def _state(document: Document, ended: Mapping[str, Any] | None) -> tuple[str, str]:
     # The supervisor's record outranks the driver's inference, whichever came first.
     if ended is not None:
+        if ended["state"] not in FINAL:  # a newer release's; whatever it means, we cannot call it a success
+            return FAILED, str(ended["state"])
         return ended["state"], ended.get("detail") or ""
     if "lost" in document:
         return LOST, "lost"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pinyon.model.event import Event
-from pinyon.model.ids import ProcessId, boot_id
+from pinyon.model.ids import ProcessId, boot_id, read_process
 from pinyon.model.outcome import FINAL, SUCCEEDED, Attempt
 from pinyon.query.fold import Document, attempt_of, join, subject
 from pinyon.store.protocol import Journals
@@ -98,6 +99,9 @@ class Index:
 
     def _open(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        if not self._path.exists():
+            # sqlite itself lets nobody but the owner write, whatever the umask; the cache serves all users.
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666))
         return sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
 
     def _ready(self, db: sqlite3.Connection) -> bool:
@@ -199,7 +203,7 @@ class Index:
             for event, end in self._journals.read(name, offset):
                 offset = end
                 if event.kind == "opened":
-                    process = json.dumps(event.body["process"])
+                    process = json.dumps(event.body.get("process"))
                 elif event.kind == "closed":
                     final = 1
                 batch.add(event)
@@ -229,7 +233,7 @@ class Index:
             f"{writer}.",
             f"{writer}/",
         )
-        return ProcessId(*json.loads(found[0][0])) if found else None
+        return read_process(json.loads(found[0][0])) if found else None
 
     # -- asking ---------------------------------------------------------------------------------------------------------
 
@@ -400,7 +404,7 @@ def _busy(error: sqlite3.DatabaseError) -> bool:
 
 
 def _dead(process: str) -> bool:
-    return ProcessId(*json.loads(process)).alive() is False
+    return read_process(json.loads(process)).alive() is False
 
 
 def _stamp() -> dict[str, str]:

@@ -142,6 +142,7 @@ def describe_run(index: Index, attempts: list[Attempt]) -> dict[str, Any]:
         **row.as_dict(),
         "inputs": row.attempt.inputs,
         "git": body.get("git"),
+        "git_note": body.get("git_note", ""),
         "actor": body.get("actor"),
         "argv": body.get("argv"),
         "history": [attempt._asdict() for attempt in attempts],

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pinyon.model.event import Event
 from pinyon.model.ids import boot_id
-from pinyon.model.outcome import FINAL, SUCCEEDED, Attempt
+from pinyon.model.outcome import FAILED, FINAL, LOST, SUCCEEDED, Attempt
 from pinyon.query.fold import Document, attempt_of, join, merge, subject
 from pinyon.query.index import Index
 
@@ -133,6 +133,14 @@ class ProjectState:
     def baseline(self, stage: str) -> Attempt | None:
         """See `pinyon.plan.state.State.baseline`. Asked of the index alone: a stage runs once in an execution."""
         return self._index.baseline(stage)
+
+    def tried(self, key: str) -> list[Attempt]:
+        """See `pinyon.plan.state.State.tried`."""
+        known = self.at(key)
+        if any(attempt.state == SUCCEEDED for attempt in known):
+            return []
+        tries = [a for a in known if a.state in (FAILED, LOST) and self.ours(a)]
+        return sorted(tries, key=lambda attempt: attempt.order)
 
     def of_execution(self, execution: str, recipe: str) -> list[Attempt]:
         """See `pinyon.plan.state.State.of_execution`. An execution's attempts are all of this driver's making."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pinyon.model.outcome import LOST
+from pinyon.model.outcome import FINAL, LOST, SUBMITTED, SUCCEEDED
 from pinyon.query.fold import Document
 from pinyon.query.index import Index
 from pinyon.query.runs import status
@@ -21,6 +21,7 @@ def describe(index: Index) -> dict[str, Any]:
             "execution": attempt.execution,
             "started": attempt.started,
             "host": attempt.supervisor.host if attempt.supervisor else "",
+            "supervisor": attempt.supervisor.pid if attempt.supervisor else None,
         }
         for attempt in index.attempts(f"open and {own}", *values)
     ]
@@ -35,11 +36,20 @@ def _execution(index: Index, name: str, document: Document, opened: list[dict[st
     mine = [row["status"] for row in opened if row["execution"] == name]
     driver = index.process(writer)
     running = any(state != LOST for state in mine) or (driver is not None and driver.alive() is not False)
+    state = finished["state"] if finished else "RUNNING" if running else LOST
     return {
         "execution": name,
-        "state": finished["state"] if finished else "RUNNING" if running else LOST,
+        "state": _left(index, name) if state == SUBMITTED else state,
         "started": started,
         "counts": finished["counts"] if finished else {},
         "goal": body["goal"],
         "actor": body["actor"],
     }
+
+
+def _left(index: Index, name: str) -> str:
+    """What became of an execution whose driver started attempts and left: RUNNING, or the worst of their states."""
+    states = [status(attempt) for attempt in index.attempts("execution = ?", name)]
+    if any(state not in FINAL for state in states):
+        return "RUNNING"
+    return next((state for state in states if state != SUCCEEDED), SUCCEEDED)

@@ -13,7 +13,7 @@ from pinyon.model.ids import new_id
 from pinyon.store.blobs import LocalBlobs
 from pinyon.store.disk import fsync
 from pinyon.store.journal import LocalJournals
-from pinyon.store.place import HOME, STORE, cache_of, home_of
+from pinyon.store.place import HOME, STORE, cache_of, home_of, share_with_group
 from pinyon.store.refs import LocalRefs
 
 FORMAT = 1
@@ -145,6 +145,7 @@ def set_home(root: Path, path: str, name: str) -> LocalStore:
         )
     if not (home / "format.json").exists() and home.is_dir() and any(home.iterdir()):
         raise StoreError("this directory holds something else than a store", where=str(home))
+    share_with_group(str(root), str(home.parent))
     store = LocalStore(home, place)
     store.prepare(name)
     place.mkdir(exist_ok=True)

@@ -4,6 +4,7 @@ in here."""
 from __future__ import annotations
 
 import os
+import stat
 
 from pinyon.errors import StoreError
 
@@ -41,6 +42,23 @@ def home_of(root: str) -> str:
             next="write the path into it, or remove it to keep the store in this project",
         )
     return os.path.normpath(os.path.join(root, text))
+
+
+def share_with_group(*folders: str) -> None:
+    """Let the group write to what this process and its children make, if one of these directories lets it, too.
+
+    Several members of a group work in such a directory. New directories inherit its group where it has the setgid bit.
+    Nobody's file is ever changed for this: what counts is how a file is made (docs/FORMAT.md §13).
+    """
+    for folder in folders:
+        try:
+            writable = os.stat(folder).st_mode & stat.S_IWGRP
+        except OSError:
+            continue
+        if writable:
+            mask = os.umask(0o077)
+            os.umask(mask & ~0o070)
+            return
 
 
 def cache_of(store: str) -> str:

@@ -21,7 +21,7 @@ from pinyon.execute.node.process import Exit, Process, kill_leftovers, words
 from pinyon.execute.node.slot import Workspace
 from pinyon.execute.node.verdict import OomCounter, Verdict, judge, read_tail, stopped
 from pinyon.execute.protocol import INPLACE, AttemptSpec, StatNote
-from pinyon.model.ids import ProcessId
+from pinyon.model.ids import read_process
 from pinyon.model.outcome import CANCELLED, FAILED, SUCCEEDED
 from pinyon.store.local import LocalStore
 
@@ -373,8 +373,5 @@ def explain(error: Exception) -> str:
 
 
 def _lives(process: Any) -> bool:
-    """Whether the signed holder of a lock may still be there; an unreadable signature is nobody."""
-    try:
-        return ProcessId(*process).alive() is not False
-    except TypeError:
-        return False
+    """Whether the signed holder of a lock may still be there; no signature is nobody."""
+    return process is not None and read_process(process).alive() is not False

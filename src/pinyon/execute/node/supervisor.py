@@ -60,6 +60,7 @@ class Supervisor:
         self._beat_at = NEVER
         self._committed: deque[int] = deque()
         self._ending = False
+        self._after: list[str] = []
         self._wake_reader, self._wake_writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
 
     # What an attempt may ask for
@@ -107,6 +108,15 @@ class Supervisor:
                     self._forget(attempt)
             self._channel.flush()
         self._close()
+        if self._after and self._known:
+            self._last_act()
+
+    def _last_act(self) -> None:
+        """Start the command that was asked for, on its own: nothing of ours is left when it looks around."""
+        _, log = self._open_log("logs/tick.log")
+        null, argv = self.null, self._after
+        actions = [(os.POSIX_SPAWN_DUP2, fd, to) for fd, to in ((null, 0), (log, 1), (log, 2))]
+        os.posix_spawn(argv[0], argv, self.environment, file_actions=actions, setsid=True)
 
     def _finished(self) -> bool:
         self._ending = self._ending or not self._channel.open
@@ -136,6 +146,8 @@ class Supervisor:
             for attempt in self._attempts.values():
                 if message.get("attempt") in (None, attempt.spec.attempt):
                     attempt.cancel(str(message.get("detail") or "user"))
+        elif op == "after":
+            self._after = list(message["argv"])
         elif op == "exit":
             self._ending = True
 
@@ -233,6 +245,7 @@ class Supervisor:
 
     def _shut_down(self, *_: object) -> None:
         self._ending = True
+        self._after = []  # who ends us does not want it to go on
         for attempt in self._attempts.values():
             attempt.cancel("shutdown")
 
