@@ -16,14 +16,20 @@ from pinyon.cli.output import print_json, table, when, word
 @click.pass_obj
 def command(directory: str, as_json: bool) -> None:
     """Say what is running, what was lost, and how the last execution ended. Reads records only; hashes nothing."""
+    from pinyon.execute.data import differing
     from pinyon.query.status import describe
-    from pinyon.session import open_records
+    from pinyon.session import open_records, open_store
 
     with ExitStack() as stack:
-        described = describe(open_records(Path(directory), stack).fold)
+        records = open_records(Path(directory), stack)
+        edited = [(one.path, how) for one, how in differing(records.root, open_store(records.root, stack)[1])]
+        described = {**describe(records.fold), "data": [{"path": path, "state": how} for path, how in edited]}
     if as_json:
         print_json(described)
         return
+    for path, how in edited:
+        what = "differs" if how == "changed" else "was touched, and may differ,"
+        click.echo(f"data {path} {what} from its pointer; pinyon add {path}")
     last = described["last"]
     if last is None:
         click.echo("nothing has run here yet; pinyon run starts it")

@@ -239,6 +239,8 @@ class Driver:
             "reason": run.reason.text,
             "inputs": inputs_of(run.task.stage, run.deps),
         }
+        if self._frozen:
+            body["bundle"] = self._frozen.bundle  # the code that ran, for whoever asks later; gc keeps it
         return {**body, "forced": True} if self._graph.goal.force else body
 
     @property
