@@ -15,7 +15,7 @@ import pytest
 
 def test_plan_json_has_the_promised_shape(project: Any) -> None:
     plan = project.good("plan", "--json").json()
-    assert set(plan) == {"actions", "tasks", "estimate_seconds", "stages"}
+    assert set(plan) == {"fetches", "actions", "tasks", "estimate_seconds", "stages"}
     assert plan["estimate_seconds"] is None
     assert {(row["action"], row["stage"], row["reason"]) for row in plan["actions"]} == {
         ("run", "prepare", "never ran before"),
