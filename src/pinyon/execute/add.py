@@ -115,7 +115,7 @@ def _add(adding: Adding, path: str, look: data.Look, dry_run: bool, tell: Tell) 
 def _content(adding: Adding, look: data.Look, dry_run: bool, tell: Tell) -> tree.Content:
     """Store what is not in the store yet, durably, and name it all."""
     blobs, known = adding.store.blobs, dict(look.known)
-    absent = blobs.missing(known.values())
+    absent = blobs.unkept(known.values())
     fresh = [file for file in look.files if known.get(file.full, "") in absent or file.full not in known]
     began = time.time_ns()
     try:

@@ -174,6 +174,14 @@ class LocalBlobs:
         rest -= {digest.hex() for digest in self._packs.digests()} if rest else set()
         return {digests[digest] for digest in rest}
 
+    def unkept(self, names: Iterable[str]) -> set[str]:
+        """See `pinyon.store.protocol.Blobs.unkept`. Marks are looked at first, as in `put`."""
+        marks = self._marks.all()
+        by_digest = {self._digest(name): name for name in names}
+        return {by_digest[digest] for digest in marks.keys() & by_digest.keys()} | self.missing(
+            by_digest.values()
+        )
+
     def size(self, name: str) -> int:
         """See `pinyon.store.protocol.Blobs.size`."""
         try:

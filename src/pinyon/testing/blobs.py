@@ -373,8 +373,17 @@ class BlobContract(StoreCase):
         )
         store.blobs.copy_out(name, tmp_path / "out")
         assert list(store.blobs.names()) == [name]
+        assert store.blobs.missing([name]) == set()
         store.blobs.spare([name, _ABSENT])
         assert store.blobs.condemned() == {}
+
+    def test_blob_unkept_must_be_put(self, store: Store) -> None:
+        """What is not here, and what is condemned; nothing else."""
+        names = [store.blobs.put(data) for data in (b"a", b"b")]
+        store.blobs.condemn(names[:1])
+        assert store.blobs.unkept([*names, _ABSENT]) == {names[0], _ABSENT}
+        store.blobs.put(b"a")
+        assert store.blobs.unkept([*names, _ABSENT]) == {_ABSENT}
 
     def test_blob_delete_takes_only_what_is_condemned(self, store: Store) -> None:
         """And what was so, and was written, before the moment that is named; it tells what went."""

@@ -105,6 +105,14 @@ class _CondemnsAnew(LocalBlobs):
             os.utime(self._root / "condemned" / self._digest(name))
 
 
+@breaks("test_blob_unkept_must_be_put")
+class _ReliesOnCondemnedOnes(LocalBlobs):
+    """They are here, after all."""
+
+    def unkept(self, names: Iterable[str]) -> set[str]:
+        return self.missing(names)
+
+
 @breaks("test_blob_delete_takes_only_what_is_condemned")
 class _DeletesWhatItIsTold(LocalBlobs):
     """Without a mark, too."""
