@@ -210,8 +210,8 @@ class LocalBlobs:
     def copy_out(self, name: str, target: Path, *, executable: bool = False, link: bool = False) -> bool:
         """See `pinyon.store.protocol.Blobs.copy_out`."""
         # Beside the target, so that the rename stays on one file system; hidden, so that no glob of a script sees it;
-        # short, so that it is a name wherever the target's is.
-        temporary = target.with_name(f".{os.urandom(6).hex()}.pinyon")
+        # short, so that it is a name wherever the target's is; with an end that no pointer has.
+        temporary = target.with_name(f".{os.urandom(6).hex()}.pinyon~")
         try:
             source = os.open(self.path(name), os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
