@@ -106,7 +106,8 @@ def do_add(root: Path, *paths: str) -> None:
 def do_collect(root: Path) -> None:
     store = LocalStore(root / ".pinyon")
     roots = {read_pointer(root, file).digest for file in all_pointers(root)}
-    collect(store, Policy(roots, lambda _: set(), frozenset({str(root)})), now=time.time(), grace=0)
+    mine = frozenset({str(root), str(root.with_name("template"))})  # whose copy it is
+    collect(store, Policy(roots, lambda _: set(), mine), now=time.time(), grace=0)
 
 
 def assert_sound(root: Path) -> None:

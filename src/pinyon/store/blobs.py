@@ -340,8 +340,9 @@ class LocalBlobs:
                         gone[_PREFIX + digest] = stat.st_size
             for pack, members in self._packs.members().items():
                 gone |= self._delete_packed(pack, members, due, before)
-            self._marks.remove(digest for digest in due if not self.has(_PREFIX + digest))
-        return gone
+            absent = self.missing(_PREFIX + digest for digest in due)
+            self._marks.remove(map(self._digest, absent))
+        return {name: size for name, size in gone.items() if name in absent}  # one may lie in a pack, too
 
     def _delete_packed(
         self, pack: str, members: list[tuple[bytes, int]], due: set[str], before: float

@@ -90,6 +90,7 @@ def collect(
     wanted = _referenced(store, scan, policy)
     idle = names - wanted
     spared = tuple(sorted(marks.keys() & wanted))
+    stale = marks.keys() - names  # a gc was killed between a blob and its mark
     due = {name for name in idle & marks.keys() if scan.condemned.get(name, now) < now - grace}
     fresh = idle - marks.keys()
     sizes = {name: store.blobs.size(name) for name in idle}
@@ -97,8 +98,8 @@ def collect(
     before = min(now - grace, scan.living)
     if dry_run:
         deleted = {name: sizes[name] for name in due if marks[name] < before}
-    elif due or fresh or spared:
-        deleted = _act(store, user, sorted(due), sorted(fresh), spared, before, grace)
+    elif due or fresh or spared or stale:
+        deleted = _act(store, user, sorted(due), sorted(fresh), {*spared, *stale}, before, grace)
     waiting = {name: sizes[name] for name in (idle & marks.keys()) - deleted.keys()}
     return Swept(len(names), len(names & wanted), {n: sizes[n] for n in fresh}, waiting, deleted, spared)
 
