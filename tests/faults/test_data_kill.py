@@ -132,6 +132,7 @@ def fill(root: Path, version: int) -> None:
     (root / "one.bin").write_bytes(bytes([version]) * ((1 << 20) + 3))
 
 
+@pytest.mark.slow
 def test_add_killed_anywhere(tmp_path: Path) -> None:
     def prepare(root: Path) -> None:
         (root / ".git").mkdir()
@@ -151,6 +152,7 @@ def test_add_killed_anywhere(tmp_path: Path) -> None:
     assert calls >= 40
 
 
+@pytest.mark.slow
 def test_restoring_killed_anywhere(tmp_path: Path) -> None:
     def prepare(root: Path) -> None:
         fill(root, 1)
@@ -175,6 +177,7 @@ def test_restoring_killed_anywhere(tmp_path: Path) -> None:
     assert calls >= 40
 
 
+@pytest.mark.slow
 def test_gc_killed_anywhere(tmp_path: Path) -> None:
     def prepare(root: Path) -> None:
         for version in (1, 2, 3):
@@ -203,6 +206,7 @@ def test_gc_killed_anywhere(tmp_path: Path) -> None:
     assert calls >= 20
 
 
+@pytest.mark.slow
 def test_gc_beside_runs_and_adds_loses_nothing(tmp_path: Path) -> None:
     """One process runs and adds, isolated and in place; another does gc as fast as it can, with a grace of seconds."""
     root = tmp_path / "project"
