@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from supervised import Bench
 
+from pinyon.errors import MissingBlobError
 from pinyon.execute import bundle
 from pinyon.execute.node import slot
 from pinyon.execute.protocol import AttemptSpec
@@ -121,7 +122,45 @@ def test_a_large_input_is_linked_and_a_write_through_it_noticed(
     os.chmod(f"{place.base}/in", 0o644)
     Path(f"{place.base}/in").write_text("A large input")
     assert "in" in place.changed()
+    assert not bench.store.blobs.has(name), "what was altered is no input for anybody"
     place.leave()
+
+
+def test_a_linked_input_that_was_touched_but_not_altered_stays(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slot, "LINKED", 10)
+    name = bench.store.blobs.put(b"a large input")
+    spec: AttemptSpec = bench.spec("true", mode="isolated", inputs=(("in", name, False),), bundle=None)
+    for _ in range(2):
+        place = slot.Workspace(spec, bench.store, "0", os.open("/dev/null", os.O_RDONLY))
+        place.prepare()
+        assert not os.stat(f"{place.base}/in").st_mode & 0o222
+        os.chmod(f"{place.base}/in", 0o644)
+        assert "in" in place.changed(), "whoever makes it writable may have written to it"
+        place.leave()
+    assert bench.store.blobs.read(name) == b"a large input"
+
+
+def test_a_link_altered_by_an_attempt_that_was_killed_is_noticed_at_the_next_reset(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slot, "LINKED", 10)
+    name = bench.store.blobs.put(b"a large input")
+    os.utime(bench.store.blobs.path(name), ns=(10**18, 10**18))
+    spec: AttemptSpec = bench.spec("true", mode="isolated", inputs=(("in", name, False),), bundle=None)
+    place = slot.Workspace(spec, bench.store, "0", os.open("/dev/null", os.O_RDONLY))
+    place.prepare()
+    os.chmod(f"{place.base}/in", 0o644)
+    Path(f"{place.base}/in").write_text("A large input")
+    place.leave()  # nobody has asked whether anything changed
+    again = slot.Workspace(spec, bench.store, "0", os.open("/dev/null", os.O_RDONLY))
+    with pytest.raises(MissingBlobError):
+        again.prepare()
+    bench.store.blobs.put(b"a large input")
+    again.prepare()
+    assert Path(f"{again.base}/in").read_text() == "a large input"
+    again.leave()
 
 
 def test_a_reused_slot_of_a_thousand_files_costs_little(bench: Bench) -> None:

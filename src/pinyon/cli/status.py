@@ -20,16 +20,22 @@ def command(directory: str, as_json: bool) -> None:
 
     Attempts that were lost are named. Reads records only; hashes nothing.
     """
+    from pinyon.execute.data import differing
     from pinyon.query.status import describe
     from pinyon.report.living import living
-    from pinyon.session import open_records
+    from pinyon.session import open_records, open_store
 
     with ExitStack() as stack:
         root, store, fold, _ = open_records(Path(directory), stack)
+        edited = [(one.path, how) for one, how in differing(root, open_store(root, stack)[1])]
         described = {**describe(fold), **living(root, store, fold.project or root.name)}
+        described["data"] = [{"path": path, "state": how} for path, how in edited]
     if as_json:
         print_json(described)
         return
+    for path, how in edited:
+        what = "differs" if how == "changed" else "was touched, and may differ,"
+        click.echo(f"data {path} {what} from its pointer; pinyon add {path}")
     last = described["last"]
     if last is None:
         click.echo("nothing has run here yet; pinyon run starts it")

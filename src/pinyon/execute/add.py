@@ -63,10 +63,11 @@ def add(adding: Adding, paths: Iterable[str], *, dry_run: bool = False, tell: Te
         _refuse(adding.root, path, paths)
     looks = {path: data.look(adding.root, path, adding.stats) for path in paths}
     todo = [path for path in paths if not _is_known(adding, path, looks[path])]
+    for path in todo:
+        _refuse_pointed(looks[path])
+        _refuse_tracked(adding.root, path)
     if todo:
         _refuse_made(adding.stages(), todo)
-        for path in todo:
-            _refuse_tracked(adding.root, path)
     if todo and not dry_run:
         adding.store.prepare(adding.root.name)
     return [
@@ -80,8 +81,9 @@ def _is_known(adding: Adding, path: str, look: data.Look) -> bool:
     file = f"{path}{pointers.SUFFIX}"
     if look.name is None or adding.about or not os.path.exists(adding.root / file):
         return False
-    digest = pointers.read_pointer(adding.root, file).digest
-    return digest == look.name and adding.store.blobs.has(digest) and data.is_ignored(adding.root, path)
+    if pointers.digests_in((adding.root / file).read_bytes()) != {look.name}:
+        return False
+    return adding.store.blobs.has(look.name) and data.is_ignored(adding.root, path)
 
 
 def _unchanged(path: str, look: data.Look) -> Added:
@@ -95,7 +97,13 @@ def _add(adding: Adding, path: str, look: data.Look, dry_run: bool, tell: Tell) 
     count = len(look.files) if look.folder else None
     file = f"{path}{pointers.SUFFIX}"
     if not dry_run:
-        body = {"path": path, "digest": content.name, "size": content.size, "files": count}
+        body = {
+            "root": str(adding.root),
+            "path": path,
+            "digest": content.name,
+            "size": content.size,
+            "files": count,
+        }
         _record(adding.store, {**body, "actor": {"kind": "person", "name": facts.user()}})
         data.ignore(adding.root, path)
         about = {**pointers.about_of(adding.root, file), **adding.about}
@@ -107,7 +115,7 @@ def _add(adding: Adding, path: str, look: data.Look, dry_run: bool, tell: Tell) 
 def _content(adding: Adding, look: data.Look, dry_run: bool, tell: Tell) -> tree.Content:
     """Store what is not in the store yet, durably, and name it all."""
     blobs, known = adding.store.blobs, dict(look.known)
-    absent = blobs.missing(known.values())
+    absent = blobs.unkept(known.values())
     fresh = [file for file in look.files if known.get(file.full, "") in absent or file.full not in known]
     began = time.time_ns()
     try:
@@ -173,10 +181,14 @@ def _refuse(root: Path, path: str, others: list[str]) -> None:
     for file in (f"{'/'.join(parts[:end])}.dvc" for end in range(1, len(parts) + 1)):
         if os.path.exists(root / file):
             raise PlanError(f"DVC's {file} names this already", where=path, next=f"dvc add, or rm {file}")
-    if os.path.isdir(root / path):
-        inside = next((one.path for one in pointers.find_pointers(root, [path]) if one.path != path), None)
-        if inside is not None and inside.startswith(f"{path}/"):
-            raise PlanError(f"{inside} has a pointer of its own", where=path, next=f"rm {inside}.pinyon")
+
+
+def _refuse_pointed(look: data.Look) -> None:
+    """What lies inside has pointers of its own."""
+    for file in look.files:
+        if file.path.endswith((pointers.SUFFIX, ".dvc")):
+            inside = f"{look.path}/{file.path.rpartition('.')[0]}"
+            raise PlanError(f"{inside} has a pointer of its own", where=look.path, next=f"rm {file.full}")
 
 
 def _advice(root: Path, path: str) -> str:

@@ -56,8 +56,11 @@ def freeze(
     files = {path: _stat(root, path) for path in paths}
     _refuse_strays(file for path, file in files.items() if not paths[path])
     names = name_files(root, files.values(), cache, lambda file: store.blobs.put(Path(file.full)))
+    unkept = store.blobs.unkept(
+        names.values()
+    )  # what the cache knows may not be in the store, or is on its way out
     for file in files.values():
-        if not store.blobs.has(names[file.full]):
+        if names[file.full] in unkept:
             names[file.full] = store.blobs.put(Path(file.full))
     rows = [Row(path, names[file.full], file.stat.st_size, file.executable) for path, file in files.items()]
     return store.blobs.put(encode(rows)) + "/"

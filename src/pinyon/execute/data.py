@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import marshal
 import os
 import re
 import time
 from collections.abc import Iterator, Mapping
-from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +15,8 @@ from pinyon.execute import tree
 from pinyon.execute.protocol import StatNote
 from pinyon.execute.statcache import Fingerprint, StatCache
 from pinyon.model.project import Pointer
+from pinyon.spec.pointer import all_pointers, read_pointer
+from pinyon.store.blobs import name_of
 from pinyon.store.disk import fsync
 
 _SPECIAL = re.compile(r"([\\*?\[\]])")
@@ -84,14 +86,14 @@ def _key_of(path: str, *, folder: bool) -> str:
 
 def _numbers(files: tuple[tree.File, ...]) -> Fingerprint:
     """One fingerprint for a whole folder: newest mtime, bytes in all, a digest of everything, newest ctime."""
-    mtime = ctime = size = 0
-    parts = []
-    for path, _, stat in sorted(files):
-        here = (stat.st_mtime_ns, stat.st_size, stat.st_ino, stat.st_ctime_ns)
-        parts.append(f"{path}\0{here}{stat.st_mode & 0o100}")
-        mtime, size, ctime = max(mtime, here[0]), size + here[1], max(ctime, here[3])
-    digest = blake2b("\0".join(parts).encode(), digest_size=7).digest()
-    return (mtime, size, int.from_bytes(digest, "big"), ctime)
+    rows = [
+        (path, stat.st_mtime_ns, stat.st_size, stat.st_ino, stat.st_ctime_ns, stat.st_mode & 0o100)
+        for path, _, stat in files
+    ]
+    rows.sort()
+    digest = int(name_of(marshal.dumps(rows, 2))[-14:], 16)  # 56 bits: sqlite's integers have 63
+    mtime, ctime = max((row[1] for row in rows), default=0), max((row[4] for row in rows), default=0)
+    return (mtime, sum(row[2] for row in rows), digest, ctime)
 
 
 def folder_note(look: Look, began: int) -> Iterator[StatNote]:
@@ -123,6 +125,18 @@ def state(root: Path, pointer: Pointer, stats: StatCache, *, reading: bool = Fal
     if name is None:
         return "unknown"
     return "same" if name == pointer.digest else "changed"
+
+
+def differing(root: Path, stats: StatCache, *, reading: bool = False) -> list[tuple[Pointer, str]]:
+    """Every pointer of the project whose data is not (known to be) what it says, and its `state`; absent data is not
+    listed: the next run fetches what it needs.
+
+    Raises:
+        SpecError: a pointer is broken.
+    """
+    found = [read_pointer(root, file) for file in all_pointers(root)]
+    states = [(pointer, state(root, pointer, stats, reading=reading)) for pointer in found]
+    return [(pointer, what) for pointer, what in states if what not in ("same", "absent")]
 
 
 # -- small files beside the data --------------------------------------------------------------------------------------

@@ -289,6 +289,8 @@ class Driver:
         resources = admit.record(run.task.stage.resources, run.devices)
         body |= {"resources": resources} if resources else {}
         body |= {"estimate": expected.seconds} if expected else {}
+        if self._frozen:
+            body["bundle"] = self._frozen.bundle  # the code that ran, for whoever asks later; gc keeps it
         return {**body, "forced": True} if self._graph.goal.force else body
 
     def _imported(self, stage: Stage) -> dict[str, Any]:

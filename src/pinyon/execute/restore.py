@@ -22,7 +22,7 @@ def restore(blobs: Blobs, root: Path, output: Output) -> None:
         CorruptError, MissingBlobError: the store cannot give the bytes; the project is as it was.
     """
     target = root / output.path
-    fresh = target.with_name(f".{target.name[:100]}.{os.urandom(4).hex()}.pinyon")
+    fresh = target.with_name(f".{target.name[:100]}.{os.urandom(4).hex()}.pinyon~")
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         if output.digest.endswith("/"):

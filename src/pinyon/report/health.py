@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pinyon
 from pinyon.errors import PinyonError
+from pinyon.execute.data import differing
 from pinyon.execute.locks import held, holder
+from pinyon.execute.statcache import StatCache
 from pinyon.model.outcome import LOST
 from pinyon.model.units import show_bytes, show_seconds
 from pinyon.query.index import Index
@@ -45,6 +47,7 @@ def examine(root: Path, store: LocalStore, index: Index, load: Callable[[], int]
     yield from _attempts(index)
     yield from _clock(index)
     yield from _journals(store)
+    yield from _data(root, store)
     yield from _rubbish(store.root / "tmp")
 
 
@@ -200,9 +203,21 @@ def _journals(store: LocalStore) -> Iterator[Finding]:
         yield Finding("ok", "all journals read whole")
 
 
+def _data(root: Path, store: LocalStore) -> Iterator[Finding]:
+    stats = StatCache(store.cache / "stat.sqlite")
+    try:
+        for pointer, _ in differing(root, stats, reading=True):
+            what = f"{pointer.path} differs from its pointer; runs use it as it lies there"
+            yield Finding("warn", what, f"pinyon add {pointer.path} (or --restore, to undo it)")
+    except PinyonError as error:
+        yield Finding("bad", str(error), error.next or "correct it")
+    finally:
+        stats.close()
+
+
 def _rubbish(tmp: Path) -> Iterator[Finding]:
     old = [p for p in tmp.glob("*") if time.time() - p.stat().st_mtime > _DAY] if tmp.is_dir() else []
     if old:
         yield Finding(
-            "warn", f"{len(old)} old files in {tmp}", "writers that were killed left them", f"rm {tmp}/*"
+            "warn", f"{len(old)} old files in {tmp}", "writers that were killed left them", "pinyon gc"
         )

@@ -23,7 +23,8 @@ class Plan(NamedTuple):
     fetches: tuple[Pointer, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """``fetches`` is absent data that a pointer names, ``actions`` are those that could start now, ``tasks`` has a verdict for every vertex."""
+        """``fetches`` is absent data that a pointer names, ``actions`` are those that could start now, ``tasks`` has a
+        verdict for every vertex."""
         return {
             "fetches": [{"path": one.path, "digest": one.digest, "size": one.size} for one in self.fetches],
             "actions": [row for row in map(_action, self.actions) if row],

@@ -174,6 +174,14 @@ class LocalBlobs:
         rest -= {digest.hex() for digest in self._packs.digests()} if rest else set()
         return {digests[digest] for digest in rest}
 
+    def unkept(self, names: Iterable[str]) -> set[str]:
+        """See `pinyon.store.protocol.Blobs.unkept`. Marks are looked at first, as in `put`."""
+        marks = self._marks.all()
+        by_digest = {self._digest(name): name for name in names}
+        return {by_digest[digest] for digest in marks.keys() & by_digest.keys()} | self.missing(
+            by_digest.values()
+        )
+
     def size(self, name: str) -> int:
         """See `pinyon.store.protocol.Blobs.size`."""
         try:
@@ -202,8 +210,8 @@ class LocalBlobs:
     def copy_out(self, name: str, target: Path, *, executable: bool = False, link: bool = False) -> bool:
         """See `pinyon.store.protocol.Blobs.copy_out`."""
         # Beside the target, so that the rename stays on one file system; hidden, so that no glob of a script sees it;
-        # short, so that it is a name wherever the target's is.
-        temporary = target.with_name(f".{os.urandom(6).hex()}.pinyon")
+        # short, so that it is a name wherever the target's is; with an end that no pointer has.
+        temporary = target.with_name(f".{os.urandom(6).hex()}.pinyon~")
         try:
             source = os.open(self.path(name), os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -332,8 +340,9 @@ class LocalBlobs:
                         gone[_PREFIX + digest] = stat.st_size
             for pack, members in self._packs.members().items():
                 gone |= self._delete_packed(pack, members, due, before)
-            self._marks.remove(digest for digest in due if not self.has(_PREFIX + digest))
-        return gone
+            absent = self.missing(_PREFIX + digest for digest in due)
+            self._marks.remove(map(self._digest, absent))
+        return {name: size for name, size in gone.items() if name in absent}  # one may lie in a pack, too
 
     def _delete_packed(
         self, pack: str, members: list[tuple[bytes, int]], due: set[str], before: float

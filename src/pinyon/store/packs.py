@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import bisect
-import contextlib
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -105,12 +104,16 @@ class Packs:
         except FileNotFoundError:
             return []
         found = []
-        for name in names:
-            if name not in self._known and _NAME.fullmatch(name):
-                with contextlib.suppress(FileNotFoundError):
-                    self._known[name] = _Pack(f"{self._directory}/{name}")
-            if name in self._known:
-                found.append(self._known[name])
+        for name in filter(_NAME.fullmatch, names):
+            pack = self._known.get(name)
+            if pack is None:
+                try:
+                    pack = _Pack(f"{self._directory}/{name}")
+                except FileNotFoundError:
+                    continue
+                if len(pack):  # a broken one may be written again under the same name
+                    self._known[name] = pack
+            found.append(pack)
         return found
 
 

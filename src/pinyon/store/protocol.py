@@ -60,6 +60,10 @@ class Blobs(Protocol):
         """Those of many names that are not here; cheaper than `has` for each."""
         ...
 
+    def unkept(self, names: Iterable[str]) -> set[str]:
+        """Those that nobody may rely on without putting them: not here, or condemned."""
+        ...
+
     def size(self, name: str) -> int:
         """How many bytes it has.
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from pinyon.store import tree
 from pinyon.store.protocol import Damage, Store
+from pinyon.sync.gc import digests
 
 
 class Report(NamedTuple):
@@ -27,7 +28,7 @@ def verify(store: Store, tell: Callable[[str, int], None] = lambda _what, _count
         tell: called with what is being read and how many of it so far.
     """
     found: list[Damage] = []
-    records, needed = 0, set[str]()
+    records, needed, gone = 0, set[str](), set[str]()
     segments = store.journals.segments()
     for count, segment in enumerate(segments):
         tell("journals", count)
@@ -36,25 +37,30 @@ def verify(store: Store, tell: Callable[[str, int], None] = lambda _what, _count
             records += 1
             if event.kind == "outputs":
                 needed.update(row[1] for row in event.body.get("outs", ()) if row[4])
+            elif event.kind == "deleted":
+                gone.update(digests(event.body))
     blobs = 0
     for blobs, name in enumerate(store.blobs.names(), 1):
         tell("blobs", blobs)
         if (damage := store.blobs.verify(name)) is not None:
             found.append(damage)
     found += store.refs.verify()
-    found += _missing(store, needed)
+    found += _missing(store, needed, gone)
     broken = tuple(one for one in found if not one.torn)
     torn = tuple(one for one in found if one.torn)
     return Report(records, len(segments), blobs, len(store.refs.names()), broken, torn)
 
 
-def _missing(store: Store, names: set[str]) -> Iterator[Damage]:
+def _missing(store: Store, names: set[str], gone: set[str]) -> Iterator[Damage]:
+    """Recorded outputs whose bytes are not here, except those that a gc has deleted."""
     for name in sorted(names):
         if not store.blobs.has(name):
-            yield Damage(name, 0, "recorded as an output, but its bytes are not here")
+            if name.removesuffix("/") not in gone:
+                yield Damage(name, 0, "recorded as an output, but its bytes are not here")
         elif name.endswith("/") and store.blobs.verify(name) is None:
-            for row in tree.decode(store.blobs.read(name)):
-                if not store.blobs.has(row.name):
-                    yield Damage(
-                        row.name, 0, f"{row.path} of the directory {name}, but its bytes are not here"
-                    )
+            rows = tree.decode(store.blobs.read(name))
+            absent = store.blobs.missing(row.name for row in rows) - gone
+            for row in rows:
+                if row.name in absent:
+                    what = f"{row.path} of the directory {name}, but its bytes are not here"
+                    yield Damage(row.name, 0, what)

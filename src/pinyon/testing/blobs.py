@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,18 @@ BAD_NAMES = (
 
 def _bytes(size: int) -> bytes:
     return os.urandom(size - 1) + b"\x80" if size > 2 else b"ab"
+
+
+def _name(data: bytes) -> str:
+    return "blake3:" + blake3(data).hexdigest()
+
+
+def _put_many(store: Store, folder: Path, datas: list[bytes]) -> list[str]:
+    """Put these bytes from files, all at once."""
+    (folder / "many").mkdir(exist_ok=True)
+    for index, data in enumerate(datas):
+        (folder / "many" / str(index)).write_bytes(data)
+    return store.blobs.put_many(str(folder / "many" / str(index)) for index in range(len(datas)))
 
 
 class BlobContract(StoreCase):
@@ -250,3 +263,195 @@ class BlobContract(StoreCase):
         """As many as were put, and nothing when nothing was."""
         assert list(store.blobs.names()) == []
         assert sorted(store.blobs.put(b"%d" % index) for index in range(300)) == sorted(store.blobs.names())
+
+    # Many at once
+
+    def test_blob_put_many_names_each_file(self, store: Store, tmp_path: Path) -> None:
+        """In order, small and large, twice the same, and again; each is a blob like any other."""
+        datas = [b"%d" % index * 40 for index in range(200)] + [_bytes(_SIZES[2]), b"", b"7" * 40]
+        sources = [tmp_path / f"{index}" for index in range(len(datas))]
+        for source, data in zip(sources, datas, strict=True):
+            source.write_bytes(data)
+        names = [_name(data) for data in datas]
+        assert store.blobs.put_many(map(str, sources)) == names == store.blobs.put_many(map(str, sources))
+        assert sorted(store.blobs.names()) == sorted(set(names))
+        assert store.blobs.missing([*names, names[0] + "/", _ABSENT]) == {_ABSENT}
+        store.blobs.flush(names)
+        for name, data in zip(names, datas, strict=True):
+            assert (store.blobs.has(name), store.blobs.size(name), store.blobs.read(name)) == (
+                True,
+                len(data),
+                data,
+            )
+            assert store.blobs.verify(name) is None
+            store.blobs.copy_out(name, tmp_path / "out")
+            assert (tmp_path / "out").read_bytes() == data
+            assert store.blobs.put(data) == name
+
+    def test_blob_put_many_is_as_sound_as_put(self, store: Store, tmp_path: Path) -> None:
+        """One that rots is not read, is told by name, hides no other, and is healed by putting it again."""
+        datas = [b"number %d, " % index * 30 for index in range(200)]
+        names = _put_many(store, tmp_path, datas)
+        layout = self.layout(store)
+        place = next(place for place in layout.places() if datas[150] in layout.get(place))
+        layout.set(place, layout.get(place).replace(datas[150], bytes(reversed(datas[150]))))
+        with pytest.raises(CorruptError):
+            store.blobs.read(names[150])
+        with pytest.raises(CorruptError):
+            store.blobs.copy_out(names[150], tmp_path / "out")
+        assert [name for name in names if store.blobs.verify(name) is not None] == [names[150]]
+        assert store.blobs.read(names[149]) == datas[149]
+        assert _put_many(store, tmp_path, datas) == names
+        assert [store.blobs.read(name) for name in names] == datas
+
+    def test_blob_put_many_cut_short_is_told(self, store: Store, tmp_path: Path) -> None:
+        """What a power cut leaves of many is damage that verify names; nothing of it is read, and putting again heals."""
+        datas = [b"number %d, " % index * 30 for index in range(200)]
+        names = _put_many(store, tmp_path, datas)
+        layout = self.layout(store)
+        for place in [place for place in layout.places() if place != "format.json"]:
+            layout.set(place, layout.get(place)[:-9])
+        told = [damage for name in store.blobs.names() if (damage := store.blobs.verify(name)) is not None]
+        assert told
+        assert (
+            len(store.blobs.missing(names)) + sum(store.blobs.verify(name) is not None for name in names)
+            >= 200
+        )
+        assert _put_many(store, tmp_path, datas) == names
+        assert [store.blobs.read(name) for name in names] == datas
+
+    # Going out by a link
+
+    def test_blob_copy_out_by_link_is_verified_and_read_only(self, store: Store, tmp_path: Path) -> None:
+        """A link that was asked for cannot be written to by accident; a damaged blob is not linked."""
+        for size in _SIZES:
+            name = store.blobs.put(data := _bytes(size))
+            target = tmp_path / f"{size}"
+            target.write_bytes(b"old")
+            for _ in range(2):
+                linked = store.blobs.copy_out(name, target, link=True)
+                assert target.read_bytes() == data
+                assert not (linked and target.stat().st_mode & 0o222)
+                assert linked or target.stat().st_nlink == 1
+            assert not store.blobs.copy_out(name, tmp_path / "script", executable=True, link=True)
+            assert (tmp_path / "script").stat().st_mode & 0o100
+            self.layout(store).set(blob_place(name), damaged(data)["one bit"])
+            with pytest.raises(CorruptError):
+                store.blobs.copy_out(name, target, link=True)
+            assert target.read_bytes() == data
+        assert {path.name for path in tmp_path.iterdir() if path.is_file()} == {*map(str, _SIZES), "script"}
+
+    def test_blob_set_aside_only_when_damaged(self, store: Store) -> None:
+        """What differs from its name counts as missing from then on and can be put again; what is sound stays."""
+        for size in _SIZES:
+            name = store.blobs.put(data := _bytes(size))
+            assert not store.blobs.set_aside(name)
+            assert store.blobs.read(name) == data
+            self.layout(store).set(blob_place(name), damaged(data)["one bit"])
+            assert store.blobs.set_aside(name)
+            assert not store.blobs.has(name)
+            assert not store.blobs.set_aside(name)
+            assert store.blobs.put(data) == name
+            assert store.blobs.read(name) == data
+
+    # Deleting
+
+    def test_blob_condemned_is_read_as_ever(self, store: Store, tmp_path: Path) -> None:
+        """A mark changes nothing for readers; it keeps its time, and can be taken away."""
+        name = store.blobs.put(b"abc")
+        began = time.time()
+        store.blobs.condemn([name])
+        since = store.blobs.condemned()
+        assert since.keys() == {name}
+        assert abs(since[name] - began) < 60
+        store.blobs.condemn([name])
+        assert store.blobs.condemned() == since
+        assert (store.blobs.has(name), store.blobs.read(name), store.blobs.verify(name)) == (
+            True,
+            b"abc",
+            None,
+        )
+        store.blobs.copy_out(name, tmp_path / "out")
+        assert list(store.blobs.names()) == [name]
+        assert store.blobs.missing([name]) == set()
+        store.blobs.spare([name, _ABSENT])
+        assert store.blobs.condemned() == {}
+
+    def test_blob_unkept_must_be_put(self, store: Store) -> None:
+        """What is not here, and what is condemned; nothing else."""
+        names = [store.blobs.put(data) for data in (b"a", b"b")]
+        store.blobs.condemn(names[:1])
+        assert store.blobs.unkept([*names, _ABSENT]) == {names[0], _ABSENT}
+        store.blobs.put(b"a")
+        assert store.blobs.unkept([*names, _ABSENT]) == {_ABSENT}
+
+    def test_blob_delete_takes_only_what_is_condemned(self, store: Store) -> None:
+        """And what was so, and was written, before the moment that is named; it tells what went."""
+        names = [store.blobs.put(data) for data in (b"a", b"bb", b"ccc")]
+        store.blobs.condemn(names[1:])
+        store.blobs.spare(names[2:])
+        later = time.time() + 60
+        assert store.blobs.delete(names, time.time() - 60) == {}
+        assert store.blobs.delete([*names, _ABSENT], later) == {names[1]: 2}
+        assert store.blobs.missing(names) == {names[1]}
+        assert store.blobs.condemned() == {}
+        assert store.blobs.delete(names, later) == {}
+        assert store.blobs.put(b"bb") == names[1]
+        assert store.blobs.delete(names, later) == {}
+
+    def test_blob_delete_takes_some_of_many(self, store: Store, tmp_path: Path) -> None:
+        """However they lie together: in the end those that stay are sound, and most that go are gone."""
+        datas = [b"number %d, " % index * 30 for index in range(200)]
+        names = _put_many(store, tmp_path, datas)
+        store.blobs.condemn(names[:150])
+        gone = store.blobs.delete(names, time.time() + 60)
+        assert gone.keys() <= set(names[:150])
+        assert len(gone) >= 100
+        assert store.blobs.missing(names) == gone.keys()
+        assert [store.blobs.read(name) for name in names[150:]] == datas[150:]
+        assert store.blobs.condemned().keys() == set(names[:150]) - gone.keys()
+
+    def test_blob_put_of_a_condemned_one_saves_it(self, store: Store, tmp_path: Path) -> None:
+        """Whoever is told that the bytes are here can rely on it."""
+        later = time.time() + 60
+        for size in _SIZES:
+            name = store.blobs.put(data := _bytes(size))
+            (tmp_path / "source").write_bytes(data)
+            for source in (data, tmp_path / "source"):
+                store.blobs.condemn([name])
+                assert store.blobs.put(source) == name
+                assert store.blobs.condemned() == {}
+                assert store.blobs.delete([name], later) == {}
+                assert store.blobs.read(name) == data
+        datas = [b"number %d, " % index * 30 for index in range(200)]
+        names = _put_many(store, tmp_path, datas)
+        store.blobs.condemn(names)
+        assert _put_many(store, tmp_path, datas) == names
+        assert store.blobs.delete(names, later) == {}
+        assert [store.blobs.read(name) for name in names] == datas
+
+    def test_blob_put_and_delete_at_once_lose_nothing(self, store: Store) -> None:
+        """A thread that deletes whatever is condemned, against threads that put the same bytes again and again."""
+        datas = [b"%d" % index * 500 for index in range(8)]
+        names, ended, lost = [_name(data) for data in datas], threading.Event(), []
+
+        def sweep() -> None:
+            while not ended.is_set():
+                store.blobs.delete(names, time.time() + 60)
+
+        def work(mine: bytes) -> None:
+            for _ in range(60):
+                name = store.blobs.put(mine)
+                store.blobs.condemn([name])
+                store.blobs.put(mine)
+                if not store.blobs.has(name):
+                    lost.append(name)
+
+        thread = threading.Thread(target=sweep)
+        thread.start()
+        try:
+            in_threads([lambda data=data: work(data) for data in datas])  # type: ignore[misc]
+        finally:
+            ended.set()
+            thread.join()
+        assert not lost

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple, cast
 from pinyon.store.protocol import Blobs, Journals, Refs, Store
 
 CALLS = (
-    "blobs.put", "blobs.read", "blobs.copy_out", "blobs.flush", "refs.get", "refs.set", "journals.open_writer",
+    "blobs.put", "blobs.put_many", "blobs.condemn", "blobs.delete",
+    "blobs.read", "blobs.copy_out", "blobs.flush", "refs.get", "refs.set", "journals.open_writer",
     "journals.append", "journals.flush", "journals.close", "journals.read",
 )  # fmt: skip
 

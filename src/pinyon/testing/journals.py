@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 import time
 import zlib
 from hashlib import blake2b
@@ -205,8 +206,7 @@ class JournalContract(StoreCase):
         def child(tell: Any) -> None:
             writer = store.journals.open_writer()
             tell([writer.append("noted", {"index": index}).seq for index in range(20)])
-            while True:
-                writer.append("more", {})
+            threading.Event().wait()  # and writes nothing more, which could push a buffer out
 
         process = Child(child)
         acknowledged = process.first()

@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pinyon.errors import CorruptError
 from pinyon.execute import files
 from pinyon.execute.protocol import AttemptSpec
 from pinyon.store.local import LocalStore
@@ -34,11 +33,16 @@ class Row(NamedTuple):
     mtime: int
     size: int
     inode: int
-    ctime: int
+    ctime: int  # of a link the mode
 
     def fits(self, wanted: Wanted, stat: os.stat_result) -> bool:
-        """Whether the file is still what was put there, and that is what is wanted."""
-        return self[:3] == wanted[:3] and self[3:] == _numbers(stat, self.linked)
+        """Whether the file is still what was put there, and that is what is wanted; a link may also be a copy."""
+        wants = self[:2] == wanted[:2] and self.linked <= wanted.linked
+        return wants and self.untouched(stat)
+
+    def untouched(self, stat: os.stat_result) -> bool:
+        """Whether the file is still what was put there."""
+        return self[3:] == _numbers(stat, self.linked)
 
 
 class Workspace:
@@ -79,10 +83,8 @@ class Workspace:
 
     def changed(self) -> str:
         """Why the outcome must not be reused: a large input was written to, and it is the store's own file."""
-        paths = [path for path, row in self._rows.items() if row.linked and not self._intact(row)]
-        if not paths:
-            return ""
-        return f"the command wrote to its inputs, whose stored bytes are damaged now: {', '.join(paths)}; pinyon verify"
+        paths = [path for path, row in self._rows.items() if row.linked and not self._is_intact(path, row)]
+        return f"the command wrote to its inputs: {', '.join(paths)}" if paths else ""
 
     def undo(self, started: bool) -> None:
         """Nothing: whoever uses the slot next resets it."""
@@ -107,7 +109,7 @@ class Workspace:
         return wanted
 
     def _input(self, name: str, executable: bool) -> Wanted:
-        large = not executable and os.path.getsize(self._blobs.path(name)) >= LINKED
+        large = not executable and self._blobs.size(name) >= LINKED
         return Wanted(name, executable, large)
 
     def _load(self) -> dict[str, Row]:
@@ -135,37 +137,37 @@ class Workspace:
                 want, row = wanted.get(path), known.get(path)
                 if want and row and row.fits(want, entry.stat(follow_symlinks=False)):
                     self._rows[path] = row
-                else:
-                    os.unlink(entry.path)
+                    continue
+                if row and row.linked:
+                    self._is_intact(path, row)
+                os.unlink(entry.path)
 
     def _materialise(self, path: str, wanted: Wanted) -> Row:
         full = f"{self.base}/{path}"
-        linked = wanted.linked and self._link(wanted.name, full)
+        linked = self._blobs.copy_out(
+            wanted.name, Path(full), executable=wanted.executable, link=wanted.linked
+        )
         if not linked:
-            self._blobs.copy_out(wanted.name, Path(full), executable=wanted.executable)
             # Dated back, so that a write in the same tick of the clock as the copy still shows in the mtime.
             then = os.stat(full).st_mtime_ns - _BACKDATED
             os.utime(full, ns=(then, then))
         return Row(wanted.name, wanted.executable, linked, *_numbers(os.stat(full), linked))
 
-    def _link(self, name: str, full: str) -> bool:
-        damage = self._blobs.verify(name)
-        if damage is not None:
-            raise CorruptError(damage.what, where=damage.file, next="pinyon verify")
+    def _is_intact(self, path: str, row: Row) -> bool:
+        """Whether nobody has touched a link. If somebody has, the stored bytes are hashed again, and set aside if they
+        were changed: the next attempt gets them from another store, or makes them anew, and never these."""
         try:
-            os.link(self._blobs.path(name), full)
-        except OSError:
-            return False  # another file system, or one without links: a copy then
-        return True
-
-    def _intact(self, row: Row) -> bool:
-        blob = os.stat(self._blobs.path(row.name))
-        return _numbers(blob, True) == row[3:]
+            if row.untouched(os.stat(f"{self.base}/{path}", follow_symlinks=False)):
+                return True
+        except FileNotFoundError:
+            return self._blobs.verify(row.name) is None
+        self._blobs.set_aside(row.name)
+        return False
 
 
 def _numbers(stat: os.stat_result, linked: bool) -> tuple[int, int, int, int]:
-    # The ctime of a linked blob changes with every other link to it.
-    return (stat.st_mtime_ns, stat.st_size, stat.st_ino, 0 if linked else stat.st_ctime_ns)
+    # The ctime of a linked blob changes with every other link to it; its mode tells that somebody meant to write to it.
+    return (stat.st_mtime_ns, stat.st_size, stat.st_ino, stat.st_mode if linked else stat.st_ctime_ns)
 
 
 def _folders(wanted: dict[str, Wanted]) -> set[str]:

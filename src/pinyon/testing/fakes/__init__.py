@@ -5,7 +5,7 @@ A suite that passes a sound store proves little until it is known to fail a faul
 
 from __future__ import annotations
 
-from pinyon.testing.fakes import blobs, journals, refs, writers
+from pinyon.testing.fakes import blobs, deletion, journals, refs, writers
 from pinyon.testing.fakes.base import FAKES, Fake
 
-__all__ = ["FAKES", "Fake", "blobs", "journals", "refs", "writers"]
+__all__ = ["FAKES", "Fake", "blobs", "deletion", "journals", "refs", "writers"]
