@@ -138,7 +138,11 @@ def read_array(file: str, script: str, look: Look) -> Draft:
         line = _with_items(step.line, meanings)
         if "${item" in line or "${key}" in line:
             words = shlex.split(line.replace("\\${", "${")) if _balanced(line) else line.split()
-            stages.append(stage_of(line, words, look, step.wdir)._replace(above=comments(step.above)))
+            # How the script finds its line is told by the rows now.
+            above = [
+                said for said in step.above if TASK not in said and "<<<" not in said and file not in said
+            ]
+            stages.append(stage_of(line, words, look, step.wdir)._replace(above=comments(above)))
     if not stages:
         raise SpecError(
             f"none of its commands uses the line of {file} that its task is for", where=script,

@@ -12,7 +12,7 @@ from pinyon.errors import SpecError
 from pinyon.spec import files
 from pinyon.spec.adopt.draft import Drafted, Entry, comments
 from pinyon.spec.adopt.python import Argument, Script, read_script
-from pinyon.spec.command import SCRIPT, name_of, script_at
+from pinyon.spec.command import SCRIPT, name_at, script_at
 from pinyon.spec.params import parse_params
 
 _METRIC = re.compile(r"(metric|score|result|eval|summary)[^/]*\.(json|ya?ml|toml)$", re.IGNORECASE)
@@ -77,7 +77,7 @@ def stage_of(cmd: str, words: Sequence[str], look: Look, wdir: str = "") -> Draf
     path, arguments = words[at], list(words[at + 1 :])
     if at and words[at - 1] == "-m":
         path = f"{path.replace('.', '/')}.py"
-    drafted = Drafted(name_of(words[at]), cmd, "" if wdir == "." else wdir)
+    drafted = Drafted(name_at(words, at), cmd, "" if wdir == "." else wdir)
     seen = posixpath.normpath(posixpath.join(wdir, path))
     source = look.text(seen) if SCRIPT.search(path) else None
     if source is not None and path.endswith(".py"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -9,7 +10,6 @@ from typing import NamedTuple
 from pinyon.spec.adopt.command import Look
 from pinyon.spec.adopt.draft import Draft, Drafted, Entry, comments
 from pinyon.spec.adopt.wire import wired
-from pinyon.spec.command import name_of
 
 _SET = re.compile(r"(?:export\s+)?([\w.-]+)\s*(:=|::=|\?=|\+=|=)\s*(.*)")
 _RULE = re.compile(r"([^:=#]+?)\s*&?::?(?!=)\s*([^=]*)$")
@@ -123,7 +123,7 @@ def _stage(rule: Rule, targets: tuple[str, ...], values: Mapping[str, str]) -> D
     if script and script not in rule.needs:
         deps.append(Entry(script, "the recipe runs it, and the rule does not name it"))
     return Drafted(
-        name_of(targets[0]).partition(".")[0] or targets[0],
+        posixpath.basename(targets[0]).partition(".")[0] or targets[0],
         "\n".join(line for line in lines if line),
         deps=tuple(deps),
         outs=tuple(Entry(target) for target in targets),

@@ -103,9 +103,7 @@ def read_script(
     tree = ast.parse(text)
     arguments = arguments_of(tree)
     values = {
-        argument.name: Entry(str(argument.default), f"the default of {argument.flags[0]}")
-        for argument in arguments
-        if argument.default is not None
+        argument.name: Entry(str(argument.default)) for argument in arguments if argument.default is not None
     }
     values |= {name: Entry(value) for name, value in (given or {}).items()}
     # A click command gets its options as parameters of its function.

@@ -30,13 +30,15 @@ _TO_LOG = re.compile(
 )
 _INTO = re.compile(r"(?<![0-9&>])>>?\s*([^\s>&|;]+)")
 _FROM = re.compile(r"(?<!<)<\s*([^\s<&|;]+)")
+_PREFIX = re.compile(r"(?:[A-Za-z_]\w*=(?:\S+|'[^']*'|\"[^\"]*\")?\s+)+")  # VAR=1 before a command
+_CAPTURED = re.compile(r"(?:export\s+|local\s+)?[A-Za-z_]\w*=\"?(?:\$\(.*\)|`.*`)\"?")
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _NO_STAGES = frozenset(
     " ".join(
         (
             "set echo printf mkdir cd export source . pip pip3 conda module ml mamba uv date sleep wait true :",
             "exit trap shopt ulimit unset rm touch chmod hostname nvidia-smi which pwd ls shift return eval exec",
-            "local declare read",
+            "local declare read mapfile readarray",
         )
     ).split()
 )
@@ -131,7 +133,10 @@ class _Reader:
             if found:
                 self.values[found[1]] = self._expanded(found[2].strip("\"'"))
                 continue
-            words = part.split()
+            if _CAPTURED.fullmatch(part):
+                self.comments.append(f"the script does here: {part}")
+                continue
+            words = _PREFIX.sub("", part).split() or [part]
             if words[0] == "cd" and len(words) == 2:
                 self.wdir = _beside(self.wdir, self._expanded(words[1].strip("\"'")))
             elif words[0] in _NO_STAGES or (
