@@ -15,5 +15,5 @@ def features(x, y, degree):
 
 
 def probability(weights, x, y, degree):
-    score = sum(w * f for w, f in zip(weights, features(x, y, degree)))
+    score = sum(w * f for w, f in zip(weights, features(x, y, degree), strict=True))
     return 1 / (1 + math.exp(-max(-30.0, min(30.0, score))))

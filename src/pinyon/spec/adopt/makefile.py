@@ -75,7 +75,7 @@ def _parse(text: str) -> _Parsed:
             value = _expanded(found[3], values)
             if not (found[2] == "?=" and old):
                 values[found[1]] = f"{old} {value}".strip() if found[2] == "+=" else value
-        elif found := _RULE.fullmatch(line.split(";")[0].strip()):
+        elif found := _RULE.fullmatch(line.partition(";")[0].strip()):
             targets = tuple(_expanded(found[1], values).split())
             needs = tuple(_expanded(found[2].split("|")[0], values).split())
             if targets == (".PHONY",):
@@ -83,7 +83,8 @@ def _parse(text: str) -> _Parsed:
             elif any("%" in target or (target.startswith(".") and "/" not in target) for target in targets):
                 unread.append(line.strip())
             else:
-                recipe = [part.strip() for part in line.split(";")[1:2]]
+                inline = line.partition(";")[2].strip()
+                recipe = [inline] if inline else []
                 heads.append((targets, needs, recipe, tuple(above)))
         else:
             unread.append(line.strip())

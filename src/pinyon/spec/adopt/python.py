@@ -221,14 +221,19 @@ def _mode(arguments: Sequence[ast.expr], keywords: Mapping[str | None, ast.expr]
 
 
 def _imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """(dots before it, module) of every import; a name that is imported from a module may be a module, too."""
+    """(dots before it, module) of every import, packages around it too; what is imported from one may be a module."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from ((0, alias.name) for alias in node.names)
+            for alias in node.names:
+                yield from _around(0, alias.name)
         elif isinstance(node, ast.ImportFrom):
-            module = node.module or ""
-            yield node.level, module
-            yield from ((node.level, f"{module}.{alias.name}".lstrip(".")) for alias in node.names)
+            yield from _around(node.level, node.module or "")
+            yield from ((node.level, f"{node.module or ''}.{alias.name}".lstrip(".")) for alias in node.names)
+
+
+def _around(level: int, name: str) -> Iterator[tuple[int, str]]:
+    parts = name.split(".")
+    return ((level, ".".join(parts[:count])) for count in range(1, len(parts) + 1))
 
 
 def _has_main(tree: ast.Module) -> bool:

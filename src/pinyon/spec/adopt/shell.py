@@ -17,7 +17,7 @@ from pinyon.spec.adopt.draft import Draft, Drafted, Entry, comments
 from pinyon.spec.adopt.wire import wired
 
 _ASSIGN = re.compile(r"(?:export\s+|readonly\s+|local\s+)?([A-Za-z_]\w*)=(\S*|\"[^\"]*\"|'[^']*')\s*;?$")
-_FOR = re.compile(r"for\s+([A-Za-z_]\w*)\s+in\s+(.*?)\s*(?:;\s*do\b\s*(.*))?$")
+_FOR = re.compile(r"for\s+([A-Za-z_]\w*)\s+in\s+(.*)")
 _RANGE = re.compile(r"\{(-?\d+)\.\.(-?\d+)\}")
 _SEQ = re.compile(
     r"\$\(\s*seq\s+(-?\d+)(?:\s+(-?\d+))?(?:\s+(-?\d+))?\s*\)|`seq\s+(-?\d+)(?:\s+(-?\d+))?(?:\s+(-?\d+))?`"
@@ -78,24 +78,15 @@ class _Reader:
                 continue
             if not line:
                 continue
-            if loop := _FOR.match(line):
-                items = self._items(loop[2])
-                if items:
-                    self.loops.append((loop[1], items))
-                    if loop[3]:
-                        rest = loop[3]
-                        self.lines.insert(position, (number, rest))
-                    continue
-            if line == "do":
+            loop = _FOR.fullmatch(line)
+            items = self._items(loop[2]) if loop else ()
+            if loop and items:
+                self.loops.append((loop[1], items))
+                continue
+            if line in ("do", "}"):
                 continue
             if line == "done" and self.loops:
                 self.loops.pop()
-                continue
-            if self.loops and re.search(r";\s*done$", line):
-                self.lines[position:position] = [
-                    (number, re.sub(r"\s*;\s*done$", "", line)),
-                    (number, "done"),
-                ]
                 continue
             if loop or _BLOCK.match(line):
                 position = self._skip(position - 1)
@@ -128,7 +119,7 @@ class _Reader:
         return position
 
     def _commands(self, line: str, number: int) -> Iterator[Step]:
-        for part in _split(line):
+        for part in _split(line, "&&"):
             found = _ASSIGN.fullmatch(part)
             if found:
                 self.values[found[1]] = self._expanded(found[2].strip("\"'"))
@@ -220,10 +211,26 @@ def _logical(text: str) -> Iterator[tuple[int, str]]:
         if stripped.endswith("\\") and not stripped.startswith("#"):
             held += stripped[:-1].rstrip() + " "
             continue
-        yield begin, _without_comment(held + stripped)
+        yield from _parts(begin, _without_comment(held + stripped))
         held = ""
     if held:
-        yield begin, held.strip()
+        yield from _parts(begin, held.strip())
+
+
+def _parts(number: int, line: str) -> Iterator[tuple[int, str]]:
+    """What stands between ``;``, and the keywords of a loop by themselves."""
+    if line.startswith("#"):
+        yield number, line
+        return
+    for part in _split(line, ";"):
+        word, _, rest = part.partition(" ")
+        if word == "do":
+            yield number, "do"
+            part = rest.strip()
+        if part.endswith("& done"):
+            yield number, part.removesuffix("done").strip()
+            part = "done"
+        yield number, part
 
 
 def _without_comment(line: str) -> str:
@@ -240,19 +247,19 @@ def _without_comment(line: str) -> str:
     return line
 
 
-def _split(line: str) -> list[str]:
-    """The parts between ``&&`` and ``;`` that stand outside of quotes and brackets."""
+def _split(line: str, mark: str) -> list[str]:
+    """The parts between marks that stand outside of quotes and brackets."""
     parts, quote, depth, begin = [], "", 0, 0
     for position, character in enumerate(line):
         if quote:
             quote = "" if character == quote else quote
-        elif character in "\"'":
+        elif character in "\"'`":
             quote = character
         elif character in "()":
             depth += 1 if character == "(" else -1
-        elif not depth and (character == ";" or line.startswith("&&", position)):
+        elif depth <= 0 and position >= begin and line.startswith(mark, position):
             parts.append(line[begin:position])
-            begin = position + (1 if character == ";" else 2)
+            begin = position + len(mark)
     parts.append(line[begin:])
     return [part.strip() for part in parts if part.strip()]
 
