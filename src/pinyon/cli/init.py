@@ -139,7 +139,9 @@ def _beside_dvc(root: Path, *, own_keys: bool, as_json: bool, dry_run: bool) -> 
     from pinyon.spec.adopt.draft import scalar
     from pinyon.spec.load import load_project
 
-    stages = [task.stage.name for task in load(load_project(root), Goal())[0].tasks.values()]
+    project = load_project(root)
+    load(project, Goal())
+    stages = [template.name for template in project.stages]
     texts = {_FILE: (_OWN_KEYS % scalar(root.name)).encode()} if own_keys else {}
     if not dry_run:
         _write(root, texts)
