@@ -144,7 +144,7 @@ def test_only_pinyon_yaml_is_written(scripts: Any) -> None:
 
 
 def test_a_dvc_yaml_needs_nothing(empty: Any) -> None:
-    empty.fill({"dvc.yaml": "stages: {a: {cmd: echo}, b: {cmd: echo}}"})
+    empty.fill({"dvc.yaml": "stages: {a: {cmd: echo a}, b: {cmd: echo b}}"})
     before = empty.snapshot()
     assert "dvc.yaml is read as it is (2 stages): nothing has to be written" in empty.good("init").out
     assert empty.good("init", "--json").json()["stages"] == ["a", "b"]

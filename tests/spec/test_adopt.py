@@ -92,6 +92,20 @@ def test_files_beside_the_script_are_found_from_its_folder() -> None:
     assert {touch.entry.path for touch in read_script(source, "scripts").touches} >= {"scripts/x"}
 
 
+def test_arguments_of_click_are_parameters_of_its_function() -> None:
+    code = "import click\n@click.command()\n@click.option('--data', '-d', default='x.csv')\ndef main(data):\n  open(data)\n"
+    assert touched(code) == {"x.csv": "r"}
+    assert touched(code, data="y.csv") == {"y.csv": "r"}
+
+
+def test_a_configuration_of_hydra_is_a_dep(tmp_path: Path) -> None:
+    code = "import hydra\n@hydra.main(config_path='../conf', config_name='c')\ndef main(cfg): ...\nmain()\n"
+    look = folder(tmp_path, src__train_py=code, conf__c_yaml="lr: 1")
+    (stage,) = from_scripts(look).stages
+    assert (stage.name, paths(stage.deps)) == ("train", ["src/train.py", "conf"])
+    assert stage.deps[1].doubt == "Hydra's configuration"
+
+
 def test_what_cannot_be_told_is_said() -> None:
     assert read_script("open(f'{name}.txt', 'w')").unsure == ("line 1 writes f'{name}.txt'",)
 
