@@ -119,7 +119,12 @@ class _Reader:
         return position
 
     def _commands(self, line: str, number: int) -> Iterator[Step]:
-        for part in _split(line, "&&"):
+        parts = _split(line, "&&")
+        if parts and parts[0].split()[0] in ("[", "[[", "test", "!", "(", "(("):
+            self.skipped.append(line)
+            self.said.append(f"line {number}, which depends on a condition")
+            return
+        for part in parts:
             found = _ASSIGN.fullmatch(part)
             if found:
                 self.values[found[1]] = self._expanded(found[2].strip("\"'"))
