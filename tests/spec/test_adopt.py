@@ -50,7 +50,9 @@ TOUCHES: dict[str, dict[str, str]] = {
     "OUT = 'out'\nplt.savefig(f'{OUT}/fig.png')": {"out/fig.png": "w"},
     "OUT = 'out'\nplt.savefig(OUT + '/fig.png')": {"out/fig.png": "w"},
     "shutil.copy('a', 'b')": {"a": "r", "b": "w"},
-    "def load(path):\n  return open(path)\nload('x'); load(path='y')": {"x": "r", "y": "r"},
+    "def load(path):\n  return open(path)\nload('x.txt'); load(path='d/y')": {"x.txt": "r", "d/y": "r"},
+    "def _in(p): return open(p)\ndef load(path): return _in(path)\nload('x.txt')": {"x.txt": "r"},
+    "def note(path):\n  Path(path).write_text('')\nnote('n.txt'); note('a name')": {"n.txt": "w"},
     "def save(obj, where):\n  torch.save(obj, where)\nsave(1, 'm.pt')": {"m.pt": "w"},
     "open(unknown); open(sys.argv[1]); open(f'{n}.txt')": {},
     "x = 'a'; x = 'b'; open(x)": {},
@@ -116,6 +118,7 @@ def test_what_cannot_be_told_is_said() -> None:
         ("params = yaml.safe_load(open('params.yaml'))\nlr = params['train']['lr']", {"train", "train.lr"}),
         ("cfg = yaml.safe_load(open('params.yaml'))['train']\ncfg['lr']; cfg.get('epochs')", {"train.lr", "train.epochs"}),
         ("p = dvc.api.params_show()\nm = p['model']\nm['hidden']", {"model", "model.hidden"}),
+        ("with open('params.yaml') as f:\n  p = yaml.safe_load(f)['fit']\np['degree']", {"fit.degree"}),
         ("other['train']['lr']", set()),
     ],
 )  # fmt: skip
@@ -542,3 +545,20 @@ def test_what_lies_there_is_offered_likeliest_first(tmp_path: Path) -> None:
     assert [str(source) for source in sources(look)] == [
         "run_all.sh (2 commands)", "Makefile (1 target)", "the scripts in this folder (3 scripts)",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("example", ["first", "lstm"])
+def test_what_people_wrote_for_the_examples_is_found_in_their_scripts(example: str) -> None:
+    """Each stage of ours with every dep and out, by reading the code alone."""
+    root = Path(__file__).parents[2] / "examples" / example
+    wanted = load_yaml((root / "pinyon.yaml").read_bytes(), "pinyon.yaml").data["stages"]
+    stages = by_name(from_scripts(Look(root)))
+    assert stages.keys() == wanted.keys()
+    for name, body in wanted.items():
+        made = {*paths(stages[name].outs), *paths(stages[name].metrics)}
+        assert (set(paths(stages[name].deps)), made) == (
+            set(body["deps"]),
+            {*body.get("outs", []), *body.get("metrics", [])},
+        )
+        sections = {param.partition(".")[0] for param in body.get("params", [])}
+        assert {param.partition(".")[0] for param in paths(stages[name].params)} == sections

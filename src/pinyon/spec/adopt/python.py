@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ from pinyon.spec.adopt.paths import Names, dotted, last_name, path_of
 _READS = frozenset(
     " ".join(
         (
-            "read_csv read_parquet read_json read_excel read_table read_feather read_pickle read_hdf read_orc",
+            "read_csv safe_open read_parquet read_json read_excel read_table read_feather read_pickle read_hdf read_orc",
             "loadtxt genfromtxt fromfile imread load_from_disk load_file scan_csv scan_parquet load_model listdir",
             "scandir",
         )
@@ -29,6 +30,8 @@ _WRITES = frozenset(
 _SECOND = frozenset(("dump", "save_file", "copy", "copyfile", "copy2", "copytree", "move"))  # f(what, path)
 _LOADERS = frozenset(" ".join(("np numpy torch joblib jnp cloudpickle",)).split())
 _PATH_METHODS = {"read_text": "r", "read_bytes": "r", "write_text": "w", "write_bytes": "w"}
+_PATH = re.compile(r"/|\.[A-Za-z0-9]{1,5}$|\.safetensors$")
+_DEEP = 4  # functions that hand a path on to each other
 _FRAMEWORKS = frozenset(" ".join(("argparse click typer fire hydra absl docopt tyro",)).split())
 
 
@@ -145,28 +148,44 @@ def _touches(tree: ast.AST, names: Names, openers: Openers) -> tuple[tuple[Touch
     found: dict[Touch, None] = {}
     unsure: dict[str, None] = {}
     for call in _calls(tree):
-        for node, mode in (*_opened(call), *_handed_on(call, openers)):
+        direct = list(_opened(call))
+        for node, mode in (*direct, *_handed_on(call, openers)):
+            sure = (node, mode) in direct  # a function of the same name elsewhere may open nothing
             entry = path_of(node, names)
             if entry is None:
                 if not isinstance(node, (ast.Name, ast.Call)):  # a stream, or a file opened elsewhere
                     unsure[f"line {call.lineno} {_VERB[mode]} {ast.unparse(node)[:60]}"] = None
-            elif "://" not in entry.path and entry.path:
+            elif "://" not in entry.path and (sure or _PATH.search(entry.path)):
                 found[Touch(entry, mode)] = None
     return tuple(found), tuple(unsure)
 
 
 def _openers(tree: ast.AST) -> Openers:
+    """Found again with what was found, so that a function that hands its parameter to an opener is one, too."""
     found: Openers = {}
-    for function in ast.walk(tree):
-        if not isinstance(function, ast.FunctionDef):
-            continue
-        parameters = [parameter.arg for parameter in (*function.args.args, *function.args.kwonlyargs)]
-        for call in _calls(function):
-            for node, mode in _opened(call):
-                if isinstance(node, ast.Name) and node.id in parameters:
-                    row = (node.id, parameters.index(node.id), mode)
-                    found.setdefault(function.name, []).append(row)
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    for _ in range(_DEEP):
+        before = found
+        found = {}
+        for function in functions:
+            if rows := list(_opens(function, before)):
+                found[function.name] = rows
+        if found == before:
+            break
     return found
+
+
+def _opens(function: ast.FunctionDef, openers: Openers) -> Iterator[tuple[str, int, str]]:
+    parameters = [parameter.arg for parameter in (*function.args.args, *function.args.kwonlyargs)]
+    for call in _calls(function):
+        for opened, mode in (*_opened(call), *_handed_on(call, openers)):
+            node = opened
+            while (
+                isinstance(node, ast.Call) and last_name(node.func) in ("Path", "str") and len(node.args) == 1
+            ):
+                node = node.args[0]
+            if isinstance(node, ast.Name) and node.id in parameters:
+                yield node.id, parameters.index(node.id), mode
 
 
 def _handed_on(call: ast.Call, openers: Openers) -> Iterator[tuple[ast.expr, str]]:
@@ -262,10 +281,11 @@ def _hydra(tree: ast.AST) -> str:
 def _params(tree: ast.AST) -> Iterator[str]:
     """Dotted names that are looked up in something called ``params``, or in what was read from params.yaml."""
     holders = {"params": ""}
+    named = any(isinstance(node, ast.Constant) and node.value == "params.yaml" for node in ast.walk(tree))
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             text = ast.unparse(node.value)
-            if "params.yaml" in text or "params_show" in text:
+            if (named and _loads(node.value)) or "params.yaml" in text or "params_show" in text:
                 keys = _keys(node.value)
                 holders[node.targets[0].id] = ".".join(keys[1:])
     for _ in range(3):  # cfg = params["train"]; opt = cfg["optimizer"]
@@ -277,8 +297,17 @@ def _params(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, (ast.Subscript, ast.Call)):
             keys = _keys(node)
-            if len(keys) > 1 and keys[0] in holders:
+            if len(keys) > 1 and named and _loads(node):
+                yield ".".join(keys[1:])
+            elif len(keys) > 1 and keys[0] in holders:
                 yield ".".join(filter(None, [holders[keys[0]], *keys[1:]]))
+
+
+def _loads(node: ast.expr) -> bool:
+    """Whether this is what a YAML file holds, or something in it."""
+    while isinstance(node, ast.Subscript):
+        node = node.value
+    return isinstance(node, ast.Call) and last_name(node.func) in ("safe_load", "load")
 
 
 def _keys(node: ast.expr) -> list[str]:
