@@ -10,14 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pinyon.errors import SpecError
-from pinyon.spec.adopt.array import read_array, read_table
-from pinyon.spec.adopt.command import Look
+from pinyon.spec.adopt.array import read_array
 from pinyon.spec.adopt.draft import Draft, Drafted, Entry, comments, render
 from pinyon.spec.adopt.folder import from_scripts, sources
+from pinyon.spec.adopt.look import Look
 from pinyon.spec.adopt.makefile import read_makefile
 from pinyon.spec.adopt.python import read_script
 from pinyon.spec.adopt.sbatch import read_sbatch
 from pinyon.spec.adopt.shell import read_shell
+from pinyon.spec.adopt.table import read_table
 from pinyon.spec.adopt.wire import wired
 from pinyon.spec.yaml import load_yaml
 

@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from pinyon.spec.adopt.command import Look
 from pinyon.spec.adopt.draft import Draft, Drafted, Entry, comments
+from pinyon.spec.adopt.look import Look
 from pinyon.spec.adopt.wire import wired
 
 _SET = re.compile(r"(?:export\s+)?([\w.-]+)\s*(:=|::=|\?=|\+=|=)\s*(.*)")

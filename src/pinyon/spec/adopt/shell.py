@@ -12,16 +12,14 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from pinyon.spec.adopt.command import Look, stage_of
+from pinyon.spec.adopt.command import stage_of
 from pinyon.spec.adopt.draft import Draft, Drafted, Entry, comments
+from pinyon.spec.adopt.lines import logical, split, spread
+from pinyon.spec.adopt.look import Look
 from pinyon.spec.adopt.wire import wired
 
 _ASSIGN = re.compile(r"(?:export\s+|readonly\s+|local\s+)?([A-Za-z_]\w*)=(\S*|\"[^\"]*\"|'[^']*')\s*;?$")
 _FOR = re.compile(r"for\s+([A-Za-z_]\w*)\s+in\s+(.*)")
-_RANGE = re.compile(r"\{(-?\d+)\.\.(-?\d+)\}")
-_SEQ = re.compile(
-    r"\$\(\s*seq\s+(-?\d+)(?:\s+(-?\d+))?(?:\s+(-?\d+))?\s*\)|`seq\s+(-?\d+)(?:\s+(-?\d+))?(?:\s+(-?\d+))?`"
-)
 _BLOCK = re.compile(r"(if|while|until|case|select|function)\b|\w+\s*\(\)\s*\{?|\{")
 _OPENS = re.compile(r"(?:^|[;&|]\s*|\bdo\s+|\bthen\s+)(if|while|until|case|select|for)\b|\{\s*$")
 _CLOSES = re.compile(r"(?:^|;\s*|\s)(fi|done|esac)\b|^\}")
@@ -58,7 +56,7 @@ class _Reader:
     """Goes through the lines once."""
 
     def __init__(self, text: str) -> None:
-        self.lines = list(_logical(text))
+        self.lines = list(logical(text))
         self.values: dict[str, str] = {}
         self.loops: list[tuple[str, tuple[str, ...]]] = []
         self.wdir = ""
@@ -95,11 +93,8 @@ class _Reader:
 
     def _items(self, text: str) -> tuple[str, ...]:
         """The words that a loop goes over; () when that cannot be told."""
-        text = self._expanded(text)
-        text = _RANGE.sub(lambda m: " ".join(map(str, _numbers(int(m[1]), int(m[2])))), text)
-        text = _SEQ.sub(_sequence, text)
         try:
-            words = shlex.split(text)
+            words = shlex.split(spread(self._expanded(text)))
         except ValueError:
             return ()
         return () if any(set(word) & set("$`*?[{(") for word in words) else tuple(words)
@@ -119,7 +114,7 @@ class _Reader:
         return position
 
     def _commands(self, line: str, number: int) -> Iterator[Step]:
-        parts = _split(line, "&&")
+        parts = split(line, "&&")
         if parts and parts[0].split()[0] in ("[", "[[", "test", "!", "(", "(("):
             self.skipped.append(line)
             self.said.append(f"line {number}, which depends on a condition")
@@ -205,80 +200,6 @@ def _loop(step: Step) -> tuple[str, Any] | None:
 
 def _plain(word: str) -> Any:
     return int(word) if re.fullmatch(r"0|-?[1-9]\d{0,15}", word) else word
-
-
-def _logical(text: str) -> Iterator[tuple[int, str]]:
-    """Lines with continuations joined, stripped, with the number of the first."""
-    held, begin = "", 0
-    for number, line in enumerate(text.splitlines(), 1):
-        begin = begin if held else number
-        stripped = line.strip()
-        if stripped.endswith("\\") and not stripped.startswith("#"):
-            held += stripped[:-1].rstrip() + " "
-            continue
-        yield from _parts(begin, _without_comment(held + stripped))
-        held = ""
-    if held:
-        yield from _parts(begin, held.strip())
-
-
-def _parts(number: int, line: str) -> Iterator[tuple[int, str]]:
-    """What stands between ``;``, and the keywords of a loop by themselves."""
-    if line.startswith("#"):
-        yield number, line
-        return
-    for part in _split(line, ";"):
-        word, _, rest = part.partition(" ")
-        if word == "do":
-            yield number, "do"
-            part = rest.strip()
-        if part.endswith("& done"):
-            yield number, part.removesuffix("done").strip()
-            part = "done"
-        yield number, part
-
-
-def _without_comment(line: str) -> str:
-    if line.startswith("#") or " #" not in line:
-        return line
-    quote = ""
-    for position, character in enumerate(line):
-        if quote:
-            quote = "" if character == quote else quote
-        elif character in "\"'":
-            quote = character
-        elif character == "#" and line[position - 1].isspace():
-            return line[:position].rstrip()
-    return line
-
-
-def _split(line: str, mark: str) -> list[str]:
-    """The parts between marks that stand outside of quotes and brackets."""
-    parts, quote, depth, begin = [], "", 0, 0
-    for position, character in enumerate(line):
-        if quote:
-            quote = "" if character == quote else quote
-        elif character in "\"'`":
-            quote = character
-        elif character in "()":
-            depth += 1 if character == "(" else -1
-        elif depth <= 0 and position >= begin and line.startswith(mark, position):
-            parts.append(line[begin:position])
-            begin = position + len(mark)
-    parts.append(line[begin:])
-    return [part.strip() for part in parts if part.strip()]
-
-
-def _numbers(first: int, last: int, step: int = 1) -> range:
-    return range(first, last + 1, step) if first <= last else range(first, last - 1, -step)
-
-
-def _sequence(match: re.Match[str]) -> str:
-    given = [int(group) for group in match.groups() if group is not None]
-    first, step, last = (
-        (1, 1, given[0]) if len(given) == 1 else (given[0], 1, given[-1]) if len(given) == 2 else given
-    )
-    return " ".join(map(str, range(first, last + (1 if step > 0 else -1), step or 1)))
 
 
 def _beside(wdir: str, folder: str) -> str:
