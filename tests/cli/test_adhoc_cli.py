@@ -320,6 +320,16 @@ def test_ctrl_c_reaches_the_command_once_and_it_may_save_its_work(empty: Any) ->
     assert empty.good("runs", "--json").json()[0]["status"] == "CANCELLED"
 
 
+def test_a_terminal_that_is_closed_ends_only_what_is_shown(empty: Any) -> None:
+    empty.write(meet_py=MEET)
+    process = empty.start("run", "--", PYTHON, "meet.py", "a", "b")
+    empty.wait_for((empty.root / "a").exists)
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(60) == -signal.SIGHUP
+    (empty.root / "b").touch()
+    empty.wait_for(lambda: empty.good("runs", "--json").json()[0]["status"] == "SUCCEEDED")
+
+
 LIVE = "import os, time\nprint('first')\nwhile not os.path.exists('seen'): time.sleep(0.01)\nprint('last')\n"
 
 

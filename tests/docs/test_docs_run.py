@@ -8,12 +8,14 @@ from transcripts import EXAMPLE, ROOT, Shell, commands, normal
 
 
 @pytest.mark.parametrize(
-    ("document", "least"), [("README.md", 3), pytest.param("docs/guide.md", 25, marks=pytest.mark.slow)]
+    ("document", "least"),
+    [("README.md", 3), ("docs/adopting.md", 10), pytest.param("docs/guide.md", 25, marks=pytest.mark.slow)],
 )
 def test_every_command_prints_what_the_document_says(document: str, least: int, tmp_path: Path) -> None:
-    found = commands((ROOT / document).read_text())
+    text = (ROOT / document).read_text()
+    found = commands(text)
     assert len(found) >= least
-    shell = Shell(tmp_path)
+    shell = Shell(tmp_path, text)
     for command in found:
         printed = normal(shell.run(command.text), command.unordered)
         expected = normal(command.output, command.unordered)

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "first"
+CHOSEN = re.compile(r"<!-- commands run in a copy of \[?examples/(?P<name>[\w-]+)")
 FENCE = re.compile(r"^```console(?P<unordered> unordered)?\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 MADE = shutil.ignore_patterns(".pinyon", "clean.csv", "model.json", "metrics.json", "__pycache__")
 
@@ -63,11 +64,17 @@ def normal(output: str, unordered: bool = False) -> str:
 
 
 class Shell:
-    """Runs commands in a copy of the example, one after the other, as somebody at a prompt would."""
+    """Runs commands in a copy of an example, one after the other, as somebody at a prompt would.
 
-    def __init__(self, folder: Path) -> None:
-        self.project = folder / "first"
-        shutil.copytree(EXAMPLE, self.project, ignore=MADE)
+    Args:
+        markdown: the document; a comment in it chooses another example than the first.
+    """
+
+    def __init__(self, folder: Path, markdown: str = "") -> None:
+        chosen = CHOSEN.search(markdown)
+        example = ROOT / "examples" / chosen["name"] if chosen else EXAMPLE
+        self.project = folder / example.name
+        shutil.copytree(example, self.project, ignore=MADE)
         programs = folder / "bin"
         programs.mkdir()
         for name, arguments in (("pinyon", " -m pinyon.cli"), ("python", "")):
@@ -96,7 +103,7 @@ class Shell:
 
 def renewed(markdown: str, folder: Path) -> str:
     """The document with every output as it is today."""
-    shell = Shell(folder)
+    shell = Shell(folder, markdown)
 
     def block(match: re.Match[str]) -> str:
         body = ""

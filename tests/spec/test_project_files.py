@@ -54,7 +54,18 @@ class TestFindRoot:
     def test_no_project_says_what_to_do(self, tmp_path: Path) -> None:
         with pytest.raises(SpecError) as caught:
             find_root(tmp_path)
-        assert str(caught.value) == f"{tmp_path}: no pinyon.yaml and no dvc.yaml here or above → pinyon init"
+        assert str(caught.value) == (
+            f"{tmp_path}: no pinyon.yaml and no dvc.yaml here or above"
+            " → pinyon init, or without any file: pinyon run -- python train.py"
+        )
+
+    def test_a_store_is_the_last_resort(self, tmp_path: Path) -> None:
+        inner = tmp_path / "a/b"
+        write(tmp_path / "a/.pinyon/format.json")
+        inner.mkdir()
+        assert find_root(inner) == tmp_path / "a"
+        write(tmp_path / "dvc.yaml")
+        assert find_root(inner) == tmp_path
 
 
 TRAIN = """\

@@ -15,8 +15,8 @@ from pinyon.cli.output import print_json
 from pinyon.errors import SpecError
 
 if TYPE_CHECKING:
-    from pinyon.spec.adopt.command import Look
     from pinyon.spec.adopt.draft import Draft
+    from pinyon.spec.adopt.look import Look
 
 _FILE = "pinyon.yaml"
 _OWN_KEYS = """\
@@ -50,8 +50,8 @@ def command(
     SOURCE is a shell script or a Makefile; without it, what lies here is looked through. Nothing of yours is
     executed, and no file is overwritten. What could not be told for certain is marked '# guess:'.
     """
-    from pinyon.spec.adopt.command import Look
     from pinyon.spec.adopt.draft import render
+    from pinyon.spec.adopt.look import Look
 
     root = Path(os.path.abspath(directory))
     if (root / _FILE).exists():
@@ -139,7 +139,9 @@ def _beside_dvc(root: Path, *, own_keys: bool, as_json: bool, dry_run: bool) -> 
     from pinyon.spec.adopt.draft import scalar
     from pinyon.spec.load import load_project
 
-    stages = [task.stage.name for task in load(load_project(root), Goal())[0].tasks.values()]
+    project = load_project(root)
+    load(project, Goal())
+    stages = [template.name for template in project.stages]
     texts = {_FILE: (_OWN_KEYS % scalar(root.name)).encode()} if own_keys else {}
     if not dry_run:
         _write(root, texts)

@@ -207,10 +207,10 @@ def _data(root: Path, store: LocalStore) -> Iterator[Finding]:
     stats = StatCache(store.cache / "stat.sqlite")
     try:
         for pointer, _ in differing(root, stats, reading=True):
-            what = f"{pointer.path} differs from its pointer; runs use it as it lies there"
-            yield Finding("warn", what, f"pinyon add {pointer.path} (or --restore, to undo it)")
+            what, why = f"{pointer.path} differs from its pointer", "runs use it as it lies there"
+            yield Finding("warn", what, why, f"pinyon add {pointer.path} (or --restore, to undo it)")
     except PinyonError as error:
-        yield Finding("bad", str(error), error.next or "correct it")
+        yield Finding("bad", str(error), "what it names cannot be known", error.next or "correct it")
     finally:
         stats.close()
 

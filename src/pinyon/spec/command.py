@@ -57,7 +57,7 @@ def read_command(argv: Sequence[str], here: str) -> Written:
         raise PlanError("the command is empty", next="pinyon run -- python train.py")
     at = script_at(words)
     script = words[at] if SCRIPT.search(words[at]) else ""
-    return Written(command, name_of(words[at]), script, tuple(flags(words[at + 1 :]).items()))
+    return Written(command, name_at(words, at), script, tuple(flags(words[at + 1 :]).items()))
 
 
 def flags(words: Sequence[str]) -> dict[str, Any]:
@@ -145,11 +145,9 @@ def script_at(words: list[str]) -> int:
     return 0
 
 
-def name_of(word: str) -> str:
-    """What to call something that runs this script or program."""
-    name = os.path.basename(word.rstrip("/"))
-    if SCRIPT.search(word):
-        name = SCRIPT.sub("", name)
-    elif "/" not in word:  # a module: the last part of its name
+def name_at(words: Sequence[str], at: int) -> str:
+    """What to call a command whose script, module or program stands at ``at``."""
+    name = os.path.basename(words[at].rstrip("/"))
+    if at and words[at - 1] == "-m":
         name = name.rpartition(".")[2]
-    return _PLAIN_NAME.sub("_", name).strip("_.")[:60] or "command"
+    return _PLAIN_NAME.sub("_", SCRIPT.sub("", name)).strip("_.")[:60] or "command"

@@ -1,7 +1,6 @@
 """What lies in a folder, proposed as a pinyon.yaml. Everything is read, nothing of the user's is executed.
 
-Modules: `draft` (the proposal and its text), `paths` (what an expression of Python names), `python` (what a script reads,
-writes, imports and takes), `command` (a command line becomes a stage), `shell` and `makefile` (files of commands),
-`array` and `sbatch` (arrays over the lines of a file), `wire` (edges, and doubts where there can be none), `folder` (which
-of these lies there).
+`draft` is the proposal and its text, `wire` makes a graph of it, `folder` finds what can be proposed, `look` reads files.
+Python: `paths` (what an expression names), `opened`, `arguments`, `python` (a script), `modules` (what it imports).
+Commands: `command` (one becomes a stage), `lines`, `shell`, `makefile`. Arrays: `table` (rows), `sbatch`, `array`.
 """

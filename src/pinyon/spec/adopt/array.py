@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import csv
 import posixpath
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
 
 from pinyon.errors import SpecError
-from pinyon.spec.adopt.command import Look, stage_of
+from pinyon.spec.adopt.command import stage_of
 from pinyon.spec.adopt.draft import Draft, comments
+from pinyon.spec.adopt.look import Look
 from pinyon.spec.adopt.sbatch import Asked, read_sbatch
 from pinyon.spec.adopt.shell import commands_in
+from pinyon.spec.adopt.table import Table, read_table, typed
 from pinyon.spec.adopt.wire import wired
-from pinyon.spec.scalars import resolve
 from pinyon.spec.yaml import dump_yaml
 
 ROWS = "rows.yaml"
 TASK = "SLURM_ARRAY_TASK_ID"
-_NAME = re.compile(r"[A-Za-z_]\w*")
-_SAFE = re.compile(r"[\w.,:/+=@%-]*")
+_SAFE = re.compile(r"[\w.,:/+=@% -]*")
 _ASSIGN = re.compile(r"(?:export\s+)?([A-Za-z_]\w*)=(.*)")
 _LINE = re.compile(r"\b(sed|awk|head|tail)\b|\$\{(\w+)\[")
 _READ = re.compile(
@@ -29,89 +27,8 @@ _READ = re.compile(
 )
 _COLUMN = re.compile(r"\{\s*print\s+\\?\$(\d+)\s*\}|cut\s.*-f\s*(\d+)")
 _MAPFILE = re.compile(r"(?:mapfile|readarray)\s+(?:-t\s+)?(\w+)\s*<")
-_SHIFT = re.compile(rf"\(\(?[^()]*{TASK}\}}?\s*\+\s*1|\+\s*1\s*==|==\s*\w+\s*\+\s*1")
-
-
-class Table(NamedTuple):
-    """Rows of a file. ``names`` from its first line if that is a header, else ``c1``, ``c2``, …; a file of plain lines has
-    one column, ``line``."""
-
-    names: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    header: bool
-
-
-def read_table(text: str, file: str, *, header: bool | None = None) -> Table:
-    """The rows of csv, tsv, whitespace-separated or plain lines; blank lines do not count.
-
-    Args:
-        header: whether the first line is one; None finds out.
-
-    Raises:
-        SpecError: there are none, or they differ in their number of cells.
-    """
-    lines = [line for line in text.splitlines() if line.strip()]
-    if not lines:
-        raise SpecError("there are no rows in it", where=file)
-    cells = _cells(lines, file)
-    named = _is_header(cells) if header is None else header
-    names = tuple(cells[0]) if named and len(set(cells[0])) == len(cells[0]) else _numbered(len(cells[0]))
-    names = names if all(map(_NAME.fullmatch, names)) else _clean(names)
-    body = cells[1:] if named else cells
-    for number, row in enumerate(body, 2 if named else 1):
-        if len(row) != len(names):
-            why = f"the first has {len(names)}"
-            raise SpecError(f"row {number} has {len(row)} cells", where=f"{file}:{number}", why=why)
-    if not body:
-        raise SpecError("there is a header in it, and no row", where=file)
-    return Table(names, tuple(map(tuple, body)), named)
-
-
-def _cells(lines: list[str], file: str) -> list[list[str]]:
-    for delimiter in ("\t", ",", ";"):
-        widths = {len(row) for row in csv.reader(lines, delimiter=delimiter)}
-        if len(widths) == 1 and widths != {1}:
-            return [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=delimiter)]
-    if file.endswith((".csv", ".tsv")) and any("," in line or "\t" in line for line in lines):
-        delimiter = "\t" if file.endswith(".tsv") else ","
-        return [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=delimiter)]
-    words = [line.split() for line in lines]
-    same = len({len(row) for row in words}) == 1 and len(words[0]) > 1
-    # Lines that are commands have as many words by chance only; a table has no words that begin with a dash.
-    if same and not any(word.startswith("--") for row in words for word in row):
-        return words
-    return [[line.strip()] for line in lines]
-
-
-def _is_header(cells: list[list[str]]) -> bool:
-    """A first line of names over at least one column that has numbers below it."""
-    first, rest = cells[0], cells[1:]
-    if len(first) < 2 or not rest or not all(map(_NAME.fullmatch, first)):
-        return False
-    return any(
-        isinstance(_typed(row[n]), (int, float)) for row in rest[:1] for n in range(min(len(row), len(first)))
-    )
-
-
-def _numbered(count: int) -> tuple[str, ...]:
-    return ("line",) if count == 1 else tuple(f"c{number}" for number in range(1, count + 1))
-
-
-def _clean(names: Sequence[str]) -> tuple[str, ...]:
-    found = [re.sub(r"\W+", "_", name).strip("_") or f"c{number}" for number, name in enumerate(names, 1)]
-    return tuple(
-        f"c{n}" if name[0].isdecimal() or found.count(name) > 1 else name for n, name in enumerate(found, 1)
-    )
-
-
-def _typed(cell: str) -> Any:
-    try:
-        value = resolve(cell)
-    except ValueError:
-        return cell
-    return (
-        cell if value is None or str(value) != cell else value
-    )  # 0.10 must stay 0.10: the command gets the text
+_OFFSET = re.compile(rf"{TASK}\}}?\s*([+-])\s*(\d+)|NR\s*==\s*[a-z]\w*\s*([+-])\s*(\d+)")
+_INDEXED = re.compile(rf"\w\[\s*\(*\s*\$?\{{?{TASK}")
 
 
 def read_array(file: str, script: str, look: Look) -> Draft:
@@ -128,17 +45,27 @@ def read_array(file: str, script: str, look: Look) -> Draft:
             f"it never uses {TASK}", where=script, why="so its tasks take no lines", next="pinyon init"
         )
     asked = read_sbatch(job)
-    lines = [line for line in text.splitlines() if line.strip()]
-    skips = bool(_SHIFT.search(job)) or "tail -n +2" in job or f"-{len(lines) - 1}" in str(asked.tasks[-1:])
-    table = read_table(text, file, header=True if skips and _words_only(lines[0]) else None)
-    first = asked.tasks[0] if asked.tasks else 0 if re.search(r"\w\[\$\{?" + TASK, job) else 1
+    shift, tail = _shift(job), "tail -n +2" in job
+    header = True if tail else asked.tasks[0] + shift > 1 if asked.tasks else None
+    table = read_table(text, file, header=header)
+    first = (2 if table.header and not tail else 1) - shift
     meanings = _meanings(job, table)
     stages = []
     for step in commands_in(job):
-        line = _with_items(step.line, meanings)
+        inner = f"${{item.{step.loops[0][0]}}}" if len(step.loops) == 1 else "${item}"
+        line = _with_items(step.line.replace("${item}", inner), meanings)
         if "${item" in line or "${key}" in line:
             words = shlex.split(line.replace("\\${", "${")) if _balanced(line) else line.split()
-            stages.append(stage_of(line, words, look, step.wdir)._replace(above=comments(step.above)))
+            # How the script finds its line is told by the rows now.
+            above = [
+                said for said in step.above if TASK not in said and "<<<" not in said and file not in said
+            ]
+            stage = stage_of(line, words, look, step.wdir)._replace(above=comments(above))
+            doubts = [
+                f"guess: the script does it for each {name} of {' '.join(items)}: rows for all of them?"
+                for name, items in step.loops
+            ]
+            stages.append(stage._replace(doubts=(*stage.doubts, *comments(doubts))))
     if not stages:
         raise SpecError(
             f"none of its commands uses the line of {file} that its task is for", where=script,
@@ -154,9 +81,11 @@ def read_array(file: str, script: str, look: Look) -> Draft:
     )  # fmt: skip
 
 
-def _words_only(line: str) -> bool:
-    cells = re.split(r"[,\t; ]+", line.strip())
-    return all(not isinstance(_typed(cell), (int, float)) for cell in cells)
+def _shift(job: str) -> int:
+    """How many lines after the number of its task, from 1, a task finds its own."""
+    found = _OFFSET.search(job)
+    sign, number = (found[1] or found[3], found[2] or found[4]) if found else ("+", "0")
+    return int(bool(_INDEXED.search(job))) + (int(number) if sign == "+" else -int(number))
 
 
 def _balanced(line: str) -> bool:
@@ -169,8 +98,8 @@ def _balanced(line: str) -> bool:
 
 def _rows(table: Table, first: int, file: str) -> bytes:
     rows = {
-        number: {name: _typed(cell) for name, cell in zip(table.names, row, strict=True)}
-        for number, row in enumerate(table.rows, first)
+        first + place: {name: typed(cell) for name, cell in zip(table.names, row, strict=True)}
+        for place, row in zip(table.places, table.rows, strict=True)
     }
     note = f"# The rows of {file} as they were, by the number of their task. Runs depend on this file, not on that one.\n"
     return note.encode() + dump_yaml({"rows": {str(number): row for number, row in rows.items()}})
@@ -180,10 +109,12 @@ def _counts(file: str, script: str, table: Table, asked: Asked, first: int) -> l
     count = len(table.rows)
     header = ", and a header" if table.header else ""
     said = [f"{file} has {count} rows{header}; each is one run, numbered from {first}"]
-    if asked.tasks and len(asked.tasks) != count:
-        said.append(f"guess: {script} asks for {len(asked.tasks)} tasks, which is not the number of rows")
-    odd = [n for n, row in enumerate(table.rows, first) if not all(_SAFE.fullmatch(cell) for cell in row)]
-    if odd and table.names != ("line",):
+    numbers = [first + place for place in table.places]
+    if asked.tasks and set(asked.tasks) != set(numbers):
+        asks = f"{script} asks for {len(asked.tasks)} tasks, {min(asked.tasks)} to {max(asked.tasks)}"
+        said.append(f"guess: {asks}; the rows are {count}, {min(numbers)} to {max(numbers)}")
+    odd = [n for n, row in zip(numbers, table.rows, strict=True) if not all(map(_SAFE.fullmatch, row))]
+    if odd:
         said.append(f"guess: rows {', '.join(map(str, odd[:8]))} hold what a shell reads as more than text")
     return said
 

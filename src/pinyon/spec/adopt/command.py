@@ -5,64 +5,17 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from pinyon.errors import SpecError
-from pinyon.spec import files
+from pinyon.spec.adopt.arguments import Argument
 from pinyon.spec.adopt.draft import Drafted, Entry, comments
-from pinyon.spec.adopt.python import Argument, Script, read_script
-from pinyon.spec.command import SCRIPT, name_of, script_at
-from pinyon.spec.params import parse_params
+from pinyon.spec.adopt.look import Look
+from pinyon.spec.adopt.modules import UNREADABLE, modules_of
+from pinyon.spec.adopt.python import read_script
+from pinyon.spec.command import SCRIPT, name_at, script_at
 
 _METRIC = re.compile(r"(metric|score|result|eval|summary)[^/]*\.(json|ya?ml|toml)$", re.IGNORECASE)
 _OUT_FLAG = re.compile(r"-o|--?(out|output|save|dest|target)[\w-]*", re.ASCII)
-_UNREAD = (SpecError, SyntaxError, ValueError, RecursionError)
-
-
-class Look:
-    """The folder as it lies there. Reads each file once.
-
-    Args:
-        root: the directory that pinyon.yaml will stand in.
-    """
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self._texts: dict[str, str | None] = {}
-        self._params: Any = None
-
-    def text(self, path: str) -> str | None:
-        """A file's text by its path from the root; None when there is no such file, or none that can be read as text."""
-        if path not in self._texts:
-            try:
-                raw = files.read(self.root / path, path, files.CODE_LIMIT)
-                self._texts[path] = None if raw is None else files.decode(raw, path, files.CODE_LIMIT)
-            except SpecError:
-                self._texts[path] = None
-        return self._texts[path]
-
-    def there(self, path: str) -> bool:
-        """Whether anything lies at a path."""
-        return "\0" not in path and (self.root / path).exists()
-
-    @property
-    def params(self) -> Any:
-        """The content of params.yaml, an empty map without one."""
-        if self._params is None:
-            try:
-                raw = files.read(self.root / "params.yaml", "params.yaml", files.PARAMS_LIMIT)
-                self._params = {} if raw is None else parse_params(raw, "params.yaml")
-            except SpecError:
-                self._params = {}
-        return self._params
-
-
-class Module(NamedTuple):
-    """A Python file of the project that a script imports, and what it says."""
-
-    path: str
-    script: Script
 
 
 def stage_of(cmd: str, words: Sequence[str], look: Look, wdir: str = "") -> Drafted:
@@ -77,13 +30,13 @@ def stage_of(cmd: str, words: Sequence[str], look: Look, wdir: str = "") -> Draf
     path, arguments = words[at], list(words[at + 1 :])
     if at and words[at - 1] == "-m":
         path = f"{path.replace('.', '/')}.py"
-    drafted = Drafted(name_of(words[at]), cmd, "" if wdir == "." else wdir)
+    drafted = Drafted(name_at(words, at), cmd, "" if wdir == "." else wdir)
     seen = posixpath.normpath(posixpath.join(wdir, path))
     source = look.text(seen) if SCRIPT.search(path) else None
     if source is not None and path.endswith(".py"):
         try:
             return _from_python(drafted, path, source, arguments, look)
-        except _UNREAD as error:
+        except UNREADABLE as error:
             drafted = drafted._replace(doubts=comments([f"{path} cannot be read: {error}"]))
     deps = [Entry(path)] if source is not None else []
     named, outs = _from_words(arguments, look, wdir)
@@ -108,7 +61,7 @@ def _from_python(drafted: Drafted, path: str, source: str, words: list[str], loo
     wdir, folder = drafted.wdir, posixpath.dirname(path) or "."
     first = read_script(source, folder)
     given = _given(first.arguments, words)
-    modules = list(_modules(path, first, look, wdir))
+    modules = list(modules_of(path, first, look, wdir))
     openers = {name: rows for module in modules for name, rows in module.script.openers.items()}
     script = read_script(source, folder, given, openers)
     reads, writes = [Entry(path)], list[Entry]()
@@ -179,41 +132,3 @@ def _params(names: Mapping[str, None], look: Look) -> Iterator[Entry]:
         deeper = any(other.startswith(f"{name}.") for other in names)
         if value is not None and not (deeper and isinstance(value, dict)):
             yield Entry(name)
-
-
-def _modules(path: str, script: Script, look: Look, wdir: str) -> Iterator[Module]:
-    """Files of the project that a script imports, and what those import, once each."""
-    seen = {path}
-    todo = [(path, script)]
-    while todo:
-        importer, said = todo.pop(0)
-        for level, name in said.imports:
-            for found in _candidates(importer, posixpath.dirname(path), level, name):
-                text = (
-                    look.text(posixpath.normpath(posixpath.join(wdir, found))) if found not in seen else None
-                )
-                if text is None:
-                    continue
-                seen.add(found)
-                try:
-                    module = Module(found, read_script(text, posixpath.dirname(found) or "."))
-                except _UNREAD:
-                    continue
-                yield module
-                todo.append((found, module.script))
-
-
-def _candidates(importer: str, folder: str, level: int, name: str) -> Iterator[str]:
-    """Where a module of that name would lie: beside the script, or below the directory that it runs in."""
-    inner = name.replace(".", "/")
-    if level:
-        above = posixpath.dirname(importer)
-        for _ in range(level - 1):
-            above = posixpath.dirname(above)
-        bases = [above]
-    else:
-        bases = [folder, ""]
-    for base in dict.fromkeys(bases):
-        for ending in (".py", "/__init__.py"):
-            if inner or ending != ".py":
-                yield posixpath.normpath(posixpath.join(base, f"{inner}{ending}".lstrip("/")))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pinyon.spec.yaml import dump_yaml
+
+_PLAIN = re.compile(r"[A-Za-z0-9_./-]+")  # in a list between brackets
 
 
 class Entry(NamedTuple):
@@ -20,7 +23,7 @@ class Drafted(NamedTuple):
     """One stage as proposed.
 
     ``above`` are comments over it, ``doubts`` comments inside it; ``loop`` is its ``foreach`` or ``matrix`` with what it
-    goes over, None for a stage of one.
+    goes over, a template such as ``${rows}`` if that is text; None for a stage of one.
     """
 
     name: str
@@ -72,7 +75,7 @@ def _stage(stage: Drafted) -> list[str]:
     depth = "    "
     if stage.loop is not None:
         kind, over = stage.loop
-        lines += [f"{depth}{kind}: {_flow(over)}"]
+        lines += [f"{depth}{kind}: {over if isinstance(over, str) else _flow(over)}"]
         if kind == "foreach":
             lines += [f"{depth}do:"]
             depth += "  "
@@ -93,7 +96,7 @@ def _command(cmd: str) -> list[str]:
         return [f"cmd: {scalar(cmd)}"]
     if all(part.isprintable() and part == part.strip() and part for part in parts):
         return ["cmd: |-", *(f"  {part}" for part in parts)]
-    return [f"cmd: {json.dumps(cmd, ensure_ascii=False)}"]
+    return [f"cmd: {_quoted(cmd)}"]
 
 
 def _entries(key: str, entries: Sequence[Entry]) -> list[str]:
@@ -101,31 +104,41 @@ def _entries(key: str, entries: Sequence[Entry]) -> list[str]:
         return []
     if not any(entry.doubt for entry in entries):
         line = f"{key}: [{', '.join(scalar(entry.path) for entry in entries)}]"
-        if len(line) <= 100 and not any(set(",[]{}") & set(entry.path) for entry in entries):
+        if len(line) <= 100 and all(_PLAIN.fullmatch(entry.path) for entry in entries):
             return [line]
     return [f"{key}:", *(f"  - {scalar(entry.path)}{_guess(entry.doubt)}" for entry in entries)]
 
 
 def _guess(doubt: str) -> str:
-    return f"  # guess: {doubt}" if doubt else ""
+    return f"  # guess: {comments([doubt])[0]}" if doubt else ""
 
 
 def scalar(text: str) -> str:
     """Text as one YAML scalar in one line, quoted where it has to be."""
-    written = dump_yaml([text]).decode()[2:].rstrip("\n")
-    return json.dumps(text, ensure_ascii=False) if "\n" in written else written
+    written = dump_yaml([text]).decode()[2:].rstrip("\n") if text.isprintable() else "\n"
+    return _quoted(text) if "\n" in written else written
+
+
+def _quoted(text: str) -> str:
+    """Between double quotes, with an escape for all that is not printed: YAML takes more than \\n for a line break."""
+    return '"' + "".join(map(_escaped, text)) + '"'
+
+
+def _escaped(character: str) -> str:
+    if character in '"\\':
+        return f"\\{character}"
+    return character if character.isprintable() else f"\\U{ord(character):08x}"
 
 
 def _flow(value: Any) -> str:
-    """A value in flow style; JSON is YAML, so what is not plain is written as JSON."""
+    """A value in flow style, where commas and brackets end a plain word."""
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{_flow(key)}: {_flow(entry)}" for key, entry in value.items()) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(map(_flow, value)) + "]"
-    if isinstance(value, str) and not set(value) - set("._-/${}") <= set(",[]{}:"):
-        plain = value.startswith("${") or not set(",[]{}:#&*!|>'\"%@`") & set(value)
-        return scalar(value) if plain else json.dumps(value, ensure_ascii=False)
-    return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str):
+        return scalar(value) if _PLAIN.fullmatch(value) else _quoted(value)
+    return json.dumps(value)
 
 
 def comments(lines: Iterable[str]) -> tuple[str, ...]:

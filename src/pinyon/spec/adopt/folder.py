@@ -12,8 +12,9 @@ from typing import Literal, NamedTuple
 
 from pinyon.errors import SpecError
 from pinyon.spec.adopt.array import TASK
-from pinyon.spec.adopt.command import Look, stage_of
+from pinyon.spec.adopt.command import stage_of
 from pinyon.spec.adopt.draft import Draft, Drafted, Entry, comments
+from pinyon.spec.adopt.look import Look
 from pinyon.spec.adopt.makefile import read_makefile
 from pinyon.spec.adopt.python import read_script
 from pinyon.spec.adopt.shell import commands_in, read_shell

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from pinyon.spec.adopt.command import Look
 from pinyon.spec.adopt.draft import Draft, Drafted, Entry, comments
+from pinyon.spec.adopt.look import Look
 from pinyon.spec.adopt.wire import wired
-from pinyon.spec.command import name_of
 
 _SET = re.compile(r"(?:export\s+)?([\w.-]+)\s*(:=|::=|\?=|\+=|=)\s*(.*)")
 _RULE = re.compile(r"([^:=#]+?)\s*&?::?(?!=)\s*([^=]*)$")
@@ -75,7 +75,7 @@ def _parse(text: str) -> _Parsed:
             value = _expanded(found[3], values)
             if not (found[2] == "?=" and old):
                 values[found[1]] = f"{old} {value}".strip() if found[2] == "+=" else value
-        elif found := _RULE.fullmatch(line.split(";")[0].strip()):
+        elif found := _RULE.fullmatch(line.partition(";")[0].strip()):
             targets = tuple(_expanded(found[1], values).split())
             needs = tuple(_expanded(found[2].split("|")[0], values).split())
             if targets == (".PHONY",):
@@ -83,7 +83,8 @@ def _parse(text: str) -> _Parsed:
             elif any("%" in target or (target.startswith(".") and "/" not in target) for target in targets):
                 unread.append(line.strip())
             else:
-                recipe = [part.strip() for part in line.split(";")[1:2]]
+                inline = line.partition(";")[2].strip()
+                recipe = [inline] if inline else []
                 heads.append((targets, needs, recipe, tuple(above)))
         else:
             unread.append(line.strip())
@@ -123,7 +124,7 @@ def _stage(rule: Rule, targets: tuple[str, ...], values: Mapping[str, str]) -> D
     if script and script not in rule.needs:
         deps.append(Entry(script, "the recipe runs it, and the rule does not name it"))
     return Drafted(
-        name_of(targets[0]).partition(".")[0] or targets[0],
+        posixpath.basename(targets[0]).partition(".")[0] or targets[0],
         "\n".join(line for line in lines if line),
         deps=tuple(deps),
         outs=tuple(Entry(target) for target in targets),

@@ -12,16 +12,14 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from pinyon.spec.adopt.command import Look, stage_of
+from pinyon.spec.adopt.command import stage_of
 from pinyon.spec.adopt.draft import Draft, Drafted, Entry, comments
+from pinyon.spec.adopt.lines import logical, split, spread
+from pinyon.spec.adopt.look import Look
 from pinyon.spec.adopt.wire import wired
 
 _ASSIGN = re.compile(r"(?:export\s+|readonly\s+|local\s+)?([A-Za-z_]\w*)=(\S*|\"[^\"]*\"|'[^']*')\s*;?$")
-_FOR = re.compile(r"for\s+([A-Za-z_]\w*)\s+in\s+(.*?)\s*(?:;\s*do\b\s*(.*))?$")
-_RANGE = re.compile(r"\{(-?\d+)\.\.(-?\d+)\}")
-_SEQ = re.compile(
-    r"\$\(\s*seq\s+(-?\d+)(?:\s+(-?\d+))?(?:\s+(-?\d+))?\s*\)|`seq\s+(-?\d+)(?:\s+(-?\d+))?(?:\s+(-?\d+))?`"
-)
+_FOR = re.compile(r"for\s+([A-Za-z_]\w*)\s+in\s+(.*)")
 _BLOCK = re.compile(r"(if|while|until|case|select|function)\b|\w+\s*\(\)\s*\{?|\{")
 _OPENS = re.compile(r"(?:^|[;&|]\s*|\bdo\s+|\bthen\s+)(if|while|until|case|select|for)\b|\{\s*$")
 _CLOSES = re.compile(r"(?:^|;\s*|\s)(fi|done|esac)\b|^\}")
@@ -30,13 +28,15 @@ _TO_LOG = re.compile(
 )
 _INTO = re.compile(r"(?<![0-9&>])>>?\s*([^\s>&|;]+)")
 _FROM = re.compile(r"(?<!<)<\s*([^\s<&|;]+)")
+_PREFIX = re.compile(r"(?:[A-Za-z_]\w*=(?:\S+|'[^']*'|\"[^\"]*\")?\s+)+")  # VAR=1 before a command
+_CAPTURED = re.compile(r"(?:export\s+|local\s+)?[A-Za-z_]\w*=\"?(?:\$\(.*\)|`.*`)\"?")
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _NO_STAGES = frozenset(
     " ".join(
         (
             "set echo printf mkdir cd export source . pip pip3 conda module ml mamba uv date sleep wait true :",
             "exit trap shopt ulimit unset rm touch chmod hostname nvidia-smi which pwd ls shift return eval exec",
-            "local declare read",
+            "local declare read mapfile readarray",
         )
     ).split()
 )
@@ -56,7 +56,7 @@ class _Reader:
     """Goes through the lines once."""
 
     def __init__(self, text: str) -> None:
-        self.lines = list(_logical(text))
+        self.lines = list(logical(text))
         self.values: dict[str, str] = {}
         self.loops: list[tuple[str, tuple[str, ...]]] = []
         self.wdir = ""
@@ -76,24 +76,15 @@ class _Reader:
                 continue
             if not line:
                 continue
-            if loop := _FOR.match(line):
-                items = self._items(loop[2])
-                if items:
-                    self.loops.append((loop[1], items))
-                    if loop[3]:
-                        rest = loop[3]
-                        self.lines.insert(position, (number, rest))
-                    continue
-            if line == "do":
+            loop = _FOR.fullmatch(line)
+            items = self._items(loop[2]) if loop else ()
+            if loop and items:
+                self.loops.append((loop[1], items))
+                continue
+            if line in ("do", "}"):
                 continue
             if line == "done" and self.loops:
                 self.loops.pop()
-                continue
-            if self.loops and re.search(r";\s*done$", line):
-                self.lines[position:position] = [
-                    (number, re.sub(r"\s*;\s*done$", "", line)),
-                    (number, "done"),
-                ]
                 continue
             if loop or _BLOCK.match(line):
                 position = self._skip(position - 1)
@@ -102,11 +93,8 @@ class _Reader:
 
     def _items(self, text: str) -> tuple[str, ...]:
         """The words that a loop goes over; () when that cannot be told."""
-        text = self._expanded(text)
-        text = _RANGE.sub(lambda m: " ".join(map(str, _numbers(int(m[1]), int(m[2])))), text)
-        text = _SEQ.sub(_sequence, text)
         try:
-            words = shlex.split(text)
+            words = shlex.split(spread(self._expanded(text)))
         except ValueError:
             return ()
         return () if any(set(word) & set("$`*?[{(") for word in words) else tuple(words)
@@ -126,12 +114,20 @@ class _Reader:
         return position
 
     def _commands(self, line: str, number: int) -> Iterator[Step]:
-        for part in _split(line):
+        parts = split(line, "&&")
+        if parts and parts[0].split()[0] in ("[", "[[", "test", "!", "(", "(("):
+            self.skipped.append(line)
+            self.said.append(f"line {number}, which depends on a condition")
+            return
+        for part in parts:
             found = _ASSIGN.fullmatch(part)
             if found:
                 self.values[found[1]] = self._expanded(found[2].strip("\"'"))
                 continue
-            words = part.split()
+            if _CAPTURED.fullmatch(part):
+                self.comments.append(f"the script does here: {part}")
+                continue
+            words = _PREFIX.sub("", part).split() or [part]
             if words[0] == "cd" and len(words) == 2:
                 self.wdir = _beside(self.wdir, self._expanded(words[1].strip("\"'")))
             elif words[0] in _NO_STAGES or (
@@ -204,64 +200,6 @@ def _loop(step: Step) -> tuple[str, Any] | None:
 
 def _plain(word: str) -> Any:
     return int(word) if re.fullmatch(r"0|-?[1-9]\d{0,15}", word) else word
-
-
-def _logical(text: str) -> Iterator[tuple[int, str]]:
-    """Lines with continuations joined, stripped, with the number of the first."""
-    held, begin = "", 0
-    for number, line in enumerate(text.splitlines(), 1):
-        begin = begin if held else number
-        stripped = line.strip()
-        if stripped.endswith("\\") and not stripped.startswith("#"):
-            held += stripped[:-1].rstrip() + " "
-            continue
-        yield begin, _without_comment(held + stripped)
-        held = ""
-    if held:
-        yield begin, held.strip()
-
-
-def _without_comment(line: str) -> str:
-    if line.startswith("#") or " #" not in line:
-        return line
-    quote = ""
-    for position, character in enumerate(line):
-        if quote:
-            quote = "" if character == quote else quote
-        elif character in "\"'":
-            quote = character
-        elif character == "#" and line[position - 1].isspace():
-            return line[:position].rstrip()
-    return line
-
-
-def _split(line: str) -> list[str]:
-    """The parts between ``&&`` and ``;`` that stand outside of quotes and brackets."""
-    parts, quote, depth, begin = [], "", 0, 0
-    for position, character in enumerate(line):
-        if quote:
-            quote = "" if character == quote else quote
-        elif character in "\"'":
-            quote = character
-        elif character in "()":
-            depth += 1 if character == "(" else -1
-        elif not depth and (character == ";" or line.startswith("&&", position)):
-            parts.append(line[begin:position])
-            begin = position + (1 if character == ";" else 2)
-    parts.append(line[begin:])
-    return [part.strip() for part in parts if part.strip()]
-
-
-def _numbers(first: int, last: int, step: int = 1) -> range:
-    return range(first, last + 1, step) if first <= last else range(first, last - 1, -step)
-
-
-def _sequence(match: re.Match[str]) -> str:
-    given = [int(group) for group in match.groups() if group is not None]
-    first, step, last = (
-        (1, 1, given[0]) if len(given) == 1 else (given[0], 1, given[-1]) if len(given) == 2 else given
-    )
-    return " ".join(map(str, range(first, last + (1 if step > 0 else -1), step or 1)))
 
 
 def _beside(wdir: str, folder: str) -> str:

@@ -132,7 +132,7 @@ def _acyclic(stages: list[Drafted], made: dict[str, int]) -> list[Drafted]:
         before = set(order)
         ready = [n for n in range(len(stages)) if n not in before and not needs[n].keys() - before]
         if ready:
-            order += ready
+            order.append(ready[0])
             continue
         first = next(n for n in range(len(stages)) if n not in order)
         cut = {dep for owner in needs[first].keys() - set(order) for dep in needs[first][owner]}
