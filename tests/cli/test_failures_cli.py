@@ -7,7 +7,13 @@ import pty
 import re
 import subprocess
 import sys
+import time
 from typing import Any
+
+import pytest
+
+from pinyon.cli.progress import _Live
+from pinyon.report.told import Standing, Told
 
 TWO = """\
 stages:
@@ -90,3 +96,24 @@ def test_a_terminal_shows_what_runs_and_how_far_it_is(empty: Any) -> None:
     assert re.search(r"done +next", plain)
     assert "2 stages: 2 succeeded" in plain
     assert max(len(line) for line in re.split(r"[\r\n]+", plain)) <= 80
+
+
+@pytest.mark.parametrize(
+    ("standing", "said"),
+    [
+        (Standing(3, 12), "3 of 12, 0 running"),
+        (Standing(3, 12, 125.0), "3 of 12, 0 running, about 2 min 5 s left"),
+        (Standing(12, 12, 0.1), "12 of 12, 0 running, any moment now"),
+        (Standing(0, 0), "0 of 0, 0 running"),
+    ],
+)
+def test_the_bar_tells_the_time_left_when_it_is_known(
+    standing: Standing, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    with _Live("nowhere") as live:
+        live.tell(Told("standing", standing=standing))
+        bar = live._bar(*live._standing).plain
+    assert bar.endswith(f"  {said}")
+    assert bar.count("━") == round(30 * standing.done / max(standing.total, 1))
