@@ -142,6 +142,24 @@ def test_plots_make_one_page_and_tell_its_path(committed: Any) -> None:
     assert data["plots"][0]["series"][0]["points"] == [[0.0, 1.0], [1.0, 0.5], [2.0, 0.25], [3.0, 0.125]]
 
 
+def test_a_directory_of_plots_that_git_does_not_hold(committed: Any) -> None:
+    for lr in ("0.5", "0.25"):
+        text = SPEC.replace("plots: [loss.csv]", "plots: [drawn, loss.csv]")
+        committed.fill({"pinyon.yaml": text, ".gitignore": "kept.json\nmodel.txt\nloss.csv\ndrawn\n"})
+        code = "import os\nos.makedirs('drawn/deep', exist_ok=True)\nopen('drawn/deep/p.svg','w').write(str(lr))\n"
+        committed.fill({"train.py": TRAIN + code})
+        change(committed, lr)
+        committed.good("run")
+        git(committed, "add", "-A")
+        git(committed, "commit", "-qm", "with a directory")
+    runs = [row["run"] for row in committed.good("runs", "--json").json()]
+    for states in (("HEAD~1", "HEAD"), (runs[-2], runs[-1])):
+        plots = {
+            row["title"]: row for row in committed.good("plots", "diff", *states, "--json").json()["plots"]
+        }
+        assert [image["bytes"] for image in plots["drawn/deep/p.svg"]["images"]] == [3, 4]
+
+
 def test_the_work_tree_is_left_as_it_is(committed: Any) -> None:
     before = committed.snapshot()
     for call in (("metrics", "diff", "HEAD~1"), ("params", "diff", "HEAD~1", "HEAD"), ("plots", "diff")):
