@@ -22,21 +22,23 @@ store is damaged or `doctor` found something broken, 130 interrupted. With `--js
 
 
 def verbs() -> dict[str, click.Command]:
-    """Every verb by its name, in the order of the help; of a verb that is a group, each of its own."""
+    """Every verb by its name, in the order of the help; below a verb that has verbs of its own those, ``metrics diff``."""
     context = click.Context(group, info_name="pinyon")
     found: dict[str, click.Command] = {}
     for name in group.list_commands(context):
         verb = group.get_command(context, name)
+        assert verb is not None, name
+        found[name] = verb
         if isinstance(verb, click.Group):
-            found |= {f"{name} {part}": command for part, command in verb.commands.items()}
-        elif verb is not None:
-            found[name] = verb
+            found |= {f"{name} {below}": one for below, one in verb.commands.items()}
     return found
 
 
 def help_of(command: click.Command, name: str) -> str:
     """What ``--help`` prints, at a width that does not depend on the terminal."""
+    above, _, name = name.rpartition(" ")
     parent = None if command is group else click.Context(group, info_name="pinyon")
+    parent = click.Context(group, info_name=above, parent=parent) if above else parent
     context = click.Context(
         command, info_name=name, parent=parent, terminal_width=100, help_option_names=["-h", "--help"]
     )

@@ -164,7 +164,8 @@ class Loop:
         state = "FAILED"
         try:
             while actions := decide(self.graph, self.state, self.look_around(), self.done):
-                self.tell(Told("standing", standing=self._standing()))
+                standing = Standing(len(self.done.outputs), len(self.graph.tasks))
+                self.tell(Told("standing", standing=standing))
                 self.perform(actions)
             assert self.done.outputs.keys() == self.graph.tasks.keys(), (
                 "a goal is reached when every task has its outs"
@@ -182,9 +183,6 @@ class Loop:
 
     def _result(self) -> Result:
         return Result(self.driver.execution, self.graph, self.done.verdicts, self.counts)
-
-    def _standing(self) -> Standing:
-        return Standing(len(self.done.outputs), len(self.graph.tasks))
 
     def look_around(self) -> Seen:
         """What lives and what lies here now."""
@@ -220,9 +218,8 @@ class Loop:
                 case Stop(failed, reason):
                     names = ", ".join(failed[:5]) + (", …" if len(failed) > 5 else "")
                     what = f"stage{'s' * (len(failed) > 1)} {names} failed"
-                    raise StageFailedError(
-                        what, why=reason.text, next=f"pinyon logs {failed[0]}", result=self._result()
-                    )
+                    hint = f"pinyon logs {failed[0]}"
+                    raise StageFailedError(what, why=reason.text, next=hint, result=self._result())
 
     def _start(self, runs: list[Run]) -> None:
         if not self.begun:

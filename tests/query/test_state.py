@@ -224,3 +224,55 @@ def test_a_supervisor_that_was_thought_dead_may_yet_speak(index, journals):
     found = state.attempt("a-1")
     assert found is not None
     assert (found.state, [out.path for out in found.outputs]) == (SUCCEEDED, ["out"])
+
+
+def restored(writer: Writer, name: str, ts: float) -> Event:
+    return writer("reused", ts, execution="x-9", stage="train", recipe="r", key="k", attempt=name)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "back", "baseline"),
+    [
+        ([], None, None),
+        ([{"state": "FAILED"}, {"state": "LOST"}], None, None),
+        ([{}, {}], None, "a-1"),
+        ([{}, {"state": "FAILED"}, {"state": "CANCELLED"}], None, "a-0"),
+        ([{}, {"mode": "isolated"}], None, "a-0"),
+        ([{"mode": "isolated"}, {"mode": "isolated"}, {"state": "FAILED"}], None, "a-1"),
+        ([{"mode": "adopted"}, {"mode": "isolated"}], None, "a-0"),
+        ([{}, {}], ("a-0", 7.0), "a-0"),
+        ([{}, {}], ("a-0", 1.5), "a-1"),
+        ([{"mode": "isolated"}, {}], ("a-0", 7.0), "a-0"),
+    ],
+)
+def test_the_baseline_is_what_was_last_put_into_the_project(index, journals, attempts, back, baseline):
+    events = [
+        event
+        for number, more in enumerate(attempts)
+        for event in attempt(f"a-{number}", f"k{number}", ts=1.0 + number, **more)
+    ]
+    if back:
+        events.append(restored(Writer("w-9"), *back))
+    state = state_of(index, journals, *events)
+    found = state.baseline("train")
+    assert (found and found.id) == baseline
+    assert state.baseline("other") is None
+
+
+def test_what_is_restored_twice_counts_by_the_last_time(index, journals):
+    writer = Writer("w-9")
+    later = [restored(writer, "a-0", 9.0), restored(writer, "a-0", 2.5), restored(Writer("w-8"), "a-1", 8.0)]
+    state = state_of(index, journals, *attempt("a-0", "k0", ts=1.0), *attempt("a-1", "k1", ts=2.0), *later)
+    assert state.baseline("train") == state.attempt("a-0")
+
+
+def test_keys_are_listed_by_their_newest_attempt(index, journals):
+    state_of(
+        index,
+        journals,
+        *attempt("a-0", "k0", ts=1.0),
+        *attempt("a-1", "k1", ts=2.0),
+        *attempt("a-2", "k0", ts=3.0),
+    )
+    assert index.newest_keys(9) == [("k0", "train"), ("k1", "train")]
+    assert index.newest_keys(1) == [("k0", "train")]

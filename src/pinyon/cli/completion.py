@@ -15,7 +15,7 @@ _HOW = {
 _MOST = 200  # runs that are offered
 
 
-@click.command("completion", epilog='Example: eval "$(pinyon completion bash)"')
+@click.command("completion", epilog="Example: pinyon completion bash")
 @click.argument("shell", type=click.Choice(sorted(_HOW)))
 def command(shell: str) -> None:
     """Print what makes a shell complete verbs, stages and runs.

@@ -78,6 +78,8 @@ def _planned(directory: str, goals: tuple[str, ...]) -> tuple[Any, dict[str, str
 
 def _styled(span: Any) -> str:
     text = span.text.rstrip()
+    if not text:
+        return str(span.text)
     shown = (
         click.style(text, dim=True)
         if span.kind in ("line", "path")

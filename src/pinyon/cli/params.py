@@ -22,8 +22,8 @@ def command() -> None:
 def diff(directory: str, old: str, new: str, as_json: bool, unchanged: bool) -> None:
     """Compare the parameters of two states.
 
-    OLD (else HEAD) and NEW (else the work tree) are revisions of git, ids of runs or attempts, or stages. All of params.yaml
-    counts, and what stages declare of other files.
+    OLD (else HEAD) and NEW (else the work tree) are revisions of git, ids of runs or attempts, or stages. All of
+    params.yaml counts, and what stages declare of other files.
     """
     from pinyon.report.sides import params_of
 

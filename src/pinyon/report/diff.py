@@ -26,8 +26,8 @@ class Change(NamedTuple):
 
 
 def flatten(data: Any, name: str = "") -> dict[str, Any]:
-    """Leaves by dotted name; lists and empty mappings are leaves. What is no mapping has the name ""."""
-    if not isinstance(data, dict) or (not data and name):
+    """Leaves by dotted name; lists are leaves, empty mappings are nothing. What is no mapping has the name ""."""
+    if not isinstance(data, dict):
         return {name: data}
     return {
         dotted: leaf
@@ -37,15 +37,17 @@ def flatten(data: Any, name: str = "") -> dict[str, Any]:
 
 
 def diff(old: Mapping[str, Any], new: Mapping[str, Any], *, unchanged: bool = False) -> list[Change]:
-    """What differs between files of data by path, in the order of the new ones; ``unchanged``: the rest too."""
+    """What differs between files of data by path, in the order of the new ones; ``unchanged``: the rest too.
+
+    As for DVC's users, null and absence are one.
+    """
     changes = []
     for file in dict.fromkeys((*new, *old)):
         before = flatten(old[file]) if file in old else {}
         now = flatten(new[file]) if file in new else {}
         for name in dict.fromkeys((*now, *before)):
             left, right = before.get(name), now.get(name)
-            same = name in before and name in now and _same(left, right)
-            if unchanged or not same:
+            if unchanged or not _same(left, right):
                 changes.append(Change(file, name, left, right, _change(left, right)))
     return changes
 

@@ -25,6 +25,7 @@ from pinyon.query.index import Index
 from pinyon.query.runs import find
 from pinyon.spec import files
 from pinyon.spec.params import parse_params
+from pinyon.store import tree
 from pinyon.store.protocol import Blobs
 
 _SMALL = 1 << 20  # bytes of a file that may say something about the project
@@ -79,16 +80,16 @@ def side_of(name: str, root: Path, load: Load, index: Index, blobs: Blobs, scrat
             raise PlanError(what, next=next) from None
     tracked = revision.files_of(root, commit)
     some = {path: file for path, file in tracked.items() if path.endswith(_SPEC) and file.size <= _SMALL}
-    tree = scratch / "tree"
-    revision.extract(root, some, tree)
+    there = scratch / "tree"
+    revision.extract(root, some, there)
     label = name if commit.startswith(name) else f"{name} ({commit[:7]})"
     try:
-        project, graph = load(tree)
+        project, graph = load(there)
     except PinyonError as error:
         return Side(
             label, None, (), lambda _: None, lambda _: [], [f"{label} holds no project: {error.what}"]
         )
-    found = _Revision(root, commit, tracked, graph, index, blobs, tree)
+    found = _Revision(root, commit, tracked, graph, index, blobs, there)
     stages = tuple(task.stage for task in graph.tasks.values())
     return Side(label, project, stages, found.read, found.files, found.notes)
 
@@ -112,20 +113,17 @@ class _Revision:
         self.notes: list[str] = []
 
     def files(self, path: str) -> list[str]:
-        return sorted(name for name in self._tracked if name == path or name.startswith(f"{path}/"))
+        found = [name for name in self._tracked if name == path or name.startswith(f"{path}/")]
+        attempt = None if found else self._maker(path)
+        return sorted(found or (_outs_of(attempt, path, self._blobs) if attempt else ()))
 
     def read(self, path: str) -> bytes | None:
         if path in self._tracked:
             self._extract([path])
             return _read(self._scratch, path)
-        makers = [
-            t.stage.name for t in self._graph.tasks.values() if any(o.path == path for o in t.stage.outs)
-        ]
-        if not makers:
-            return None
-        if self._matched is None:
-            self._matched = self._match()
-        attempt = self._matched.get(makers[0])
+        if not any(_is_at(path, out.path) for task in self._graph.tasks.values() for out in task.stage.outs):
+            return None  # neither in git nor made by a stage
+        attempt = self._maker(path)
         raw = _out_of(attempt, path, self._blobs) if attempt else None
         if attempt is None or raw is None:
             self.notes.append(
@@ -137,6 +135,15 @@ class _Revision:
                 f"{path}: not in git at {self._commit[:7]}; from run {run_id(attempt.key)} of {when}"
             )
         return raw
+
+    def _maker(self, path: str) -> Attempt | None:
+        """The attempt that made what the commit means by a path."""
+        if self._matched is None:
+            self._matched = self._match()
+        for task in self._graph.tasks.values():
+            if any(_is_at(path, out.path) for out in task.stage.outs):
+                return self._matched.get(task.stage.name)
+        return None
 
     def _extract(self, paths: Iterable[str]) -> None:
         some = {
@@ -187,14 +194,28 @@ def _order(row: list[Any]) -> list[Any]:
     return row[:2]
 
 
+def _is_at(path: str, out: str) -> bool:
+    return path == out or path.startswith(f"{out}/")
+
+
 def _out_of(attempt: Attempt, path: str, blobs: Blobs) -> bytes | None:
-    out = next((out for out in attempt.outputs if out.path == path), None)
-    if out is None or out.digest.endswith("/"):
-        return None
+    name = _outs_of(attempt, path, blobs).get(path)
     try:
-        return blobs.read(out.digest)
+        return blobs.read(name) if name else None
     except StoreError:
         return None
+
+
+def _outs_of(attempt: Attempt, path: str, blobs: Blobs) -> dict[str, str]:
+    """Names of the files that an attempt left at or below a path, as far as the store has them."""
+    found: dict[str, str] = {}
+    for out in attempt.outputs:
+        if not out.digest.endswith("/"):
+            found[out.path] = out.digest
+        elif _is_at(path, out.path) or _is_at(out.path, path):
+            with suppress(StoreError):
+                found |= {f"{out.path}/{row.path}": row.name for row in tree.decode(blobs.read(out.digest))}
+    return {name: digest for name, digest in found.items() if _is_at(name, path)}
 
 
 def _run(root: Path, load: Load, blobs: Blobs, attempts: Sequence[Attempt]) -> Side:
@@ -207,7 +228,7 @@ def _run(root: Path, load: Load, blobs: Blobs, attempts: Sequence[Attempt]) -> S
     label = f"{run_id(attempt.key)} ({attempt.stage})"
     return Side(
         label, project, stages, lambda path: _out_of(attempt, path, blobs),
-        lambda path: [out.path for out in attempt.outputs if out.path == path], [], attempt,
+        lambda path: list(_outs_of(attempt, path, blobs)), [], attempt,
     )  # fmt: skip
 
 

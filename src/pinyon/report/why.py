@@ -50,7 +50,8 @@ def tree(
         some, lead, joint, rest = todo.pop()
         chain = _chain(nodes, below, some)
         children = _together(nodes, below, below.get(chain[-1], [])) if len(some) == 1 else []
-        lines.append((Span(lead + joint, "line"), *_line(nodes, some, chain)))
+        edge = (Span(lead + joint, "line"),) if lead + joint else ()
+        lines.append((*edge, *_line(nodes, some, chain)))
         facts = _facts(nodes[some[0]])
         for position, fact in enumerate(facts):
             corner = "├─ " if children or position < len(facts) - 1 else "└─ "
