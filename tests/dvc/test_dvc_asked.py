@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from oracle import Oracle
+from asked import Oracle
 
 from pinyon.bridges.dvc.compose import entry_of, run_cache_key
 from pinyon.bridges.dvc.hashes import Digest, md5_of, md5_of_listing
