@@ -36,3 +36,8 @@ def parents(path: str) -> Iterator[str]:
             yield path
     if path not in (".", "") and not outside(path):
         yield "."
+
+
+def touch(path: str, other: str) -> bool:
+    """Whether a path lies inside another, or around it."""
+    return path == "." or path.startswith(f"{other}/") or other.startswith(f"{path}/")
