@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from pinyon.bridges.dvc.cache import fetch, places
+from pinyon.bridges.dvc.cache import places
+from pinyon.bridges.dvc.data import fetch, imagine_fetched
 from pinyon.bridges.dvc.hashes import Hashes, md5_of_listing
 from pinyon.bridges.dvc.ignore import Ignored
 from pinyon.errors import ExecuteError, MissingBlobError, SpecError, StoreError
+from pinyon.execute.observe import observe
+from pinyon.execute.statcache import StatCache
 from pinyon.model.project import Origin, Pointer
+from pinyon.store.local import LocalStore
 
 
 def md5(data: bytes) -> str:
@@ -165,6 +170,21 @@ def test_without_dvc_there_is_nowhere_to_look(tmp_path: Path) -> None:
 def test_pointers_of_ours_are_not_dvcs(dvc: Dvc) -> None:
     ours = dvc.pointer("file", dvc.put(b"data"))._replace(kind="pinyon")
     assert dvc.fetched(ours) == []
+
+
+def test_what_would_be_fetched_is_named_as_it_would_be(dvc: Dvc) -> None:
+    pointers = [dvc.pointer("file", dvc.put(b"data")), dvc.pointer("in/folder", dvc.put_folder(FOLDER))]
+    gone = dvc.pointer("gone", md5(b"gone"))
+    (dvc.root / "in").mkdir()
+    (dvc.root / "in/beside").write_bytes(b"beside")
+    sources = ["file", "in", "in/folder", "in/folder/deep", "in/folder/b", "in/beside", "other", "gone"]
+    store = LocalStore(dvc.root / ".pinyon")
+    with closing(StatCache(dvc.root / "cache")) as stats:
+        names = imagine_fetched(dvc.root, store, sources, [*pointers, gone], stats)
+        assert not (dvc.root / ".pinyon").exists()
+        assert sorted(names) == sorted(sources[:5])
+        assert dvc.fetched(*pointers, gone) == ["file", "in/folder"]
+        assert names == observe(dvc.root, sources[:5], stats)
 
 
 def test_digests_of_a_project(tmp_path: Path) -> None:

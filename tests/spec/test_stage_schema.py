@@ -13,7 +13,7 @@ Complain = Callable[..., str]
 
 
 TOP = "stages, vars, params, metrics, plots, artifacts, datasets"
-OUR_TOP = f"{TOP}, meta, experiments, targets, stores, rules, project"
+OUR_TOP = f"{TOP}, meta, experiments, targets, stores, rules, project, dvc"
 DEFINITION = "cmd, wdir, deps, params, outs, metrics, plots, frozen, always_changed, vars, desc, meta"
 STAGE = f"{DEFINITION}, matrix"
 OUR_STAGE = f"{DEFINITION}, env, resources, retry, timeout, estimate, strict_deps, matrix"
@@ -511,6 +511,8 @@ OURS: list[tuple[str, str, str]] = [
         stage("retry: {on: lost}"),
         ("4: on of retry of stage 't' must be a list of causes, not text → write for example on: [lost]"),
     ),
+    ("dvc lock", "dvc: {lock: 1}\n", "1: lock of dvc must be true or false, not a number"),
+    ("dvc key", "dvc: {look: true}\n", "1: unknown key 'look' in dvc; allowed are lock → did you mean lock?"),
     (
         "estimate",
         stage("estimate: soon"),
@@ -544,7 +546,7 @@ def test_our_stage_keys_have_their_place_in_dvc_yaml(key: str, complain: Complai
     )
 
 
-@pytest.mark.parametrize("key", ["experiments", "targets", "stores", "rules", "project"])
+@pytest.mark.parametrize("key", ["experiments", "targets", "stores", "rules", "project", "dvc"])
 def test_our_sections_have_their_place_beside_dvc_yaml(key: str, complain: Complain) -> None:
     assert complain(dvc=f"stages: {{}}\n{key}: x\n") == (
         f"dvc.yaml:2: unknown key '{key}' at the top; allowed are {TOP} → write it in a pinyon.yaml beside this file"

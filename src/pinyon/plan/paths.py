@@ -28,6 +28,11 @@ def outside(path: str) -> bool:
     return path == ".." or path.startswith(("/", "../"))
 
 
+def touch(path: str, other: str) -> bool:
+    """Whether a path lies inside another, or around it."""
+    return path == "." or path.startswith(f"{other}/") or other.startswith(f"{path}/")
+
+
 def parents(path: str) -> Iterator[str]:
     """``a/b/c`` → ``a/b``, ``a``; the root (``.``) last for a path inside it."""
     while "/" in path:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from pinyon.bridges.dvc import runcache
 from pinyon.bridges.dvc.cache import Found, Places, places
 from pinyon.bridges.dvc.compose import items_by_path, run_cache_key, says_the_same
+from pinyon.bridges.dvc.data import md5_name
 from pinyon.bridges.dvc.hashes import Digest, Hashes, md5_of_listing
 from pinyon.bridges.dvc.keep import Keeper, Kept
 from pinyon.bridges.dvc.lock import Entry, Item, Lock, lock_file, name_in_lock, read_lock
@@ -25,6 +26,7 @@ from pinyon.execute.virtual import VirtualTree
 from pinyon.model.graph import Graph, Input, Out, Stage, Task
 from pinyon.model.outcome import Output
 from pinyon.plan.keys import key_of
+from pinyon.plan.paths import touch
 from pinyon.plan.state import ABSENT
 from pinyon.query.state import ProjectState
 from pinyon.store.local import LocalStore
@@ -101,6 +103,12 @@ class _Adoption:
         self._adopted: dict[str, dict[str, str]] = {}
         self._made: dict[str, _Made] = {}
         self._places: Places | None = None
+        # Data that a plan only imagines to have been fetched; its pointer tells the digest.
+        self._imagined = {
+            pointer.path: md5_name(pointer)
+            for pointer in self._graph.pointers
+            if pointer.kind == "dvc" and not os.path.lexists(self._root / pointer.path)
+        }
 
     def run(self) -> None:
         """Adopt what can be, producers before users."""
@@ -120,7 +128,7 @@ class _Adoption:
         """Names of the graph's inputs that lie in or around adopted outs, without being one."""
         outs = [out for names in self._adopted.values() for out in names]
         inputs = {item.path for task in self._graph.tasks.values() for item in task.inputs if not item.exact}
-        near = [path for path in inputs if any(_touch(path, out) for out in outs)]
+        near = [path for path in inputs if any(touch(path, out) for out in outs)]
         laid = VirtualTree(self._keeper)
         for made in self._made.values():
             laid.lay(made.output)
@@ -207,7 +215,8 @@ class _Adoption:
 
     def _learn(self, asked: Iterable[tuple[str, bool]]) -> None:
         """Take digests; what changes while that goes on is as good as gone."""
-        asked = list(dict.fromkeys(pair for pair in asked if self._files.get(pair[0], ABSENT) != ABSENT))
+        there = (pair for pair in asked if self._files.get(pair[0], ABSENT) != ABSENT)
+        asked = list(dict.fromkeys(pair for pair in there if pair[0] not in self._imagined))
         for kind in (False, True):
             self._hashes.learn([path for path, legacy in asked if legacy is kind], legacy=kind)
         again = observe(self._root, [path for path, _ in asked], self._stats)
@@ -217,6 +226,8 @@ class _Adoption:
         """Whether what lies in the project has this digest."""
         if self._files.get(path, ABSENT) == ABSENT or not self._could_be(path, item):
             return False
+        if path in self._imagined:
+            return self._imagined[path] == item.md5
         digest = self._hashes.of(path, legacy=item.legacy)
         return digest is not None and digest.md5 == item.md5
 
@@ -322,11 +333,6 @@ def _md5_in(made: _Made, path: str) -> str:
         (file.removeprefix(f"{inner}/"), md5) for file, md5 in made.listed if file.startswith(f"{inner}/")
     ]
     return md5_of_listing(inside) if inside else dict(made.listed).get(inner, "")
-
-
-def _touch(path: str, out: str) -> bool:
-    """Whether a path lies in an out or around it."""
-    return path == "." or path.startswith(f"{out}/") or out.startswith(f"{path}/")
 
 
 def _key(stage: Stage, deps: list[tuple[str, str]]) -> str:

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import configparser
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from pinyon.bridges.dvc.hashes import md5_of
-from pinyon.errors import MissingBlobError, SpecError, StoreError
-from pinyon.execute import files
-from pinyon.model.project import Pointer
-from pinyon.store.copying import copy_bytes
+from pinyon.errors import SpecError, StoreError
 
 
 class Found(NamedTuple):
@@ -142,61 +138,3 @@ def _remote(home: Path, config: Mapping[str, Mapping[str, str]]) -> Path | None:
             next="dvc pull",
         )
     return home / url
-
-
-def fetch(root: Path, pointers: Iterable[Pointer], *, pull: bool = False) -> list[Pointer]:
-    """Put absent data of DVC's pointers where they belong, from DVC's cache; gives those that are there now.
-
-    What lies there already is left alone, whatever it is. Each file is hashed, and each pointer appears whole or not at
-    all. One whose bytes are nowhere is passed over; when pulling, that is an error.
-
-    Args:
-        pull: look in the default remote, too.
-
-    Raises:
-        MissingBlobError: pulling, and neither cache nor remote has the bytes.
-        StoreError, SpecError: of `places`.
-    """
-    wanted = [
-        one for one in pointers if one.kind == "dvc" and one.digest and not os.path.lexists(root / one.path)
-    ]
-    if not wanted:
-        return []
-    found, near = [], places(root)
-    for pointer in wanted:
-        sources = near.everything(_dvc_name(pointer))
-        if sources is None and pull:
-            near = places(root, pull=True)
-            sources = near.everything(_dvc_name(pointer))
-        if sources is not None:
-            _lay_out(root / pointer.path, sources)
-            found.append(pointer)
-        elif pull:
-            raise MissingBlobError(
-                f"no bytes for {pointer.path} ({pointer.digest})",
-                where=str(pointer.origin),
-                why="neither DVC's cache nor its remote has them whole",
-                next="dvc push, where they are",
-            )
-    return found
-
-
-def _dvc_name(pointer: Pointer) -> str:
-    hexadecimal = pointer.digest.removeprefix("md5:")
-    return f"{hexadecimal[:-1]}.dir" if hexadecimal.endswith("/") else hexadecimal
-
-
-def _lay_out(target: Path, found: list[Found]) -> None:
-    fresh = target.with_name(f".{target.name[:100]}.{os.urandom(4).hex()}.pinyon")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        for one in found:
-            path = fresh / one.path if one.path else fresh
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with open(one.source, "rb", buffering=0) as source, open(path, "xb", buffering=0) as copy:
-                copy_bytes(source.fileno(), copy.fileno())
-        if not found:
-            fresh.mkdir()
-        os.rename(fresh, target)
-    finally:
-        files.remove(str(fresh))

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asked import Oracle
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from functions import Oracle
 
 from pinyon.bridges.dvc.compose import entry_of, run_cache_key
 from pinyon.bridges.dvc.hashes import Digest, md5_of, md5_of_listing
