@@ -97,9 +97,8 @@ def run(
         refuse_absent(session.graph, observe(root, session.graph.sources, session.stats))
         machine = machine or machine_for(session.graph)
         if admit.too_large(session.graph, admit.whole(machine, jobs)):
-            plan(
-                start, goal, machine=machine
-            )  # refuses what would have to run; the rest may come from elsewhere
+            # What would have to run is refused; the rest may have been made elsewhere.
+            plan(start, goal, machine=machine)
         store.prepare(session.project.name)
         stack.enter_context(nullcontext() if goal.isolated else DriverLock(store.url))
         state.refresh()  # what the holder before us wrote until we had the lock
