@@ -111,9 +111,8 @@ def run(
         refuse_absent(graph, files | imagine_fetched(root, store.blobs, graph.sources, fetches, stats))
         machine = machine or machine_for(graph)
         if admit.too_large(graph, admit.whole(machine, jobs)):
-            plan(
-                start, goal, machine=machine
-            )  # refuses what would have to run; the rest may come from elsewhere
+            # What would have to run is refused; the rest may have been made elsewhere.
+            plan(start, goal, machine=machine)
         store.prepare(session.project.name)
         unlocked = goal.isolated or bool(adhoc and adhoc.adhoc.nonce)
         stack.enter_context(nullcontext() if unlocked else DriverLock(str(store.place)))

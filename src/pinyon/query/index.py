@@ -32,10 +32,9 @@ create table attempts (
     project text, seconds real, doc text
 ) without rowid;
 create index attempts_key on attempts (key);
-create index attempts_stage on attempts (stage, ts);
+create index attempts_stage on attempts (stage, ts, seconds);
 create index attempts_execution on attempts (execution, recipe);
 create index attempts_open on attempts (id) where open;
-create index attempts_took on attempts (stage, ts, seconds) where seconds is not null;
 create table executions (id text primary key, ts real, project text, doc text) without rowid;
 create table restored (stage text, ts real, attempt text, primary key (stage, attempt)) without rowid;
 create table durable (writer text primary key, through integer) without rowid;

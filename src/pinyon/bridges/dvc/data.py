@@ -17,7 +17,7 @@ from pinyon.model.graph import Out
 from pinyon.model.outcome import Output
 from pinyon.model.project import Pointer
 from pinyon.plan.paths import touch
-from pinyon.store.blobs import copy_bytes
+from pinyon.store.copying import copy_bytes
 from pinyon.store.protocol import Store
 
 
