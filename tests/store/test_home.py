@@ -9,7 +9,7 @@ import pytest
 
 from pinyon.errors import FormatVersionError, StoreError
 from pinyon.store.local import home_store, set_home
-from pinyon.store.place import home_of
+from pinyon.store.place import home_of, share_with_group
 
 
 def files(top: Path) -> dict[str, bytes]:
@@ -63,3 +63,28 @@ def test_a_home_of_a_newer_format_is_not_joined(tmp_path):
     with pytest.raises(FormatVersionError):
         set_home(tmp_path, "h", "p")
     assert os.listdir(tmp_path) == ["h"]
+
+
+@pytest.mark.parametrize(
+    ("modes", "before", "after"),
+    [
+        ((0o755,), 0o022, 0o022),
+        ((0o775,), 0o022, 0o002),
+        ((0o2775,), 0o077, 0o007),
+        ((0o755, 0o2770), 0o027, 0o007),
+        ((0o775,), 0o002, 0o002),
+    ],
+)
+def test_what_is_made_in_a_groups_directory_is_made_for_the_group(tmp_path, modes, before, after):
+    folders = []
+    for number, mode in enumerate(modes):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        os.chmod(folder, mode)
+        folders.append(str(folder))
+    was = os.umask(before)
+    try:
+        share_with_group(*folders, str(tmp_path / "nowhere"))
+        assert os.umask(before) == after
+    finally:
+        os.umask(was)

@@ -11,7 +11,7 @@ from typing import Any
 
 from pinyon.errors import WorkspaceLockedError
 from pinyon.model.actor import user_name
-from pinyon.model.ids import host_name, read_process, this_process
+from pinyon.model.ids import ProcessId, host_name, read_process, this_process
 
 _HIGH = 64  # a shell script may use any one-digit descriptor; an inherited lock stays out of its way
 
@@ -104,9 +104,19 @@ class DriverLock:
             self._fd = None
 
 
+def _signed(path: str) -> tuple[dict[str, Any], ProcessId]:
+    """Who holds a lock that is taken: it is signed a moment after it is taken."""
+    patience = time.monotonic() + 0.5
+    while True:
+        who = holder(path)
+        process = read_process(who.get("process"))
+        if (process.pid and process.alive() is not False) or time.monotonic() > patience:
+            return who, process
+        time.sleep(0.01)
+
+
 def _refusal(path: str) -> WorkspaceLockedError:
-    who = holder(path)
-    host, _, pid, _ = read_process(who.get("process"))
+    who, (host, _, pid, _) = _signed(path)
     started = who.get("started")
     moment = time.localtime(started if isinstance(started, (int, float)) else 0)
     since = time.strftime("%Y-%m-%d %H:%M:%S", moment)

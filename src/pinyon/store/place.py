@@ -6,8 +6,6 @@ from __future__ import annotations
 import os
 import stat
 
-from pinyon.errors import StoreError
-
 STORE = ".pinyon"
 HOME = "home"  # a file in the place: where the home store lies, if not there (docs/FORMAT.md §1)
 SPEC_FILES = ("pinyon.yaml", "dvc.yaml")
@@ -35,6 +33,8 @@ def home_of(root: str) -> str:
     except ValueError:
         text = ""
     if not text or "\n" in text or "\0" in text:
+        from pinyon.errors import StoreError  # not needed by the short cut for calls with nothing to do
+
         raise StoreError(
             "this file does not say where the home store lies",
             where=path,
