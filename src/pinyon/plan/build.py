@@ -10,7 +10,7 @@ from pinyon.model.graph import Graph, Input, Stage, Task
 from pinyon.model.project import Goal, Pointer, Project, StageTemplate
 from pinyon.plan import expand, overlay
 from pinyon.plan.goals import Known, reach, wanted, within
-from pinyon.plan.interpolate import resolve
+from pinyon.plan.interpolate import Budget, resolve
 from pinyon.plan.keys import recipe_of
 from pinyon.plan.params import Lack
 from pinyon.plan.paths import is_url, join, parents
@@ -48,7 +48,7 @@ def resolve_all(project: Project, goal: Goal, read: Mapping[str, Any]) -> Stages
     """Every stage of the project; or what must be read first, all of it that can be known now."""
     if goal.overrides and (absent := [file for file in overlay.files_of(goal.overrides) if file not in read]):
         return Need(tuple(absent))
-    files = Files(overlay.apply(read, goal.overrides))
+    files = Files(overlay.apply(read, goal.overrides), Budget())
     scopes = _Scopes(project, files)
     stages: dict[str, Stage] = {}
     lacks: dict[str, list[Lack]] = {}
@@ -91,7 +91,7 @@ def _stages_of(template: StageTemplate, scope: Scope, files: Files) -> Iterable[
     if not expand.is_loop(template):
         return (resolve_stage(template, scope, files),)
     inner = expand.inner(template)
-    copies = expand.copies(template, scope.values)
+    copies = expand.copies(template, scope.values, files.budget)
     return (resolve_stage(inner, scope, files, copy.name, copy.values) for copy in copies)
 
 
