@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pinyon.errors import PlanError
 from pinyon.model.graph import Command, Param, Stage
 from pinyon.model.project import Goal, Origin, Project, StageTemplate
-from pinyon.plan.build import Stages, build, graph_of, resolve_all
+from pinyon.plan.build import Need, Stages, build, graph_of, resolve_all
 
 PARAMS: dict[str, Any] = {
     "lr": 1e-5, "names": ["us", "eu"], "flags": [True, None], "maps": [{"x": 1}, {"x": 2}], "word": "text",
@@ -118,6 +118,17 @@ def test_a_copy_is_a_stage_like_others():
     assert second.params == (Param("eu/params.yaml", "eu.lr", 2),)
     assert second.cmd == ("x 5", "y")
     assert second.origin == Origin("dvc.yaml", 3)
+
+
+def test_the_files_of_all_copies_are_asked_for_at_once():
+    body = {"matrix": {"n": list(range(500))}, "cmd": "x", "params": [{"p-${item.n}.yaml": ["a"]}]}
+    project = Project("/p", "p", (), (StageTemplate("s", body, Origin("f")),))
+    read: dict[str, Any] = {}
+    rounds = 0
+    while isinstance(need := build(project, Goal(), read), Need):
+        read |= {path: {"a": 1} for path in need.paths}
+        rounds += 1
+    assert (rounds, len(read)) == (2, 501)
 
 
 def test_key_over_a_list_is_nobodys():
