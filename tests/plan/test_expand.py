@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pinyon.errors import PlanError
 from pinyon.model.graph import Command, Param, Stage
 from pinyon.model.project import Goal, Origin, Project, StageTemplate
-from pinyon.plan.build import Stages, build, graph_of, resolve_all
+from pinyon.plan.build import Need, Stages, build, graph_of, resolve_all
 
 PARAMS: dict[str, Any] = {
     "lr": 1e-5, "names": ["us", "eu"], "flags": [True, None], "maps": [{"x": 1}, {"x": 2}], "word": "text",
@@ -91,6 +91,7 @@ def test_foreach(data, cmd, made):
         }),
         ({"s": "${sets}", "t": "xy"}, "x ${item.s}", {"s@a-x": "x a", "s@a-y": "x a", "s@b-x": "x b", "s@b-y": "x b"}),
         ({"a": [1], "b": []}, "x", {}),
+        ({"${word}": [1], "text": [2, 3], "d-${lr}": [4]}, "x ${item}", {"s@2-4": "x --text 2 --d-1e-05 4", "s@3-4": "x --text 3 --d-1e-05 4"}),
     ],
 )  # fmt: skip
 def test_matrix(dims, cmd, made):
@@ -117,6 +118,17 @@ def test_a_copy_is_a_stage_like_others():
     assert second.params == (Param("eu/params.yaml", "eu.lr", 2),)
     assert second.cmd == ("x 5", "y")
     assert second.origin == Origin("dvc.yaml", 3)
+
+
+def test_the_files_of_all_copies_are_asked_for_at_once():
+    body = {"matrix": {"n": list(range(500))}, "cmd": "x", "params": [{"p-${item.n}.yaml": ["a"]}]}
+    project = Project("/p", "p", (), (StageTemplate("s", body, Origin("f")),))
+    read: dict[str, Any] = {}
+    rounds = 0
+    while isinstance(need := build(project, Goal(), read), Need):
+        read |= {path: {"a": 1} for path in need.paths}
+        rounds += 1
+    assert (rounds, len(read)) == (2, 501)
 
 
 def test_key_over_a_list_is_nobodys():
@@ -183,14 +195,31 @@ def test_a_loop_that_would_fill_memory_is_refused_at_once(name):
     assert "a project has at most 100,000" in str(error) or "all together may hold 10,000,000" in str(error)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"matrix": {"a": list(range(1000)), "b": list(range(90))}, "cmd": "x ${long} ${item.a}"},
+        {"cmd": "x", "deps": ["a${long}"] * 20_000},
+        {"cmd": ["x ${longs}"] * 20_000},
+        {"cmd": "x", "meta": [{"a": ["${long}-"] * 100}] * 1000},
+        {"foreach": ["${long}-"] * 20_000, "do": {"cmd": "x"}},
+    ],
+    ids=["copies", "deps", "cmd", "meta", "items"],
+)
+def test_expressions_that_would_fill_memory_are_refused(body):
+    read = {"params.yaml": {"long": "y" * 60_000, "longs": {"a": ["z" * 600] * 100}}}
+    with pytest.raises(PlanError, match="expressions make more than 100,000,000 characters of text"):
+        stages_of(read, s=body)
+
+
 def test_the_count_is_told():
     assert "stage 's' makes 1,000,000 stages" in str(refusal(**bombs()["a matrix of a million"]))
 
 
 def test_many_loops_together_are_counted_too():
-    loop = {"foreach": list(range(40_000)), "do": {"cmd": "x"}}
-    with pytest.raises(PlanError, match="this project makes 120,000 stages"):
-        stages_of(a=loop, b=loop, c=loop)
+    loop, last = ({"foreach": list(range(count)), "do": {"cmd": "x"}} for count in (51_000, 50_000))
+    with pytest.raises(PlanError, match="this project makes 101,000 stages"):
+        stages_of(a=loop, b=last)
 
 
 @given(

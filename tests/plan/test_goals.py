@@ -110,6 +110,7 @@ def test_no_goal_is_everything():
         ("b*", {}, "there are clean", "pinyon plan --glob 'b*'"),
         ("z*", {"glob": True}, "there are clean", "pinyon plan"),
         ("gone.dvc", {}, "", "pinyon plan"),
+        ("only", {}, "did you mean sub/deep/dvc.yaml:only?", "pinyon plan"),
         ("gone/dvc.yaml", {}, "did you mean", "pinyon plan"),
     ],
 )

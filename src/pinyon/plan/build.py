@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pinyon.errors import CycleError, OutputConflictError, PlanError
@@ -10,7 +10,7 @@ from pinyon.model.graph import Graph, Input, Stage, Task
 from pinyon.model.project import Goal, Pointer, Project, StageTemplate
 from pinyon.plan import expand, imports, overlay
 from pinyon.plan.goals import Known, reach, wanted, within
-from pinyon.plan.interpolate import resolve
+from pinyon.plan.interpolate import Budget, resolve
 from pinyon.plan.keys import recipe_of
 from pinyon.plan.params import Lack
 from pinyon.plan.paths import is_url, join, parents
@@ -62,21 +62,22 @@ def resolve_all(project: Project, goal: Goal, read: Mapping[str, Any]) -> Stages
     """Every stage of the project; or what must be read first, all of it that can be known now."""
     if goal.overrides and (absent := [file for file in overlay.files_of(goal.overrides) if file not in read]):
         return Need(tuple(absent))
-    files = Files(overlay.apply(read, goal.overrides))
+    files = Files(overlay.apply(read, goal.overrides), Budget())
     scopes = _Scopes(project, files)
     stages: dict[str, Stage] = {}
     lacks: dict[str, list[Lack]] = {}
     missing: dict[str, None] = {}
     for template in project.stages:
-        try:
-            for stage, lacking in _stages_of(template, scopes.of(template.base, template.origin.file), files):
-                if stage.name in stages:
-                    raise _twice(stage, stages[stage.name])
-                stages[stage.name] = stage
-                if lacking:
-                    lacks[stage.name] = lacking
-        except UnreadFileError as need:
-            missing[need.path] = None
+        for found in _resolved(template, scopes, files):
+            if isinstance(found, UnreadFileError):
+                missing[found.path] = None
+                continue
+            stage, lacking = found
+            if stage.name in stages:
+                raise _twice(stage, stages[stage.name])
+            stages[stage.name] = stage
+            if lacking:
+                lacks[stage.name] = lacking
         if len(stages) > expand.LIMIT:
             expand.refuse_many(len(stages), "this project", str(template.origin))
     try:
@@ -101,12 +102,22 @@ class _Scopes:
         return self._known[base]
 
 
-def _stages_of(template: StageTemplate, scope: Scope, files: Files) -> Iterable[Resolved]:
-    if not expand.is_loop(template):
-        return (resolve_stage(template, scope, files),)
-    inner = expand.inner(template)
-    copies = expand.copies(template, scope.values)
-    return (resolve_stage(inner, scope, files, copy.name, copy.values) for copy in copies)
+def _resolved(template: StageTemplate, scopes: _Scopes, files: Files) -> Iterator[Resolved | UnreadFileError]:
+    """The stages of a template, or for each the file that it needs first: all that can be known is asked for at once."""
+    try:
+        scope = scopes.of(template.base, template.origin.file)
+        if not expand.is_loop(template):
+            yield resolve_stage(template, scope, files)
+            return
+        inner, copies = expand.inner(template), expand.copies(template, scope.values, files.budget)
+    except UnreadFileError as need:
+        yield need
+        return
+    for copy in copies:
+        try:
+            yield resolve_stage(inner, scope, files, copy.name, copy.values)
+        except UnreadFileError as need:
+            yield need
 
 
 def _twice(stage: Stage, first: Stage) -> PlanError:

@@ -7,14 +7,14 @@ value that is a list or a map. Its template sees ``${item.dim}`` and ``${key}``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from math import prod
 from typing import Any, NamedTuple
 
 from pinyon.errors import PlanError
 from pinyon.model.project import StageTemplate
-from pinyon.plan.interpolate import is_expression, resolve
+from pinyon.plan.interpolate import Budget, Place, is_expression, resolve
 
 LIMIT = 100_000  # stages of one project
 VALUES = 10_000_000  # values that all copies of one template may hold together
@@ -40,13 +40,21 @@ def inner(template: StageTemplate) -> StageTemplate:
     return template._replace(body={key: value for key, value in template.body.items() if key != "matrix"})
 
 
-def copies(template: StageTemplate, context: Mapping[str, Any]) -> list[Copy]:
+def copies(template: StageTemplate, context: Mapping[str, Any], budget: Budget) -> list[Copy]:
     """The stages that a loop stands for, in order; of two with one name the later counts.
 
     Raises:
         PlanError: what is gone through is no list or map, a name that cannot be addressed, or more than `LIMIT`.
     """
-    found = _foreach(template, context) if "foreach" in template.body else _matrix(template, context)
+    loop = "foreach" if "foreach" in template.body else "matrix"
+    where = Place(template, budget, loop)
+    if loop == "foreach":
+        found = _foreach(template, resolve(template.body[loop], context, where))
+    else:
+        rows = template.body[loop].items()
+        found = _matrix(
+            template, [_Row(resolve(k, context, where), v, resolve(v, context, where)) for k, v in rows]
+        )
     names = {key: f"{template.name}@{key}" for key in found}
     for key in names:
         if not key or "@" in key:
@@ -70,9 +78,8 @@ def refuse_many(count: int, what: str, where: str) -> None:
         )
 
 
-def _foreach(template: StageTemplate, context: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def _foreach(template: StageTemplate, data: Any) -> dict[str, dict[str, Any]]:
     written = template.body["foreach"]
-    data = resolve(written, context, lambda: str(template.at("foreach")))
     if not isinstance(data, (Mapping, list, tuple)):
         raise PlanError(
             f"foreach of stage '{template.name}' is {data!r:.60}",
@@ -88,21 +95,27 @@ def _foreach(template: StageTemplate, context: Mapping[str, Any]) -> dict[str, d
     return {name: {"item": item} for name, item in zip(_names(written, data), data, strict=True)}
 
 
-def _matrix(template: StageTemplate, context: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+class _Row(NamedTuple):
+    """One dimension of a matrix: its name, its values as written, and what they mean."""
+
+    dim: str
+    written: Any
+    data: Any
+
+
+def _matrix(template: StageTemplate, rows: Sequence[_Row]) -> dict[str, dict[str, Any]]:
     dims: dict[str, list[tuple[str, Any]]] = {}
-    for name, written in template.body["matrix"].items():
-        data = resolve(written, context, lambda: str(template.at("matrix")))
+    for dim, written, data in rows:
         if isinstance(data, Mapping):
             data = list(_visible(data))
         elif isinstance(data, str) and not is_expression(written):
             data = list(data)  # as DVC does: text is gone through letter by letter
         elif not isinstance(data, (list, tuple)):
             raise PlanError(
-                f"{name} in matrix of stage '{template.name}' is {data!r:.60}",
-                where=str(template.at("matrix", name)),
+                f"{dim} in matrix of stage '{template.name}' is {data!r:.60}",
+                where=str(template.at("matrix", dim)),
                 why="a list is needed",
             )
-        dim = resolve(name, context, lambda: str(template.at("matrix")))
         shown = [
             f"{dim}{place}" if isinstance(item, (Mapping, list, tuple)) else text
             for place, (item, text) in enumerate(zip(data, _names(written, data), strict=True))

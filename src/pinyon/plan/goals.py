@@ -48,9 +48,10 @@ def _named(known: Known, goal: Goal, text: str) -> Iterable[str]:
             return names
     here = f"{goal.directory}/{SPEC_NAMES[0]}:"
     names = [name.removeprefix(here) for name in (*known.stages, *known.loops)]
+    below = next((name for name in names if name.endswith(f":{text}")), "")
     raise UnknownGoalError(
         f"no stage {'fits' if goal.glob else 'is called'} '{text}'",
-        why=nearest(text, names),
+        why=f"did you mean {below}?" if below else nearest(text, names),
         next="pinyon plan" if goal.glob or "*" not in text else f"pinyon plan --glob '{text}'",
     )
 

@@ -14,8 +14,10 @@ from functools import lru_cache
 from typing import Any
 
 from pinyon.errors import PlanError
+from pinyon.model.project import StageTemplate
 
 TEXT_LIMIT = 1_000_000  # characters that one text may grow to: no system takes a longer command or path
+TEXTS_LIMIT = 100_000_000  # characters that all texts of a project may grow to together
 
 _EXPRESSION = re.compile(r"(?<!\\)\$\{(.*?)\}")
 _PATH = re.compile(r"[^.\[\]]+(?:\.[^.\[\]]+|\[[^.\[\]]+\]\s*)*")
@@ -23,6 +25,44 @@ _PLAIN = re.compile(r"[\w.\[\]\s-]+")
 _MISSING = object()
 
 Where = Callable[[], str]
+
+
+class Budget:
+    """How many characters expressions may still make."""
+
+    __slots__ = ("left",)
+
+    def __init__(self) -> None:
+        self.left = TEXTS_LIMIT
+
+    def spend(self, characters: int, where: Where) -> None:
+        """Take them off.
+
+        Raises:
+            PlanError: there are no more.
+        """
+        self.left -= characters
+        if self.left < 0:
+            raise PlanError(
+                f"expressions make more than {TEXTS_LIMIT:,} characters of text",
+                where=where(),
+                next="let a command read long values from the parameter file",
+            )
+
+
+class Place:
+    """A `Where` inside a template: set ``key`` to what is being resolved. What its expressions make is counted."""
+
+    __slots__ = ("_template", "budget", "key")
+
+    def __init__(self, template: StageTemplate, budget: Budget, key: str = "") -> None:
+        self._template = template
+        self.budget = budget
+        self.key = key
+
+    def __call__(self) -> str:
+        """File and line of it."""
+        return str(self._template.at(self.key))
 
 
 def resolve(value: Any, context: Mapping[str, Any], where: Where) -> Any:
@@ -172,7 +212,10 @@ def _embed(
             raise PlanError(f"a text grows past {TEXT_LIMIT:,} characters", where=where())
         return shown
 
-    return _EXPRESSION.sub(one, text).replace("\\${", "${")
+    made = _EXPRESSION.sub(one, text).replace("\\${", "${")
+    if isinstance(where, Place):
+        where.budget.spend(size, where)
+    return made
 
 
 def _scalar(value: Any, expression: str, where: Where) -> str:

@@ -9,7 +9,7 @@ from pinyon.errors import PlanError
 from pinyon.model.graph import Command, Out, Resources, Retry, Stage
 from pinyon.model.project import StageTemplate
 from pinyon.model.units import seconds, size
-from pinyon.plan.interpolate import resolve, resolve_command, resolve_plain
+from pinyon.plan.interpolate import Place, resolve, resolve_command, resolve_plain
 from pinyon.plan.params import Lack, params_of
 from pinyon.plan.paths import is_url, join, outside
 from pinyon.plan.scope import Files, Scope, extended
@@ -49,10 +49,12 @@ def resolve_stage(
     body = template.body
     name = name or template.name
     context = {**scope.values, **own} if own else scope.values
+    where = Place(template, files.budget)
 
     def value(key: str, default: Any = None, how: Callable[..., Any] = resolve_plain) -> Any:
         written = body.get(key)
-        return default if written is None else how(written, context, lambda: str(template.at(key)))
+        where.key = key
+        return default if written is None else how(written, context, where)
 
     def path(key: str, found: Any) -> str:
         if not isinstance(found, str) or not found or "\0" in found:
@@ -65,11 +67,12 @@ def resolve_stage(
 
     wdir = join(template.base, path("wdir", value("wdir") if body.get("wdir") else "."))
     if body.get("vars"):
-        where = str(template.at("vars"))
-        more = extended(scope, wdir, body["vars"], files, where, tuple(own or ()))
+        place = str(template.at("vars"))
+        more = extended(scope, wdir, body["vars"], files, place, tuple(own or ()))
         context = {**more.values, **own} if own else more.values
     params, lacks = params_of(template, name, _entries(template, value("params", ())), wdir, files)
-    command, cmd = _command(template, context)
+    where.key = "cmd"
+    command, cmd = _command(template, context, where)
     for key in body.keys() - _READ - _WRITTEN:
         value(key)  # an expression in meta must have a value, too
     return Resolved(
@@ -95,13 +98,11 @@ def resolve_stage(
     )
 
 
-def _command(template: StageTemplate, context: Mapping[str, Any]) -> tuple[Command, str | tuple[str, ...]]:
+def _command(
+    template: StageTemplate, context: Mapping[str, Any], where: Place
+) -> tuple[Command, str | tuple[str, ...]]:
     """What runs, and the command as a dvc.lock records it."""
     written = template.body["cmd"]
-
-    def where() -> str:
-        return str(template.at("cmd"))
-
     if isinstance(written, str):
         text = _no_nul(resolve_command(written, context, where), template)
         # DVC gives each line of a string to a shell of its own; a list item stays one shell, line breaks and all.

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pinyon.errors import PlanError
-from pinyon.plan.interpolate import nearest
+from pinyon.plan.interpolate import Budget, nearest
 from pinyon.plan.paths import join
 
 DEFAULT_PARAMS = "params.yaml"
@@ -21,9 +21,11 @@ class UnreadFileError(Exception):
 
 
 class Files(NamedTuple):
-    """Parameter files by path relative to the root, overrides applied; None for a file that does not exist."""
+    """Parameter files by path relative to the root, overrides applied; None for a file that does not exist. ``budget``
+    is shared by all that is resolved with them."""
 
     read: Mapping[str, Any]
+    budget: Budget
 
     def get(self, path: str) -> Any:
         """Content of a file; `UnreadFileError` when nobody has read it."""
