@@ -28,8 +28,9 @@ from pinyon.plan.estimate import expect, look_ahead
 from pinyon.plan.imports import explained, recorded, stale, words
 from pinyon.plan.state import Machine, Seen
 from pinyon.report.estimate import surprises
+from pinyon.report.left import TimeLeft
 from pinyon.report.plan import Plan, Result
-from pinyon.report.told import Tell, Told
+from pinyon.report.told import Standing, Tell, Told
 from pinyon.session import Session, open_session
 
 _PATIENCE = 0.5  # seconds between two looks at another execution's attempts
@@ -134,7 +135,7 @@ class _Loop:
         self.counts: Counter[str] = Counter()
         self.awaited: tuple[str, ...] = ()
         self.ended: list[Attempt] = []
-        self.begun = False
+        self.left = TimeLeft()
         self.sharing = any(any(task.stage.resources[:4]) for task in self.graph.tasks.values())
 
     def run(self) -> Result:
@@ -142,6 +143,9 @@ class _Loop:
         state = "FAILED"
         try:
             while actions := decide(self.graph, self.state, self._look_around(), self.done):
+                left = self.left.seconds(self.done.outputs)
+                standing = Standing(len(self.done.outputs), len(self.graph.tasks), left)
+                self.tell(Told("standing", standing=standing))
                 self.perform(actions)
             assert self.done.outputs.keys() == self.graph.tasks.keys(), (
                 "a goal is reached when every task has its outs"
@@ -192,15 +196,15 @@ class _Loop:
                     raise StageFailedError(what, why=reason.text, next=f"pinyon logs {failed[0]}")
 
     def _start(self, runs: list[Run]) -> None:
-        if not self.begun:
+        if not self.left.begun:
             seen = self.driver.seen(self.state.open())
-            self.tell(Told("expect", expected=lambda: look_ahead(self.graph, self.state, seen, self.jobs)))
-            self.begun = True
+            self.left.begin(look_ahead(self.graph, self.state, seen, self.jobs))
         try:
             started = self.driver.start(runs)
         except TargetError:
             return  # `_hear` is told too, after the last words of the supervisor
         for run, name in started:
+            self.left.started(run.task.recipe)
             self.tell(Told("run", run.task.stage.name, run.reason.text, self.state.attempt(name)))
 
     def _wait(self, attempts: tuple[str, ...], adopted: bool) -> None:
@@ -232,6 +236,7 @@ class _Loop:
                 if event.kind == "ended":
                     self.counts[attempt.state.lower()] += 1
                     self.ended.append(attempt)
+                    self.left.ended(attempt.recipe)
 
     def _stop(self) -> None:
         self.tell(Told("note", text="stopping: the children get SIGTERM, and SIGKILL if they do not heed it"))

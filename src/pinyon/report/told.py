@@ -6,21 +6,24 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from pinyon.model.outcome import Attempt
-from pinyon.plan.estimate import Expected
+
+
+class Standing(NamedTuple):
+    """How far a goal is: tasks that need no more thought, all tasks, and the seconds left if they can be estimated."""
+
+    done: int
+    total: int
+    left: float | None = None
 
 
 class Told(NamedTuple):
-    """Something worth telling a person. ``kind``: run, running, ended, reuse, repair, wait, note or expect.
-
-    ``expect`` comes once, before the first ``run``; its ``expected``, called at once or not at all, looks ahead to what
-    will run, for `pinyon.plan.estimate.remaining`.
-    """
+    """Something worth telling a person. ``kind``: run, running, ended, reuse, repair, wait, note or standing."""
 
     kind: str
     stage: str = ""
     text: str = ""
     attempt: Attempt | None = None
-    expected: Callable[[], Expected] | None = None
+    standing: Standing | None = None
 
 
 Tell = Callable[[Told], None]
