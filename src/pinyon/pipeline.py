@@ -12,27 +12,25 @@ from pathlib import Path
 
 from pinyon.errors import StageFailedError, TargetError
 from pinyon.execute.driver import Driver
-from pinyon.execute.fetch import fetch, imagine_fetched
 from pinyon.execute.local import LocalTarget
 from pinyon.execute.locks import DriverLock
 from pinyon.execute.machine import machine_for
-from pinyon.execute.observe import observe
-from pinyon.execute.virtual import imagine
-from pinyon.model.event import Event
 from pinyon.model.graph import Stage
 from pinyon.model.outcome import Attempt
 from pinyon.model.project import Goal
 from pinyon.plan import admit
 from pinyon.plan.actions import Action, Look, Repair, Reuse, Run, Stop, Wait
-from pinyon.plan.check import first_look, refuse_absent, sources, to_fetch
-from pinyon.plan.decide import Settled, decide, forecast
-from pinyon.plan.estimate import expect, look_ahead
-from pinyon.plan.imports import explained, recorded, stale, words
+from pinyon.plan.decide import Settled, decide
+from pinyon.plan.estimate import look_ahead
 from pinyon.plan.state import Machine, Seen
 from pinyon.report.estimate import surprises
+from pinyon.report.left import TimeLeft
 from pinyon.report.plan import Plan, Result
 from pinyon.report.told import Standing, Tell, Told
 from pinyon.session import Session, open_session
+from pinyon.session.begin import begin, check
+from pinyon.session.end import end
+from pinyon.session.foresee import foresee
 
 _PATIENCE = 0.5  # seconds between two looks at another execution's attempts
 
@@ -48,38 +46,7 @@ def plan(
     """
     with ExitStack() as stack:
         session = open_session(start, goal, stack, adhoc)
-        root, store, _, state = session.records
-        graph, done = session.graph, Settled()
-        files = observe(root, first_look(graph), session.stats)
-        fetches = to_fetch(graph, files)
-        files |= imagine_fetched(root, store.blobs, graph.sources, fetches, session.stats)
-        refuse_absent(graph, files)
-        files |= session.adopt(files, dry=True)
-        first: list[Action] = []  # those that what follows takes as done
-        while True:
-            opened = list(state.open())
-            alive = frozenset(a.id for a in opened if a.supervisor and a.supervisor.alive() is not False)
-            foreign = frozenset(a.id for a in opened if not state.ours(a))
-            actions = decide(
-                graph, state, Seen(files=files, alive=alive, foreign=foreign, lasting=lasting), done
-            )
-            pretend = [action for action in actions if isinstance(action, Look | Reuse | Repair)]
-            if not pretend:
-                verdicts = forecast(graph, state, done)
-                admit.refuse_too_large(graph, admit.whole(machine or machine_for(graph), jobs), verdicts)
-                changed = stale(done.answers, observe(root, recorded(done.answers), session.stats))
-                verdicts = explained(graph, verdicts, changed)
-                expected = expect(graph, state, actions, verdicts, jobs)
-                return Plan(graph, [*first, *actions], verdicts, expected, fetches)
-            first += [action for action in pretend if not isinstance(action, Look)]
-            for action in pretend:
-                match action:
-                    case Look(paths, made):
-                        files |= imagine(root, store.blobs, paths, made, session.stats)
-                    case Reuse(_, _, restored, _):
-                        files |= {output.path: output.digest for output in restored}
-                    case Repair(attempt, reason):
-                        state.apply(Event("", 0, "lost", 0.0, {"attempt": attempt.id, "reason": reason.text}))
+        return foresee(session, jobs=jobs, machine=machine, lasting=lasting)
 
 
 def run(
@@ -104,44 +71,23 @@ def run(
     """
     with ExitStack() as stack:
         session = open_session(start, goal, stack, adhoc)
-        root, store, fold, state = session.records
-        graph, stats = session.graph, session.stats
-        files = observe(root, sources(graph), stats)
-        fetches = to_fetch(graph, files)
-        refuse_absent(graph, files | imagine_fetched(root, store.blobs, graph.sources, fetches, stats))
-        machine = machine or machine_for(graph)
-        if admit.too_large(graph, admit.whole(machine, jobs)):
+        root, store, _, state = session.records
+        wanted = check(session)
+        machine = machine or machine_for(session.graph)
+        if admit.too_large(session.graph, admit.whole(machine, jobs)):
             # What would have to run is refused; the rest may have been made elsewhere.
-            plan(start, goal, machine=machine)
+            plan(start, goal, adhoc, machine=machine)
         store.prepare(session.project.name)
         unlocked = goal.isolated or bool(adhoc and adhoc.adhoc.nonce)
         stack.enter_context(nullcontext() if unlocked else DriverLock(str(store.place)))
         state.refresh()  # what the holder before us wrote until we had the lock
-        for pointer in fetch(store, root, fetches, stats):
-            tell(Told("fetch", text=pointer.path))
-        frozen = session.freeze() if goal.isolated else None
         target = LocalTarget(root, store, session.project.name)
         stack.callback(target.close)
-        driver = Driver(
-            root, store, target, graph, stats,
-            jobs=jobs, machine=machine, ledger=state, imports=session.imports, frozen=frozen,
-            project=session.project.name, shared=store.shared,
-        )  # fmt: skip
-        driver.look(first_look(graph))
-        session.adopt(driver.files, tell)
+        driver = begin(session, target, wanted, tell, jobs=jobs, machine=machine)
         loop = Loop(session, driver, tell, jobs)
         result = loop.run()
-        imported = recorded(loop.done.answers)
-        driver.look(imported)
-        changed = stale(loop.done.answers, driver.files)
-        for line in words(graph, changed):
-            tell(Told("note", text=line))
         target.close()
-        fold.catch_up()
-        if session.project.settings.get("dvc", {}).get("lock") and not goal.isolated:
-            session.write_locks()
-        if remember and not result.counts and not changed:
-            session.remember(remember, result.as_dict(), imported)
+        end(session, driver, loop.done.answers, result, tell, remember)
         return result
 
 
@@ -155,7 +101,7 @@ class Loop:
         self.counts: Counter[str] = Counter()
         self.awaited: tuple[str, ...] = ()
         self.ended: list[Attempt] = []
-        self.begun = False
+        self.left = TimeLeft()
         self.sharing = any(any(task.stage.resources[:4]) for task in self.graph.tasks.values())
 
     def run(self) -> Result:
@@ -163,7 +109,8 @@ class Loop:
         state = "FAILED"
         try:
             while actions := decide(self.graph, self.state, self.look_around(), self.done):
-                standing = Standing(len(self.done.outputs), len(self.graph.tasks))
+                left = self.left.seconds(self.done.outputs)
+                standing = Standing(len(self.done.outputs), len(self.graph.tasks), left)
                 self.tell(Told("standing", standing=standing))
                 self.perform(actions)
             assert self.done.outputs.keys() == self.graph.tasks.keys(), (
@@ -221,15 +168,15 @@ class Loop:
                     raise StageFailedError(what, why=reason.text, next=hint, result=self._result())
 
     def _start(self, runs: list[Run]) -> None:
-        if not self.begun:
+        if not self.left.begun:
             seen = self.driver.seen(self.state.open())
-            self.tell(Told("expect", expected=lambda: look_ahead(self.graph, self.state, seen, self.jobs)))
-            self.begun = True
+            self.left.begin(look_ahead(self.graph, self.state, seen, self.jobs))
         try:
             started = self.driver.start(runs)
         except TargetError:
             return  # `_hear` is told too, after the last words of the supervisor
         for run, name in started:
+            self.left.started(run.task.recipe)
             self.tell(Told("run", run.task.stage.name, run.reason.text, self.state.attempt(name)))
 
     def _wait(self, attempts: tuple[str, ...], adopted: bool) -> None:
@@ -261,6 +208,7 @@ class Loop:
                 if event.kind == "ended":
                     self.counts[attempt.state.lower()] += 1
                     self.ended.append(attempt)
+                    self.left.ended(attempt.recipe)
 
     def _stop(self) -> None:
         self.tell(Told("note", text="stopping: the children get SIGTERM, and SIGKILL if they do not heed it"))

@@ -19,16 +19,16 @@ from pinyon.errors import WorkspaceLockedError
 from pinyon.execute.driver import Driver
 from pinyon.execute.local import LocalTarget
 from pinyon.execute.locks import DriverLock
-from pinyon.execute.observe import observe
+from pinyon.execute.machine import machine_for
 from pinyon.model.actor import current_actor
 from pinyon.model.graph import Graph
 from pinyon.model.project import Goal
 from pinyon.plan.actions import Action, Repair, Reuse, Run, Stop, Verdict, Wait
-from pinyon.plan.check import first_look, refuse_absent
 from pinyon.plan.decide import decide
 from pinyon.report.living import remember_tick, tick_lease
 from pinyon.report.told import Tell, Told
 from pinyon.session import Session, open_session
+from pinyon.session.begin import begin, check
 from pinyon.store.lease import Lease, Observer
 
 _PATIENCE = 10.0  # seconds to wait for another call that is at work
@@ -90,7 +90,7 @@ def _work(actions: list[Action], jobs: int) -> bool:
 def _perform(start: Path, goal: Goal, jobs: int, chain: bool, tell: Tell, stack: ExitStack) -> Tick:
     session = open_session(start, goal, stack)
     root, store, fold, state = session.records
-    refuse_absent(session.graph, observe(root, session.graph.sources, session.stats))
+    wanted, machine = check(session), machine_for(session.graph)
     store.prepare(session.project.name)
     observer = Observer(store, tick_lease(fold.project or root.name), memory=store.cache / "lease-tick")
     lease = observer.wait(_PATIENCE)
@@ -110,13 +110,9 @@ def _perform(start: Path, goal: Goal, jobs: int, chain: bool, tell: Tell, stack:
     adopted = [
         a for a in state.open() if state.ours(a) and a.supervisor and a.supervisor.alive() is not False
     ]
-    driver = Driver(
-        root, store, target, session.graph, session.stats,
-        jobs=max(0, jobs - len(adopted)), ledger=state, frozen=session.freeze() if goal.isolated else None,
-        project=session.project.name, shared=store.shared, lasting=True,
-    )  # fmt: skip
-    driver.look(first_look(session.graph))
-    return _Round(session, driver, lease, tell).go(may_start=len(adopted) < jobs)
+    free = max(0, jobs - len(adopted))
+    driver = begin(session, target, wanted, tell, jobs=free, machine=machine, lasting=True)
+    return _Round(session, driver, lease, tell, free).go(may_start=len(adopted) < jobs)
 
 
 def _words(root: Path, goal: Goal, jobs: int) -> list[str]:
@@ -129,8 +125,8 @@ def _words(root: Path, goal: Goal, jobs: int) -> list[str]:
 class _Round(pipeline.Loop):
     """decide → perform, as long as there is something else to do than to wait."""
 
-    def __init__(self, session: Session, driver: Driver, lease: Lease, tell: Tell) -> None:
-        super().__init__(session, driver, self._hear_of)
+    def __init__(self, session: Session, driver: Driver, lease: Lease, tell: Tell, jobs: int) -> None:
+        super().__init__(session, driver, self._hear_of, jobs)
         self._lease, self._passed_on = lease, tell
         self._did: dict[str, list[str]] = {"run": [], "reuse": [], "repair": []}
 

@@ -159,6 +159,8 @@ def test_two_executions_share_one_machine(tmp_path):
             sign("a")
 
     def second(told: Told) -> None:
+        if told.kind == "standing":
+            return
         heard.append(f"{told.kind} {told.stage}".strip())
         if heard[-1] == "running q":
             sign("q")
@@ -205,18 +207,18 @@ def test_a_failure_with_resources_is_a_failure(tmp_path):
         place.run()
 
 
-def test_who_shows_progress_is_told_what_to_expect(tmp_path):
+def test_how_far_it_is_and_how_long_it_takes_is_told_all_the_time(tmp_path):
     place = Place(tmp_path, a="", b="")
-    heard: list[list[str]] = []
-
-    def tell(told: Told) -> None:
-        if told.expected is not None:
-            expected = told.expected()
-            heard.append([expected.graph.tasks[recipe].stage.name for recipe in expected.estimates])
-
     for text in ("", "#"):
+        place.told.clear()
         (tmp_path / "note.py").write_text(NOTE + text)
-        pipeline.run(tmp_path, Goal(), machine=BOX, tell=tell)
-    pipeline.run(tmp_path, Goal(), machine=BOX, tell=tell)
-    assert heard == [[], ["a", "b"]]
+        place.run(jobs=1)
+    standings = [told.standing for told in place.told if told.standing is not None]
+    assert [standing.total for standing in standings] == [2] * len(standings)
+    done = [standing.done for standing in standings]
+    assert (done[0], done[-1], done) == (0, 1, sorted(done))
+    left = [standing.left for standing in standings]
+    assert left[0] is None  # nobody knew yet that something would run
+    assert all(seconds is not None and 0 <= seconds < 60 for seconds in left[1:])
+    assert len(left) > 2
     assert place.intents()["a"]["estimate"] == pytest.approx(0.1, abs=30.0)

@@ -79,8 +79,7 @@ def _print(attempts: list[Attempt], described: dict[str, object]) -> None:
             a.state,
             a.detail or "-",
             when(a.started),
-            took(a)
-            + (f" (estimated {show_seconds(a.estimate)})" if a.estimate and far_off(a) else ""),
+            took(a) + (f" (estimated {show_seconds(a.estimate)})" if a.estimate and far_off(a) else ""),
             a.message or (a.log[0] if a.log else ""),
         )
         for a in attempts

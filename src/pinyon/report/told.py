@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from pinyon.model.outcome import Attempt
-from pinyon.plan.estimate import Expected
 
 
 class Standing(NamedTuple):
@@ -18,18 +17,13 @@ class Standing(NamedTuple):
 
 
 class Told(NamedTuple):
-    """Something worth telling a person. ``kind``: run, running, ended, reuse, adopt, repair, wait, fetch, note, standing or
-    expect.
-
-    ``expect`` comes once, before the first ``run``; its ``expected``, called at once or not at all, looks ahead to what
-    will run, for `pinyon.plan.estimate.remaining`.
-    """
+    """Something worth telling a person. ``kind``: run, running, ended, reuse, adopt, repair, wait, fetch, note or
+    standing."""
 
     kind: str
     stage: str = ""
     text: str = ""
     attempt: Attempt | None = None
-    expected: Callable[[], Expected] | None = None
     standing: Standing | None = None
 
 

@@ -1,4 +1,4 @@
-"""A project opened for one call: what the user wrote, and everything known about it."""
+"""A project and a goal in it: the graph, and what it was read from."""
 
 from __future__ import annotations
 
@@ -9,35 +9,22 @@ from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pinyon.errors import PinyonError
 from pinyon.execute import fingerprint
-from pinyon.execute.restore import present, sound
 from pinyon.execute.statcache import StatCache
 from pinyon.model.graph import Graph, Stage
 from pinyon.model.project import Goal, Project
 from pinyon.plan.build import Need, build, graph_of
 from pinyon.plan.check import first_look, refuse_made
-from pinyon.query.index import FILE, Index
-from pinyon.query.state import ProjectState
-from pinyon.report.told import Tell, Told
+from pinyon.session.records import Records, records_of
 from pinyon.spec.load import find_root, load_project, read_params
 from pinyon.spec.pointer import find_pointers
-from pinyon.store.local import LocalStore, home_store
-from pinyon.store.place import DVC, HOME, SPEC_FILES, STORE, project_around, share_with_group
+from pinyon.store.local import home_store
+from pinyon.store.place import DVC, HOME, SPEC_FILES, STORE, project_around
 
 if TYPE_CHECKING:
     from pinyon.bridges.dvc.write import Written
     from pinyon.capture.imports import Imports
     from pinyon.execute.frozen import Frozen
-
-
-class Records(NamedTuple):
-    """The store of a project and the fold of its journals, up to date."""
-
-    root: Path
-    store: LocalStore
-    fold: Index
-    state: ProjectState
 
 
 class Session(NamedTuple):
@@ -56,23 +43,6 @@ class Session(NamedTuple):
         from pinyon.execute.frozen import freeze  # what it imports is of no use in place
 
         return freeze(self.graph, self.params, self.records.root, self.records.store, self.stats)
-
-    def adopt(
-        self, files: Mapping[str, str], tell: Tell = lambda _: None, *, dry: bool = False
-    ) -> dict[str, str]:
-        """Take for finished what another tool finished and vouches for; see `pinyon.bridges.dvc.adopt.adopt`."""
-        root, store, _, state = self.records
-        if self.graph.goal.force or not any(
-            (root / file).with_suffix(".lock").exists()
-            for file in self.project.files
-            if file.rpartition("/")[2] == "dvc.yaml"
-        ):
-            return {}
-        from pinyon.bridges.dvc.adopt import Project as Theirs
-        from pinyon.bridges.dvc.adopt import adopt  # nobody without a dvc.lock pays for it
-
-        theirs = Theirs(self.graph, state, root, store, self.stats)
-        return adopt(theirs, files, lambda stage, why: tell(Told("adopt", stage, why)), dry=dry)
 
     def write_locks(self, *, dry: bool = False, with_bytes: bool = True) -> list[Written]:
         """Bring every dvc.lock up to date with what is finished here; see `pinyon.bridges.dvc.write.write_locks`."""
@@ -103,45 +73,6 @@ class Session(NamedTuple):
             fingerprint.record(str(store.cache), question, str(root), facts, summary)
 
 
-def open_records(start: Path, stack: ExitStack) -> Records:
-    """What is known of the project around ``start``. Writes only caches.
-
-    Raises:
-        SpecError: there is no project.
-        StoreError: its home store cannot be reached.
-    """
-    root = find_root(start)
-    return _records(root, home_store(root), stack)
-
-
-def _records(root: Path, store: LocalStore, stack: ExitStack, project: Project | None = None) -> Records:
-    name = _name(root, project) if store.shared else ""
-    fold = stack.enter_context(closing(Index(store.cache / FILE, store.journals, name)))
-    fold.catch_up()
-    state = ProjectState(
-        fold,
-        lambda attempt: sound(store.blobs, attempt.outputs),
-        # One without a supervisor is only imagined by a plan; a run would put its outs into the store.
-        lambda attempt: attempt.supervisor is None or present(store.blobs, attempt.outputs),
-        lambda attempt: not store.shared or attempt.root == os.path.realpath(root),
-    )
-    return Records(root, store, fold, state)
-
-
-def _name(root: Path, project: Project | None) -> str:
-    """The project's name; its directory's when its files cannot be read."""
-    try:
-        return (project or load_project(root)).name
-    except PinyonError:
-        return root.name
-
-
-def open_store(root: Path, stack: ExitStack) -> tuple[LocalStore, StatCache]:
-    """The store of a project and what is known of its files, for those who need neither records nor a graph."""
-    store = home_store(root)
-    return store, stack.enter_context(closing(StatCache(store.cache / "stat.sqlite")))
-
-
 def open_session(start: Path, goal: Goal, stack: ExitStack, adhoc: Stage | None = None) -> Session:
     """Read the project around ``start`` and resolve a goal in it. Writes only caches.
 
@@ -156,7 +87,7 @@ def open_session(start: Path, goal: Goal, stack: ExitStack, adhoc: Stage | None 
     store = home_store(Path(project.root))
     imports = stack.enter_context(closing(_imports(project)))
     graph, params = (graph_of([adhoc], goal), {}) if adhoc else load(project, goal, imports)
-    records = _records(Path(project.root), store, stack, project)
+    records = records_of(Path(project.root), store, stack, project)
     stats = stack.enter_context(closing(StatCache(records.store.cache / "stat.sqlite")))
     return Session(records, project, graph, params, stats, imports, opened)
 

@@ -1,0 +1,38 @@
+"""What `run` does after its goal is reached."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pinyon.execute.driver import Driver
+from pinyon.model.outcome import Attempt
+from pinyon.plan.imports import recorded, stale, words
+from pinyon.report.plan import Result
+from pinyon.report.told import Tell, Told
+from pinyon.session.opened import Session
+
+
+def end(
+    session: Session,
+    driver: Driver,
+    answers: Mapping[str, Attempt],
+    result: Result,
+    tell: Tell,
+    question: str,
+) -> None:
+    """Name imports that changed unnoticed, write what others read, and remember that there was nothing to do.
+
+    Args:
+        answers: the attempts, by recipe, whose outs were taken.
+        question: the call as text, so that asking it again is cheap; "" to remember nothing.
+    """
+    imported = recorded(answers)
+    driver.look(imported)
+    changed = stale(answers, driver.files)
+    for line in words(session.graph, changed):
+        tell(Told("note", text=line))
+    session.records.fold.catch_up()
+    if session.project.settings.get("dvc", {}).get("lock") and not session.graph.goal.isolated:
+        session.write_locks()
+    if question and not result.counts and not changed:
+        session.remember(question, result.as_dict(), imported)

@@ -1,0 +1,68 @@
+"""The records of a project: its store, and the fold of the journals."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import NamedTuple
+
+from pinyon.errors import PinyonError
+from pinyon.execute.restore import present, sound
+from pinyon.execute.statcache import StatCache
+from pinyon.model.project import Project
+from pinyon.query.index import FILE, Index
+from pinyon.query.state import ProjectState
+from pinyon.spec.load import find_root, load_project
+from pinyon.store.local import LocalStore, home_store
+from pinyon.store.place import share_with_group
+
+
+class Records(NamedTuple):
+    """The store of a project and the fold of its journals, up to date."""
+
+    root: Path
+    store: LocalStore
+    fold: Index
+    state: ProjectState
+
+
+def open_records(start: Path, stack: ExitStack) -> Records:
+    """What is known of the project around ``start``. Writes only caches.
+
+    Raises:
+        SpecError: there is no project.
+        StoreError: its home store cannot be reached.
+    """
+    root = find_root(start)
+    return records_of(root, home_store(root), stack)
+
+
+def records_of(root: Path, store: LocalStore, stack: ExitStack, project: Project | None = None) -> Records:
+    """The records of the project at ``root`` in its store; ``project`` as it was read, by those who have read it."""
+    share_with_group(str(root), str(store.root))
+    name = _name(root, project) if store.shared else ""
+    fold = stack.enter_context(closing(Index(store.cache / FILE, store.journals, name)))
+    fold.catch_up()
+    state = ProjectState(
+        fold,
+        lambda attempt: sound(store.blobs, attempt.outputs),
+        # One without a supervisor is only imagined by a plan; a run would put its outs into the store.
+        lambda attempt: attempt.supervisor is None or present(store.blobs, attempt.outputs),
+        lambda attempt: not store.shared or attempt.root == os.path.realpath(root),
+    )
+    return Records(root, store, fold, state)
+
+
+def _name(root: Path, project: Project | None) -> str:
+    """The project's name; its directory's when its files cannot be read."""
+    try:
+        return (project or load_project(root)).name
+    except PinyonError:
+        return root.name
+
+
+def open_store(root: Path, stack: ExitStack) -> tuple[LocalStore, StatCache]:
+    """The store of a project and what is known of its files, for those who need neither records nor a graph."""
+    store = home_store(root)
+    return store, stack.enter_context(closing(StatCache(store.cache / "stat.sqlite")))
