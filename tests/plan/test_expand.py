@@ -192,7 +192,7 @@ def test_a_loop_that_would_fill_memory_is_refused_at_once(name):
     error = refusal(**bombs()[name])
     assert time.process_time() - before < 1.0
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory) * 1024 < 100e6
-    assert "a project has at most 100,000" in str(error) or "all together may hold 10,000,000" in str(error)
+    assert "a project has at most 100,000" in str(error) or "all together may hold 3,000,000" in str(error)
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,14 @@ def test_a_mistake_in_any_file_is_told_with_its_place(fill: Fill) -> None:
             load_project(fill({name: text}, name.replace("/", "-")))
 
 
+def test_aliases_in_a_loop_count_as_often_as_they_are_used(fill: Fill) -> None:
+    rows = ["vars:\n- a0: &a0 [1, 2, 3, 4, 5, 6, 7, 8, 9]\n"]
+    rows += [f"- a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 9)]
+    text = "".join(rows) + "stages:\n  a: {foreach: *a8, do: {cmd: x}}\n"
+    with pytest.raises(SpecError, match=r"dvc.yaml:7: more than 250,000 values; aliases count as often"):
+        load_project(fill({"dvc.yaml": text}))
+
+
 class TestTheRoot:
     def test_the_nearest_repository_comes_before_the_nearest_dvc_yaml(self, fill: Fill) -> None:
         root = fill({"dvc.yaml": STAGE, "a/b/dvc.yaml": STAGE, "a/c/.dvc/config": "", "a/c/d/x": ""})

@@ -17,7 +17,7 @@ from pinyon.model.project import StageTemplate
 from pinyon.plan.interpolate import Budget, Place, is_expression, resolve
 
 LIMIT = 100_000  # stages of one project
-VALUES = 10_000_000  # values that all copies of one template may hold together
+VALUES = 3_000_000  # values that all copies of one template may hold together
 LOOPS = ("foreach", "matrix")
 
 
