@@ -84,12 +84,6 @@ def open_records(start: Path, stack: ExitStack) -> Records:
     return Records(root, store, fold, state)
 
 
-def open_store(root: Path, stack: ExitStack) -> tuple[LocalStore, StatCache]:
-    """The store of a project and what is known of its files, for those who need neither records nor a graph."""
-    store = LocalStore(root / STORE)
-    return store, stack.enter_context(closing(StatCache(store.cache / "stat.sqlite")))
-
-
 def open_session(start: Path, goal: Goal, stack: ExitStack) -> Session:
     """Read the project around ``start`` and resolve a goal in it. Writes only caches.
 

@@ -16,9 +16,9 @@ from pinyon.cli.output import print_json, table, when, word
 @click.pass_obj
 def command(directory: str, as_json: bool) -> None:
     """Say what is running, what was lost, and how the last execution ended. Reads records only; hashes nothing."""
-    from pinyon.execute.data import differing
+    from pinyon.execute.data import differing, open_store
     from pinyon.query.status import describe
-    from pinyon.session import open_records, open_store
+    from pinyon.session import open_records
 
     with ExitStack() as stack:
         records = open_records(Path(directory), stack)
