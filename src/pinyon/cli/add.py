@@ -56,7 +56,7 @@ def command(
 
 def _add(root: Path, paths: list[str], about: dict[str, str], as_json: bool, dry_run: bool) -> None:
     from pinyon.execute.add import Adding, add
-    from pinyon.session import open_store
+    from pinyon.execute.data import open_store
 
     with ExitStack() as stack:
         store, stats = open_store(root, stack)
@@ -89,8 +89,8 @@ def _stages(root: Path) -> dict[str, str]:
 
 
 def _restore(root: Path, paths: list[str], as_json: bool, dry_run: bool) -> None:
+    from pinyon.execute.data import open_store
     from pinyon.execute.fetch import restore_data
-    from pinyon.session import open_store
 
     with ExitStack() as stack:
         store, stats = open_store(root, stack)

@@ -20,10 +20,10 @@ def command(directory: str, as_json: bool) -> None:
 
     Attempts that were lost are named. Reads records only; hashes nothing.
     """
-    from pinyon.execute.data import differing
+    from pinyon.execute.data import differing, open_store
     from pinyon.query.status import describe
     from pinyon.report.living import living
-    from pinyon.session import open_records, open_store
+    from pinyon.session import open_records
 
     with ExitStack() as stack:
         root, store, fold, _ = open_records(Path(directory), stack)

@@ -7,6 +7,7 @@ import os
 import re
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from pinyon.model.project import Pointer
 from pinyon.spec.pointer import all_pointers, read_pointer
 from pinyon.store.blobs import name_of
 from pinyon.store.disk import fsync
+from pinyon.store.local import LocalStore, home_store
 
 _SPECIAL = re.compile(r"([\\*?\[\]])")
 
@@ -40,6 +42,12 @@ class Look(NamedTuple):
     def size(self) -> int:
         """Bytes in all."""
         return self.numbers[1]
+
+
+def open_store(root: Path, stack: ExitStack) -> tuple[LocalStore, StatCache]:
+    """The store of a project and what is known of its files, for those who need neither records nor a graph."""
+    store = home_store(root)
+    return store, stack.enter_context(closing(StatCache(store.cache / "stat.sqlite")))
 
 
 def look(root: Path, path: str, stats: StatCache) -> Look:

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from pinyon.errors import PinyonError
 from pinyon.execute.restore import present, sound
-from pinyon.execute.statcache import StatCache
 from pinyon.model.project import Project
 from pinyon.query.index import FILE, Index
 from pinyon.query.state import ProjectState
@@ -60,9 +59,3 @@ def _name(root: Path, project: Project | None) -> str:
         return (project or load_project(root)).name
     except PinyonError:
         return root.name
-
-
-def open_store(root: Path, stack: ExitStack) -> tuple[LocalStore, StatCache]:
-    """The store of a project and what is known of its files, for those who need neither records nor a graph."""
-    store = home_store(root)
-    return store, stack.enter_context(closing(StatCache(store.cache / "stat.sqlite")))
