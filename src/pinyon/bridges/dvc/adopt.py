@@ -103,6 +103,7 @@ class _Adoption:
         self._adopted: dict[str, dict[str, str]] = {}
         self._made: dict[str, _Made] = {}
         self._places: Places | None = None
+        self._pulled = False
         # Data that a plan only imagines to have been fetched; its pointer tells the digest.
         self._imagined = {
             pointer.path: md5_name(pointer)
@@ -233,8 +234,16 @@ class _Adoption:
 
     def _near(self) -> Places:
         if self._places is None:
-            self._places = places(self._root, pull=self._graph.goal.pull)
+            self._places = places(self._root)
         return self._places
+
+    def _bytes(self, item: Item) -> list[Found] | None:
+        """The files of an out in DVC's cache or, pulling and only if that lacks them, in its remote."""
+        found = self._near().everything(item.md5, item.files)
+        if found is None and self._graph.goal.pull and not self._pulled:
+            self._places, self._pulled = places(self._root, pull=True), True
+            found = self._places.everything(item.md5, item.files)
+        return found
 
     # -- one stage --------------------------------------------------------------------------------------------------
 
@@ -289,7 +298,7 @@ class _Adoption:
         """Where the bytes of an out are: in the project (an empty list), in DVC's cache, or nowhere (None)."""
         if item is None or not item.md5:
             return None
-        return [] if self._fits(out.path, item) else self._near().everything(item.md5, item.files)
+        return [] if self._fits(out.path, item) else self._bytes(item)
 
     def _kept(self, out: Out, item: Item, found: list[Found] | None) -> Kept | None:
         if not found and self._fits(out.path, item):
