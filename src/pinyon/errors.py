@@ -25,8 +25,6 @@ Every error says *what* is wrong, *where*, *why* it matters, and the *next* comm
 
 from __future__ import annotations
 
-from typing import Any
-
 
 class PinyonError(Exception):
     """Base of all errors that are told to the user in one line, without a traceback.
@@ -106,13 +104,15 @@ class WorkspaceLockedError(ExecuteError):
 class StageFailedError(ExecuteError):
     """One or more stages failed; ``what`` names them, and ``result`` (`pinyon.report.plan.Result`) what became of all."""
 
-    def __init__(self, what: str, *, why: str = "", next: str = "", result: Any = None) -> None:
-        super().__init__(what, why=why, next=next)
+    def __init__(
+        self, what: str, *, where: str = "", why: str = "", next: str = "", result: object = None
+    ) -> None:
+        super().__init__(what, where=where, why=why, next=next)
         self.result = result
 
     def as_dict(self) -> dict[str, object]:
         """The error, and beside it what `run --json` prints of a goal that was reached."""
-        return {**super().as_dict(), **(self.result.as_dict() if self.result is not None else {})}
+        return {**super().as_dict(), **getattr(self.result, "as_dict", dict)()}
 
 
 class LeaseLostError(ExecuteError):

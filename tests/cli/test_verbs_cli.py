@@ -46,8 +46,8 @@ def test_plan_of_a_goal_and_why(finished: Any) -> None:
     finished.write(raw_txt="new\n", params_yaml="train: {lr: 1}\n")
     assert set(finished.plan("train")) == {"prepare", "train"}
     out = finished.good("plan", "--why", "train").out
-    assert "prepare: dep raw.txt changed: " in out
-    assert "└ parameter params.yaml:train.lr: 0.5 → 1" in out
+    assert "run prepare  dep raw.txt changed: " in out
+    assert "└─ run train  clean.txt may change\n   └─ parameter params.yaml:train.lr: 0.5 → 1\n" in out
     assert "2 stages: 2 run" in out
 
 

@@ -85,9 +85,10 @@ def command(
                 remember=asked,
             )
     except StageFailedError as error:
-        if not as_json and error.result is not None:
-            from pinyon.cli.failures import print_failures
+        from pinyon.cli.failures import print_failures
+        from pinyon.report.plan import Result
 
+        if not as_json and isinstance(error.result, Result):
             print_failures(store, error.result, time.monotonic() - began, listed=keep_going)
         raise
     _print(result.as_dict(), as_json, began)
