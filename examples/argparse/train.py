@@ -26,7 +26,9 @@ for epoch in range(args.epochs):
     for x, y, moon in train:
         p = probability(weights, x, y, args.degree)
         loss -= math.log(p if moon else 1 - p) / len(train)
-        weights = [w + args.lr * (moon - p) * f for w, f in zip(weights, features(x, y, args.degree), strict=True)]
+        weights = [
+            w + args.lr * (moon - p) * f for w, f in zip(weights, features(x, y, args.degree), strict=True)
+        ]
     if epoch % 10 == 9:
         print(f"epoch {epoch + 1}: loss {loss:.3f}")
 
