@@ -15,7 +15,7 @@ from pinyon.report.told import Told
 
 
 def test_what_never_ran_is_unknown(project: Any) -> None:
-    assert project.good("plan").out.splitlines()[-1] == "estimate: unknown for prepare, train, report, side"
+    assert "estimate" not in project.good("plan").out
     assert project.good("plan", "--json").json()["estimate"]["unknown"] == [
         "prepare",
         "train",

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from pinyon.capture.commands import Start, starts
 from pinyon.model.graph import Stage
+from pinyon.store.place import make_cache
 
 _VERSION = 1
 _SETTLED = 2_000_000_000  # ns between the last change of a file and its parsing, below which a second change could hide
@@ -68,7 +69,7 @@ class Imports:
             return
         temporary = f"{self._cache}.{os.getpid()}"
         try:
-            os.makedirs(os.path.dirname(self._cache), exist_ok=True)
+            make_cache(os.path.dirname(self._cache))
             with open(temporary, "wb") as file:
                 marshal.dump((_VERSION, self._known), file)
             os.replace(temporary, self._cache)

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import pinyon
+from pinyon.store.place import make_cache
 
 # A file changed within one step of the kernel's clock after it was looked at can look the same.
 _RACY_NS = 50_000_000
@@ -89,7 +90,7 @@ def record(cache: str, question: str, root: str, facts: Facts, summary: dict[str
     data = {"of": [pinyon.__version__, root, question], "stats": stats, "summary": summary}
     path = _path(cache, question)
     temporary = f"{path}.{os.getpid()}"
-    os.makedirs(os.path.dirname(path), exist_ok=True)
+    make_cache(os.path.dirname(path))
     with open(temporary, "wb") as file:
         marshal.dump(data, file)
     os.replace(temporary, path)

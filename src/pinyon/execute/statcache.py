@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 
 from pinyon.execute.protocol import StatNote
+from pinyon.store.place import make_cache
 
 Fingerprint = tuple[int, int, int, int]  # mtime_ns, size, inode, ctime_ns
 
@@ -85,7 +86,7 @@ class StatCache:
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
-            os.makedirs(os.path.dirname(self._path) or ".", exist_ok=True)
+            make_cache(os.path.dirname(os.path.abspath(self._path)))
             if not os.path.exists(self._path):  # sqlite itself would let nobody but the owner write
                 os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666))
             self._connection = sqlite3.connect(self._path, timeout=1.0, check_same_thread=False)

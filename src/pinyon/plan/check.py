@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pinyon.errors import PlanError
 from pinyon.model.graph import Graph
 from pinyon.model.project import Pointer
-from pinyon.plan.paths import parents
+from pinyon.plan.paths import parents, touch
 from pinyon.plan.state import ABSENT
 
 
@@ -29,12 +29,24 @@ def refuse_absent(graph: Graph, files: Mapping[str, str]) -> None:
         paths = (*(item.path for item in task.inputs if not item.producers), *stage.env)
         absent = [path for path in paths if files.get(path) == ABSENT]
         if absent and not stage.frozen:
+            why, advice = _about(graph, absent[0])
             raise PlanError(
                 f"stage '{stage.name}' depends on {absent[0]}, which does not exist",
                 where=str(stage.origin),
-                why="no stage makes it",
-                next=f"make {absent[0]}, or correct the path",
+                why=why,
+                next=advice,
             )
+
+
+def _about(graph: Graph, path: str) -> tuple[str, str]:
+    """Why a source is absent, and what to do."""
+    pointer = next((one for one in graph.pointers if one.path == path or touch(one.path, path)), None)
+    if pointer is None:
+        return "no stage makes it", f"make {path}, or correct the path"
+    if pointer.kind == "dvc":
+        why = f"{pointer.origin.file} names it, and DVC's cache does not have its bytes"
+        return why, "dvc pull" if graph.goal.pull else "pinyon run --pull, or dvc pull"
+    return f"{pointer.origin.file} names it", f"put the data at {pointer.path}"
 
 
 def refuse_made(graph: Graph) -> None:

@@ -19,6 +19,7 @@ from pinyon.model.event import Event
 from pinyon.model.ids import ProcessId, boot_id, read_process
 from pinyon.model.outcome import FINAL, SUCCEEDED, Attempt
 from pinyon.query.fold import Document, attempt_of, join, subject
+from pinyon.store.place import make_cache
 from pinyon.store.protocol import Journals
 
 _T = TypeVar("_T")
@@ -97,7 +98,7 @@ class Index:
             self._discard()
 
     def _open(self) -> sqlite3.Connection:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        make_cache(str(self._path.parent))
         if not self._path.exists():
             # sqlite itself lets nobody but the owner write, whatever the umask; the cache serves all users.
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666))

@@ -33,11 +33,10 @@ def figures(expected: Expected) -> dict[str, Any]:
 
 
 def sentence(expected: Expected) -> str:
-    """``estimate: ~3 hours prepare + 6 hours train = ~9 h; critical path ~6 h (2 from past runs)``; "" if nothing runs."""
-    if not expected.recipes:
-        return ""
+    """``estimate: ~3 hours prepare + 6 hours train = ~9 h; critical path ~6 h (2 from past runs)``; "" if nothing
+    runs, or nothing is known of what does."""
     if not expected.seconds:
-        return f"estimate: unknown for {_some(expected.unknown)}"
+        return ""  # a first run: nothing can be said
     found = figures(expected)
     text = f"estimate: ~{' + '.join(_parts(expected))}"
     if len(expected.seconds) > 1:

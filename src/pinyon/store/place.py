@@ -71,6 +71,15 @@ def cache_of(store: str) -> str:
     return os.path.join(base, "pinyon", blake2b(os.path.realpath(store).encode(), digest_size=8).hexdigest())
 
 
+def make_cache(folder: str) -> None:
+    """Make the directory of a cache; in a project's place, git is told to leave all of it alone."""
+    os.makedirs(folder, exist_ok=True)
+    ignore = os.path.join(os.path.dirname(folder), ".gitignore")
+    if os.path.basename(os.path.dirname(folder)) == STORE and not os.path.exists(ignore):
+        with open(ignore, "w", encoding="utf-8") as file:
+            file.write("*\n")
+
+
 def project_around(start: str) -> str | None:
     """The directory of the project that ``start`` lies in; None when there is none.
 
