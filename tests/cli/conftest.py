@@ -196,6 +196,21 @@ def empty(tmp_path: Path) -> Iterator[Project]:
 
 
 @pytest.fixture
+def make(tmp_path: Path) -> Iterator[Callable[[str], Project]]:
+    """Makes projects with the same stages and files, each in a directory of this name."""
+    made: list[Project] = []
+
+    def one(name: str) -> Project:
+        made.append(Project(tmp_path / name))
+        made[-1].fill({"pinyon.yaml": PIPELINE, **FILES})
+        return made[-1]
+
+    yield one
+    for project in made:
+        project.close()
+
+
+@pytest.fixture
 def project(empty: Project) -> Project:
     """prepare → train → report, and side by itself."""
     empty.fill({"pinyon.yaml": PIPELINE, **FILES})

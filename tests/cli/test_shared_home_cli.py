@@ -6,11 +6,10 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from conftest import FILES, PIPELINE, Project
 
 from pinyon.store.authors import author_of
 from pinyon.store.local import LocalStore, set_home
@@ -22,17 +21,18 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def two(tmp_path: Path, home: Path) -> Iterator[tuple[Project, Project]]:
+def two(make: Any, home: Path) -> tuple[Any, Any]:
     """Two projects with the same stages; one says where the home is by an absolute path, the other by a relative one."""
-    found = []
-    for name, path in (("ant", str(home)), ("bee", "../home")):
-        project = Project(tmp_path / name)
-        project.fill({"pinyon.yaml": PIPELINE, **FILES})
-        set_home(project.root, path, name)
-        found.append(project)
-    yield (found[0], found[1])
-    for project in found:
-        project.close()
+    ant, bee = make("ant"), make("bee")
+    set_home(ant.root, str(home), "ant")
+    set_home(bee.root, "../home", "bee")
+    return ant, bee
+
+
+def slow_down(project: Any) -> None:
+    """Let prepare take $NAP seconds."""
+    slow = project.read("pinyon.yaml").replace("echo prepare >> $RAN;", "echo prepare >> $RAN; sleep 0$NAP;")
+    project.fill({"pinyon.yaml": slow})
 
 
 def test_the_second_project_takes_what_the_first_has_made(two, home):
@@ -115,9 +115,7 @@ def test_the_short_cut_notices_the_other_project(two):
 def test_a_dead_run_of_the_other_project_is_left_to_it(two):
     ant, bee = two
     for project in two:
-        project.fill(
-            {"pinyon.yaml": PIPELINE.replace("echo prepare >> $RAN;", "echo prepare >> $RAN; sleep 0$NAP;")}
-        )
+        slow_down(project)
     ant.stages()
     ant.write(raw_txt="new\n")
     bee.write(raw_txt="new\n")
@@ -139,9 +137,7 @@ def test_a_dead_run_of_the_other_project_is_left_to_it(two):
 def test_a_running_stage_of_the_other_project_is_waited_for(two):
     ant, bee = two
     for project in two:
-        project.fill(
-            {"pinyon.yaml": PIPELINE.replace("echo prepare >> $RAN;", "echo prepare >> $RAN; sleep 0$NAP;")}
-        )
+        slow_down(project)
     driver = ant.start_with({"NAP": "2"}, "run", "prepare")
     ant.wait_for(lambda: ant.all_ran() == ["prepare"])
     assert bee.stages("prepare") == []

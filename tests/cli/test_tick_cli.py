@@ -9,7 +9,6 @@ import time
 from typing import Any
 
 import pytest
-from conftest import Project
 
 STAGES = {
     "a": {"cmd": "echo a >> $RAN; sleep 0$NAP; cp raw a", "deps": ["raw"], "outs": ["a"]},
@@ -19,23 +18,23 @@ STAGES = {
 
 
 @pytest.fixture
-def line(empty: Project) -> Project:
+def line(empty: Any) -> Any:
     """a → b → c."""
     empty.fill({"pinyon.yaml": json.dumps({"stages": STAGES}), "raw": "raw\n", "b.in": "b\n"})
     return empty
 
 
-def tick(project: Project, *arguments: str, code: int = 0) -> dict[str, Any]:
+def tick(project: Any, *arguments: str, code: int = 0) -> dict[str, Any]:
     ended = project("tick", "--json", *arguments)
     assert ended.code == code, ended
     return dict(json.JSONDecoder().raw_decode(ended.out)[0])
 
 
-def idle(project: Project) -> bool:
+def idle(project: Any) -> bool:
     return not project.good("status", "--json").json()["open"]
 
 
-def to_the_end(project: Project, *arguments: str, code: int = 0) -> list[dict[str, Any]]:
+def to_the_end(project: Any, *arguments: str, code: int = 0) -> list[dict[str, Any]]:
     """Call it, each time after what it started has ended, until it says that there is nothing more to do."""
     told = []
     while True:

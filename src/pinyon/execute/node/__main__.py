@@ -1,4 +1,4 @@
-"""``python -m pinyon.execute.node ROOT STORE PLACE PROJECT``: a supervisor on stdin and stdout."""
+"""``python -m pinyon.execute.node ROOT STORE [PLACE [PROJECT]]``: a supervisor on stdin and stdout."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from pinyon.store.local import LocalStore
 from pinyon.store.place import share_with_group
 
 
-def main(root: str, store: str, place: str, project: str = "") -> None:
+def main(root: str, store: str, place: str = "", project: str = "") -> None:
     """Serve one driver. A crash leaves its traceback in ``logs/supervisor.log``."""
     os.chdir(root)
     share_with_group(root, store)
     gc.set_threshold(50_000)  # records come and go without cycles
     try:
-        Supervisor(LocalStore(Path(store), Path(place)), Channel(0, 1), project).run()
+        Supervisor(LocalStore(Path(store), Path(place or store)), Channel(0, 1), project).run()
     except BaseException:
         folder = f"{store}/logs"
         os.makedirs(folder, exist_ok=True)
