@@ -514,6 +514,33 @@ def test_whatever_a_makefile_says_the_proposal_loads(text: str) -> None:
     loaded(read_makefile(text, "Makefile", Look(Path("/nowhere"))))
 
 
+BOMBS = {
+    "a gap": "a" + " " * 200_000 + "b",
+    "a gap and a sign": "a:" + " " * 200_000 + "=",
+    "many quotes": "x='a " * 40_000,
+    "many loops": "for i in 1 2; do\n" * 20_000,
+    "many variables": "A=$A$A\n" * 40,
+    "one long path": "python a.py " + "../" * 60_000,
+    "a range": "for i in {1..999999999999}; do\npython a.py $i\ndone",
+    "a sequence": "for i in $(seq 1 999999999999); do\npython a.py $i\ndone",
+}
+
+
+@pytest.mark.parametrize("what", BOMBS)
+def test_bombs_are_read_in_no_time_or_not_at_all(what: str) -> None:
+    """None of these may take time or memory out of proportion; with either the test would never end."""
+    for read in (read_shell, read_makefile):
+        loaded(read(BOMBS[what], "file", Look(Path("/nowhere"))))
+
+
+@pytest.mark.parametrize(
+    "code", ["-" * 100_000 + "1", "(" * 5_000, "x = " + "a." * 50_000 + "b", "a = " + "1 + " * 20_000 + "1"]
+)
+def test_python_that_is_too_deep_is_no_script(tmp_path: Path, code: str) -> None:
+    (tmp_path / "deep.py").write_text(f"import argparse\n{code}\n")
+    assert len(from_scripts(Look(tmp_path)).stages) <= 1
+
+
 @given(st.text())
 def test_a_comment_stays_a_comment(text: str) -> None:
     draft = Draft("", (Drafted("s", "x", above=comments([text]), doubts=comments([text])),), comments([text]))

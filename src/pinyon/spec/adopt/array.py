@@ -18,6 +18,7 @@ from pinyon.spec.adopt.wire import wired
 from pinyon.spec.yaml import dump_yaml
 
 ROWS = "rows.yaml"
+_LONGEST = 2_000  # characters of a line that says where a task finds its own
 TASK = "SLURM_ARRAY_TASK_ID"
 _SAFE = re.compile(r"[\w.,:/+=@% -]*")
 _ASSIGN = re.compile(r"(?:export\s+)?([A-Za-z_]\w*)=(.*)")
@@ -127,7 +128,7 @@ def _meanings(job: str, table: Table) -> Mapping[str, str]:
     found: dict[str, str] = {TASK: "${key}"}
     arrays: set[str] = set()
     for raw in job.splitlines():
-        line = raw.strip()
+        line = raw.strip()[:_LONGEST]
         if match := _MAPFILE.search(line):
             arrays.add(match[1])
         elif match := _READ.search(line):

@@ -16,6 +16,7 @@ from pinyon.spec.adopt.command import stage_of
 from pinyon.spec.adopt.draft import Draft, Drafted, Entry, comments
 from pinyon.spec.adopt.look import Look
 from pinyon.spec.adopt.makefile import read_makefile
+from pinyon.spec.adopt.modules import UNREADABLE
 from pinyon.spec.adopt.python import read_script
 from pinyon.spec.adopt.shell import commands_in, read_shell
 from pinyon.spec.adopt.wire import wired
@@ -144,7 +145,7 @@ def _stage(path: str, look: Look) -> Drafted | None:
         try:
             if not read_script(text, posixpath.dirname(path) or ".").runs:
                 return None
-        except (SyntaxError, ValueError, RecursionError):
+        except UNREADABLE:
             return None
         return stage_of(f"python {_quoted(path)}", ["python", path], look)
     program = _INTERPRETERS.get(posixpath.splitext(path)[1], "bash")

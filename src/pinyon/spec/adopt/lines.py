@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+_MOST = 10_000  # items of a loop
 _RANGE = re.compile(r"\{(-?\d+)\.\.(-?\d+)\}")
 _SEQ = re.compile(
     r"\$\(\s*seq\s+(-?\d+)(?:\s+(-?\d+))?(?:\s+(-?\d+))?\s*\)|`seq\s+(-?\d+)(?:\s+(-?\d+))?(?:\s+(-?\d+))?`"
@@ -73,19 +74,22 @@ def split(line: str, mark: str) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
-def _numbers(first: int, last: int, step: int = 1) -> range:
-    return range(first, last + 1, step) if first <= last else range(first, last - 1, -step)
+def spread(text: str) -> str:
+    """Ranges, ``{1..3}`` and ``$(seq 1 3)``, as the words that they stand for; long ones stay as they are."""
+    text = _RANGE.sub(lambda match: _words(match[0], int(match[1]), int(match[2])), text)
+    return _SEQ.sub(_sequence, text)
 
 
 def _sequence(match: re.Match[str]) -> str:
     given = [int(group) for group in match.groups() if group is not None]
-    first, step, last = (
-        (1, 1, given[0]) if len(given) == 1 else (given[0], 1, given[-1]) if len(given) == 2 else given
-    )
-    return " ".join(map(str, range(first, last + (1 if step > 0 else -1), step or 1)))
+    if len(given) == 3 and given[1] == 0:
+        return match[0]  # seq refuses it, too
+    step = given[1] if len(given) == 3 else 1
+    return _words(match[0], given[0] if len(given) > 1 else 1, given[-1], step)
 
 
-def spread(text: str) -> str:
-    """Ranges, ``{1..3}`` and ``$(seq 1 3)``, as the words that they stand for."""
-    text = _RANGE.sub(lambda m: " ".join(map(str, _numbers(int(m[1]), int(m[2])))), text)
-    return _SEQ.sub(_sequence, text)
+def _words(written: str, first: int, last: int, step: int = 0) -> str:
+    """The numbers from first to last; without a step, up or down as it comes."""
+    step = step or (1 if first <= last else -1)
+    numbers = range(first, last + (1 if step > 0 else -1), step)
+    return " ".join(map(str, numbers)) if len(numbers) <= _MOST else written

@@ -34,7 +34,10 @@ class Look:
 
     def there(self, path: str) -> bool:
         """Whether anything lies at a path."""
-        return "\0" not in path and (self.root / path).exists()
+        try:
+            return (self.root / path).exists()
+        except (OSError, ValueError):  # a name that is too long, or holds a NUL
+            return False
 
     @property
     def params(self) -> Any:

@@ -12,7 +12,8 @@ from pinyon.spec.adopt.look import Look
 from pinyon.spec.adopt.wire import wired
 
 _SET = re.compile(r"(?:export\s+)?([\w.-]+)\s*(:=|::=|\?=|\+=|=)\s*(.*)")
-_RULE = re.compile(r"([^:=#]+?)\s*&?::?(?!=)\s*([^=]*)$")
+_RULE = re.compile(r"([^:=#]+)::?(?!=)([^=]*)")  # nothing in it can be matched in two ways: lines may be long
+_LONGEST = 100_000  # characters of a variable
 _USE = re.compile(r"\$(?:\(([\w.-]+)\)|\{([\w.-]+)\}|([@<^+?*$]))")
 _PHONY = frozenset(
     " ".join(
@@ -74,9 +75,10 @@ def _parse(text: str) -> _Parsed:
             old = values.get(found[1], "")
             value = _expanded(found[3], values)
             if not (found[2] == "?=" and old):
-                values[found[1]] = f"{old} {value}".strip() if found[2] == "+=" else value
+                new = f"{old} {value}".strip() if found[2] == "+=" else value
+                values[found[1]] = new if len(new) <= _LONGEST else old
         elif found := _RULE.fullmatch(line.partition(";")[0].strip()):
-            targets = tuple(_expanded(found[1], values).split())
+            targets = tuple(_expanded(found[1].removesuffix("&"), values).split())
             needs = tuple(_expanded(found[2].split("|")[0], values).split())
             if targets == (".PHONY",):
                 phony.update(dict.fromkeys(needs))

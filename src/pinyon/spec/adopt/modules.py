@@ -9,7 +9,7 @@ from typing import NamedTuple
 from pinyon.spec.adopt.look import Look
 from pinyon.spec.adopt.python import Script, read_script
 
-UNREADABLE = (SyntaxError, ValueError, RecursionError)  # what Python says of a file that is none
+UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)  # what Python says of a file that is none
 
 
 class Module(NamedTuple):

@@ -19,12 +19,14 @@ from pinyon.spec.adopt.look import Look
 from pinyon.spec.adopt.wire import wired
 
 _ASSIGN = re.compile(r"(?:export\s+|readonly\s+|local\s+)?([A-Za-z_]\w*)=(\S*|\"[^\"]*\"|'[^']*')\s*;?$")
+_DEEPEST = 8  # loops in each other
+_LONGEST = 4_000  # characters of a command or a value that are looked into
 _FOR = re.compile(r"for\s+([A-Za-z_]\w*)\s+in\s+(.*)")
 _BLOCK = re.compile(r"(if|while|until|case|select|function)\b|\w+\s*\(\)\s*\{?|\{")
 _OPENS = re.compile(r"(?:^|[;&|]\s*|\bdo\s+|\bthen\s+)(if|while|until|case|select|for)\b|\{\s*$")
 _CLOSES = re.compile(r"(?:^|;\s*|\s)(fi|done|esac)\b|^\}")
 _TO_LOG = re.compile(
-    r"\s*(?:\d|&)?>>?\s*(?:&\d|\S+\.(?:log|txt|out|err)\b\S*|/dev/null)|\s*2>&1|\s*\|&?\s*tee\s+(?:-a\s+)?\S+"
+    r"(?<!\s)\s*(?:(?:\d|&)?>>?\s*(?:&\d|\S+\.(?:log|txt|out|err)\b\S*|/dev/null)|2>&1|\|&?\s*tee\s+(?:-a\s+)?\S+)"
 )
 _INTO = re.compile(r"(?<![0-9&>])>>?\s*([^\s>&|;]+)")
 _FROM = re.compile(r"(?<!<)<\s*([^\s<&|;]+)")
@@ -78,7 +80,7 @@ class _Reader:
                 continue
             loop = _FOR.fullmatch(line)
             items = self._items(loop[2]) if loop else ()
-            if loop and items:
+            if loop and items and len(self.loops) < _DEEPEST:
                 self.loops.append((loop[1], items))
                 continue
             if line in ("do", "}"):
@@ -89,7 +91,11 @@ class _Reader:
             if loop or _BLOCK.match(line):
                 position = self._skip(position - 1)
                 continue
-            yield from self._commands(line, number)
+            if len(line) > _LONGEST:
+                self.skipped.append(line)
+                self.said.append(f"line {number}, which is too long")
+            else:
+                yield from self._commands(line, number)
 
     def _items(self, text: str) -> tuple[str, ...]:
         """The words that a loop goes over; () when that cannot be told."""
@@ -122,7 +128,9 @@ class _Reader:
         for part in parts:
             found = _ASSIGN.fullmatch(part)
             if found:
-                self.values[found[1]] = self._expanded(found[2].strip("\"'"))
+                value = self._expanded(found[2].strip("\"'"))
+                if len(value) <= _LONGEST:  # else it stays the shell's
+                    self.values[found[1]] = value
                 continue
             if _CAPTURED.fullmatch(part):
                 self.comments.append(f"the script does here: {part}")
