@@ -162,7 +162,9 @@ def test_a_full_disk_is_told_and_the_next_call_goes_on(mounted: Any) -> None:
     filler = mounted.root / "filler"
     mounted.good("run", "prepare")
     clean = mounted.read("clean.txt")
-    shutil.rmtree(mounted.root / ".pinyon/cache")  # a full disk throws it away, and that alone may make room enough
+    shutil.rmtree(
+        mounted.root / ".pinyon/cache"
+    )  # a full disk throws it away, and that alone may make room enough
     fill_up(filler)
     ended = mounted("run")
     assert ended.code == EXECUTE, ended
