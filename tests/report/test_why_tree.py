@@ -92,6 +92,21 @@ def test_a_hundred_stages_in_a_row_take_two_lines():
     ]
 
 
+def test_cells_in_a_row_count_each():
+    cells = {
+        "load": [],
+        **{f"train@{n}": ["load"] for n in range(8)},
+        "pick": [f"train@{n}" for n in range(8)],
+    }
+    cells |= {"plot": ["pick"], "tell": ["plot"], **{f"other@{n}": [] for n in range(5)}}
+    verdicts = {name: SAME if "other" in name else FOLLOWS for name in cells} | {"load": run(LR)}
+    assert text(graph_from(cells), verdicts) == [
+        f"run load  {LR}",
+        "└─ run train@… (8 cells) → pick → … → tell  11 stages, each reads what the one before makes",
+        "unchanged other@… (5 cells)",
+    ]
+
+
 def test_a_hundred_stages_beside_each_other_take_two_lines():
     fan = {"load": [], **{f"fit{n:02}": ["load"] for n in range(99)}}
     verdicts = dict.fromkeys(fan, FOLLOWS) | {"load": run("dep raw changed")}
@@ -142,10 +157,10 @@ def test_every_stage_that_runs_is_counted_once(plan):
         if not kinds:
             continue
         rest = "".join(span.text for span in line[line.index(kinds[0]) + 2 :])
-        if "cells)" in label:
-            counted += int(label.partition("(")[2].split()[0])
-        elif "→" in label:
+        if "→" in label:
             counted += int(rest.split()[0])
+        elif "cells)" in label:
+            counted += int(label.partition("(")[2].split()[0])
         elif " more" in label:
             counted += label.count(", ") + 1 + int(label.split(" and ")[1].split()[0])
         else:

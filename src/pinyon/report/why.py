@@ -25,9 +25,7 @@ class _Node(NamedTuple):
 
     @property
     def label(self) -> str:
-        if len(self.names) == 1:
-            return self.names[0]
-        return f"{base_of(self.names[0])}@… ({len(self.names)} cells)"
+        return _labels(self.names)[0]
 
 
 def tree(
@@ -61,7 +59,7 @@ def tree(
             todo.append((child, lead + rest, "└─ " if last else "├─ ", "   " if last else "│  "))
     kept = [graph.tasks[recipe].stage.name for recipe, v in verdicts.items() if v.kind == "unchanged"]
     if kept and nodes:
-        lines.append((Span("unchanged", "unchanged"), Span(f" {_list(kept)}")))
+        lines.append((Span("unchanged", "unchanged"), Span(f" {_list(_labels(kept))}")))
     return lines
 
 
@@ -145,11 +143,9 @@ def _line(nodes: Sequence[_Node], some: list[int], chain: list[int]) -> Line:
     if len(chain) > 1:
         ends = " → ".join(nodes[index].label for index in chain[:2])
         text = f"{ends} → … → {nodes[chain[-1]].label}"
-        return (
-            kind,
-            Span(text, "stage"),
-            Span(f"  {len(chain)} stages, each reads what the one before makes"),
-        )
+        count = sum(len(nodes[index].names) for index in chain)
+        note = f"  {count} stages, each reads what the one before makes"
+        return (kind, Span(text, "stage"), Span(note))
     label = node.label if len(some) == 1 else _list([nodes[index].label for index in some])
     return (kind, Span(label, "stage"), Span(_because(nodes, node, alone=len(some) == 1)))
 
@@ -172,6 +168,17 @@ def _facts(node: _Node) -> tuple[str, ...]:
     if len(node.facts) <= _FACTS:
         return node.facts
     return (*node.facts[:_FACTS], f"and {len(node.facts) - _FACTS} more")
+
+
+def _labels(names: Sequence[str]) -> list[str]:
+    """Names, the cells of one foreach or matrix together."""
+    cells: dict[tuple[str, str], list[str]] = {}
+    for name in names:
+        base = base_of(name)
+        cells.setdefault((base, "" if base else name), []).append(name)
+    return [
+        some[0] if len(some) == 1 else f"{base}@… ({len(some)} cells)" for (base, _), some in cells.items()
+    ]
 
 
 def _list(names: Sequence[str]) -> str:
