@@ -287,11 +287,13 @@ class Index:
         """See `pinyon.plan.state.State.durations`. One query for all names, each answered from an index."""
         # "@" comes before "A": what begins with "train@" lies between the two.
         match = {"group": "stage >= value || '@' and stage < value || 'A'"}.get(by, f"{by} = value")
+        mine, project = self.seen_by(None) if by != "key" else ("1", ())
         rows = self._rows(
             "select value, seconds from json_each(?) join attempts on attempts.id in ("
-            f"select id from attempts where {match} and seconds is not null order by ts desc limit 5)"
+            f"select id from attempts where {match} and {mine} and seconds is not null order by ts desc limit 5)"
             " order by value, ts desc, attempts.id desc",
             json.dumps(list(names)),
+            *project,
         )
         found: dict[str, list[float]] = {}
         for name, seconds in rows:
@@ -381,7 +383,7 @@ def _attempt_row(name: str, document: Document) -> tuple[Any, ...]:
         document["intent"][2],
         is_open,
         attempt.project,
-        attempt.seconds if attempt.state == SUCCEEDED else None,
+        attempt.seconds if attempt.state == SUCCEEDED and attempt.mode != "adopted" else None,
     )
     return (name, *columns, json.dumps(document))
 
