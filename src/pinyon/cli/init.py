@@ -13,6 +13,7 @@ import click
 from pinyon.cli.options import json_option
 from pinyon.cli.output import print_json
 from pinyon.errors import SpecError
+from pinyon.store.place import SPEC_FILES
 
 if TYPE_CHECKING:
     from pinyon.spec.adopt.draft import Draft
@@ -33,6 +34,9 @@ project: {name: %s}
 @click.option(
     "--own-keys", is_flag=True, help="Beside a dvc.yaml, write a pinyon.yaml for what only Pinyon reads."
 )
+@click.option(
+    "--store", "home", metavar="PATH", help="Keep the history in the store at PATH, which projects can share."
+)
 @click.option("-n", "--dry-run", is_flag=True, help="Print what would be written; write nothing.")
 @click.option("-y", "--yes", is_flag=True, help="Ask nothing.")
 @click.pass_obj
@@ -42,6 +46,7 @@ def command(
     source: str | None,
     rows: str | None,
     own_keys: bool,
+    home: str | None,
     dry_run: bool,
     yes: bool,
 ) -> None:
@@ -49,11 +54,20 @@ def command(
 
     SOURCE is a shell script or a Makefile; without it, what lies here is looked through. Nothing of yours is
     executed, and no file is overwritten. What could not be told for certain is marked '# guess:'.
+
+    --store moves the history out of this folder; where there is a project already it does nothing else.
     """
     from pinyon.spec.adopt.draft import render
     from pinyon.spec.adopt.look import Look
 
     root = Path(os.path.abspath(directory))
+    if home is not None and not dry_run:
+        from pinyon.store.local import set_home
+
+        store = set_home(root, home, root.name)
+        click.echo(f"history is kept in {store.url}", err=as_json)
+    if home is not None and any((root / name).exists() for name in SPEC_FILES):
+        return
     if (root / _FILE).exists():
         raise SpecError("there is a pinyon.yaml already", where=str(root / _FILE), next="pinyon plan")
     if (root / "dvc.yaml").exists():

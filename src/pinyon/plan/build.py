@@ -11,7 +11,7 @@ from pinyon.model.project import Goal, Pointer, Project, StageTemplate
 from pinyon.plan import expand, imports, overlay
 from pinyon.plan.goals import Known, reach, wanted, within
 from pinyon.plan.interpolate import Budget, resolve
-from pinyon.plan.keys import recipe_of
+from pinyon.plan.keys import digest, recipe_of
 from pinyon.plan.params import Lack
 from pinyon.plan.paths import is_url, join, parents
 from pinyon.plan.resolve import Resolved, resolve_stage
@@ -195,6 +195,8 @@ def _graph(
     sources: dict[str, None] = {}
     for stage, inputs in chosen:
         recipe = recipe_of(stage, inputs, recipes)
+        if recipe in tasks:  # another stage says the same and makes nothing; it is a vertex of its own all the same
+            recipe = digest([recipe, stage.name])
         resolved = tuple([i._replace(producers=tuple([recipes[p] for p in i.producers])) for i in inputs])
         needs = tuple(dict.fromkeys([producer for item in resolved for producer in item.producers]))
         recipes[stage.name] = recipe
