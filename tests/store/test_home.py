@@ -39,6 +39,17 @@ def test_it_lies_where_the_file_says(tmp_path, relative):
     assert home_store(other).describe() == store.describe()
 
 
+def test_it_is_the_same_by_whatever_way_one_comes(tmp_path):
+    (tmp_path / "deep" / "p").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "deep" / "p")
+    set_home(tmp_path / "link", "../h", "p")
+    assert (
+        home_store(tmp_path / "link").root
+        == home_store(tmp_path / "deep" / "p").root
+        == tmp_path / "deep" / "h"
+    )
+
+
 def test_a_project_with_a_history_keeps_it(tmp_path):
     home_store(tmp_path).prepare("p")
     before = files(tmp_path)

@@ -133,8 +133,8 @@ def set_home(root: Path, path: str, name: str) -> LocalStore:
     if not path.strip() or "\n" in path or "\0" in path:
         raise StoreError(f"{path!r} is not a directory's name", next="give the path of a directory")
     place = root / STORE
-    home = Path(os.path.normpath(root / path))
-    if home == place:
+    home = Path(os.path.normpath(root.resolve() / path))
+    if home in (place, root.resolve() / STORE):
         raise StoreError("a project's store lies there by itself", where=str(home), next="pinyon run")
     if (place / "format.json").exists():
         raise StoreError(

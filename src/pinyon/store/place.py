@@ -41,7 +41,9 @@ def home_of(root: str) -> str:
             why="it must hold the path of a directory, in one line",
             next="write the path into it, or remove it to keep the store in this project",
         )
-    return os.path.normpath(os.path.join(root, text))
+    return os.path.normpath(
+        os.path.join(os.path.realpath(root), text)
+    )  # the same home by whatever way one comes
 
 
 def share_with_group(*folders: str) -> None:
