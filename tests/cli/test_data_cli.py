@@ -218,6 +218,7 @@ def test_gc_removes_rubbish_and_nothing_that_is_used(project: Any) -> None:
     os.utime(store / "tmp/x-new")
     (store / "aside/a-unknown").mkdir(parents=True)
     told = project.good("gc", "--json").json()
+    assert told["condemned"] == {}, "the code that ran is kept with its outputs"
     assert sorted((row["what"], row["path"].rpartition("/")[2]) for row in told["rubbish"]) == [
         ("tmp", "999999999-old"), ("work", "0")
     ]  # fmt: skip

@@ -46,7 +46,7 @@ while True:
     def dropped(scan):
         return set(scan.outputs) if time.time() % 2 < 1 else set()
     policy = Policy(roots, dropped, frozenset({str(root)}))
-    swept = collect(LocalStore(root / ".pinyon"), policy, now=time.time(), grace=3)
+    swept = collect(LocalStore(root / ".pinyon"), policy, now=time.time(), grace=6)
     print(len(swept.deleted), flush=True)
 """
 

@@ -195,7 +195,9 @@ def _graph(
     sources: dict[str, None] = {}
     for stage, inputs in chosen:
         recipe = recipe_of(stage, inputs, recipes)
-        if recipe in tasks:  # another stage says the same and makes nothing; it is a vertex of its own all the same
+        if (
+            recipe in tasks
+        ):  # another stage says the same and makes nothing; it is a vertex of its own all the same
             recipe = digest([recipe, stage.name])
         resolved = tuple([i._replace(producers=tuple([recipes[p] for p in i.producers])) for i in inputs])
         needs = tuple(dict.fromkeys([producer for item in resolved for producer in item.producers]))

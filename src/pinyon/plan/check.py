@@ -41,6 +41,8 @@ def refuse_absent(graph: Graph, files: Mapping[str, str]) -> None:
 def _about(graph: Graph, path: str) -> tuple[str, str]:
     """Why a source is absent, and what to do."""
     pointer = next((one for one in graph.pointers if one.path == path or touch(one.path, path)), None)
+    if pointer is None and (graph.goal.single or graph.goal.downstream):
+        return "what makes it is not part of this call", "call it without -s and --downstream"
     if pointer is None:
         return "no stage makes it", f"make {path}, or correct the path"
     if pointer.kind == "dvc":

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pinyon.errors import SpecError
+from pinyon.report.sections import declared
 from pinyon.report.sides import Side
 from pinyon.spec.params import parse_params
 
@@ -95,7 +96,7 @@ def _declared(side: Side) -> Iterator[_Wanted]:
                     yield _one(file, {**out.axes, "title": out.axes.get("title", file)})
     if side.project is None or side.run is not None:
         return
-    for entry in side.project.settings.get("plots") or ():
+    for entry in declared(side.project, "plots"):
         for name, axes in entry.items() if isinstance(entry, dict) else [(entry, None)]:
             axes = axes or {}
             if isinstance(axes.get("y"), dict):

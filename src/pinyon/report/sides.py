@@ -23,6 +23,7 @@ from pinyon.model.outcome import SUCCEEDED, Attempt
 from pinyon.model.project import Project
 from pinyon.query.index import Index
 from pinyon.query.runs import find
+from pinyon.report.sections import declared
 from pinyon.spec import files
 from pinyon.spec.params import parse_params
 from pinyon.store import tree
@@ -258,7 +259,7 @@ def metrics_of(side: Side) -> dict[str, Any]:
 def _metric_files(side: Side) -> list[str]:
     paths = [out.path for stage in side.stages for out in stage.outs if out.role == "metric"]
     if side.project is not None and side.run is None:
-        paths += side.project.settings.get("metrics") or ()
+        paths += declared(side.project, "metrics")
     return list(dict.fromkeys(file for path in paths for file in side.files(path) or [path]))
 
 
@@ -286,7 +287,7 @@ def params_of(side: Side) -> dict[str, Any]:
         for file, name, value in side.run.inputs.get("params", ()):
             found.setdefault(file, {}).update({name: value} if name else value)
         return dict(found)
-    named = list((side.project.settings.get("params") if side.project else None) or ())
+    named = declared(side.project, "params") if side.project else []
     whole: dict[str, Any] = {}
     for path in dict.fromkeys((*named, "params.yaml")):
         for file in side.files(path):

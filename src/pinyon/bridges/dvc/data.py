@@ -104,7 +104,7 @@ def _wanted(root: Path, pointers: Iterable[Pointer]) -> list[Pointer]:
 
 def md5_name(pointer: Pointer) -> str:
     """What DVC calls a pointer's digest: hex, with ``.dir`` at the end for a folder."""
-    hexadecimal = pointer.digest.removeprefix("md5:")
+    hexadecimal = pointer.digest.partition(":")[2]  # md5, or md5-dos2unix of DVC 2
     return f"{hexadecimal[:-1]}.dir" if hexadecimal.endswith("/") else hexadecimal
 
 
