@@ -121,7 +121,7 @@ def test_logs_follow_a_running_stage_to_its_end(empty: Any) -> None:
 def test_status(project: Any) -> None:
     assert "nothing has run here yet" in project.good("status").out
     nobody = {"tick": None, "driver": None, "lease": None}
-    assert project.good("status", "--json").json() == {"open": [], "last": None, **nobody}
+    assert project.good("status", "--json").json() == {"open": [], "last": None, "data": [], **nobody}
     project.good("run")
     status = project.good("status", "--json").json()
     assert status["open"] == []

@@ -13,8 +13,7 @@ def declared(project: Project, section: str) -> list[Any]:
     found: list[Any] = []
     for file, sections in project.sections.items():
         base = file.rpartition("/")[0]
-        for entry in sections.get(section) or ():
-            found.append(_from_root(base, entry) if base else entry)
+        found += [_from_root(base, entry) if base else entry for entry in sections.get(section) or ()]
     return found
 
 

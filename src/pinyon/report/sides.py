@@ -294,10 +294,10 @@ def params_of(side: Side) -> dict[str, Any]:
             data = _parsed(side, file, side.read(file))
             if data is not None:
                 whole[file] = data
-    declared: dict[str, Any] = {}
+    said: dict[str, Any] = {}
     for stage in side.stages:
         for param in stage.params:
             if param.file not in whole:
                 values = param.value if not param.name else {param.name: param.value}
-                declared.setdefault(param.file, {}).update(values)
-    return whole | declared
+                said.setdefault(param.file, {}).update(values)
+    return whole | said
