@@ -28,6 +28,10 @@ SAME = [  # what differs from run to run, and what stands for it
     (re.compile(r"\b[0-9a-f]{8} → [0-9a-f]{8}\b"), "DIGEST → DIGEST"),
     (re.compile(r"(?<![\w.=])\d+(\.\d+)? (ms|s|secs?)\b"), "TIME"),
     (re.compile(r"\b\d+ records in \d+ journals\b"), "RECORDS"),
+    (
+        re.compile(r"(?<=/)\d+\.log\b"),
+        "LANE.log",
+    ),  # which of two lanes is free depends on how busy the machine is
     (re.compile(r" +"), " "),  # columns are as wide as what stands in them
 ]
 
