@@ -19,6 +19,7 @@ from pinyon.spec.adopt.look import Look
 from pinyon.spec.adopt.wire import wired
 
 _ASSIGN = re.compile(r"(?:export\s+|readonly\s+|local\s+)?([A-Za-z_]\w*)=(\S*|\"[^\"]*\"|'[^']*')\s*;?$")
+_SHOWN = 200  # lines that are kept as comments
 _DEEPEST = 8  # loops in each other
 _LONGEST = 4_000  # characters of a command or a value that are looked into
 _FOR = re.compile(r"for\s+([A-Za-z_]\w*)\s+in\s+(.*)")
@@ -173,7 +174,8 @@ def read_shell(text: str, source: str, look: Look) -> Draft:
     if any(_TO_LOG.search(step.line) for step in steps):
         said.append("redirections into logs are left out: pinyon logs STAGE shows what a stage printed")
     head = [f"Read from {source} by pinyon init; '# guess:' marks what to look at.", *said]
-    tail = [f"not read: {line}" for line in reader.skipped]
+    tail = [f"not read: {line}" for line in reader.skipped[:_SHOWN]]
+    tail += [f"and {len(reader.skipped) - _SHOWN} lines more"] if len(reader.skipped) > _SHOWN else []
     tail += [f"the script ends with: {line}" for line in reader.comments]
     return Draft(source, stages, comments(head), comments(tail), said=tuple(said))
 
