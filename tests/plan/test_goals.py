@@ -232,7 +232,9 @@ def built(read: dict[str, Any], goal: Goal, *bodies: dict[str, Any]) -> Graph:
         StageTemplate(f"s{n}", {"cmd": "x", **body}, Origin("dvc.yaml", n + 1))
         for n, body in enumerate(bodies)
     )
-    found = build(Project("/p", "p", (), templates), goal, {"params.yaml": {"lr": 1}, **read})
+    imported: dict[str, tuple[str, ...]] = {template.name: () for template in templates}
+    project = Project("/p", "p", (), templates)
+    found = build(project, goal, {"params.yaml": {"lr": 1}, **read}, imported)
     assert isinstance(found, Graph)
     return found
 

@@ -25,7 +25,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 def side(files: Mapping[str, str | bytes], *outs: Out, plots: Any = None, name: str = "work tree") -> Side:
     stage = Stage("train", Command("shell", ("x",)), ".", (), (), outs)
-    project = Project("/p", "p", (), (), settings={"plots": plots} if plots else {})
+    project = Project("/p", "p", (), (), sections={"dvc.yaml": {"plots": plots}} if plots else {})
 
     def read(path: str) -> bytes | None:
         found = files.get(path)
