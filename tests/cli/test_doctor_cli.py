@@ -92,7 +92,7 @@ FAULTS: dict[str, tuple[Callable[[Any], object], str, str]] = {
         lambda project: project.root.with_name("pinyon.yaml").write_text("stages: {}\n"),
         "this project lies inside another one", "pinyon -C",
     ),
-    "old files": (old_rubbish, "1 old files in", "rm "),
+    "old files": (old_rubbish, "1 old files in", "pinyon gc"),
     "params": (lambda project: project.write(params_yaml="{"), "params.yaml:", "check brackets"),
 }  # fmt: skip
 

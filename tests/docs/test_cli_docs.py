@@ -57,8 +57,9 @@ def test_the_summary_of_a_verb_fits_on_a_line_of_80_columns(name: str) -> None:
     summary = verb.get_short_help_str(limit=1000)
     assert summary.endswith(".")
     assert len(summary) <= 64
-    assert "…" not in CLI["help_of"](verb, name)
-    assert "..." not in CLI["help_of"](verb, name).replace("]...", "")
+    page = CLI["help_of"](verb, name).partition("\n")[2]  # the usage has dots of its own
+    assert "…" not in page
+    assert "..." not in page
 
 
 def test_every_verb_stands_in_one_section_of_the_help() -> None:

@@ -36,10 +36,10 @@ def command(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Keep files and folders of any size in the store, and point at them with PATH.pinyon, which git can hold.
+    """Keep data in the store, with a small pointer for git.
 
-    `run` puts data that is absent back from the store by itself. --restore does that without running; for a PATH that is
-    named it also replaces what was changed.
+    A file or folder of any size; the pointer is PATH.pinyon. `run` puts data that is absent back from the store by
+    itself. --restore does that without running; for a PATH that is named it also replaces what was changed.
     """
     from pinyon.spec.load import find_root
 

@@ -48,7 +48,7 @@ class RunCommand(click.Command):
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
         """Both ways to call it."""
-        return [*super().collect_usage_pieces(ctx), "|", "[OPTIONS]", "--", "COMMAND..."]
+        return [*super().collect_usage_pieces(ctx), "|", "[OPTIONS]", "--", "COMMAND…"]
 
 
 def _check(ctx: click.Context, command: tuple[str, ...] | None) -> None:

@@ -22,7 +22,7 @@ def command() -> None:
 @click.option("--no-commit", is_flag=True, help="Leave DVC's cache alone; DVC then makes stages again.")
 @click.pass_obj
 def dvc_lock(directory: str, as_json: bool, dry_run: bool, no_commit: bool) -> None:
-    """Write dvc.lock, so that DVC takes for finished what is finished here.
+    """Write dvc.lock: what is finished here, DVC need not make.
 
     Outs go into DVC's cache, too, where there is a .dvc. Stages that are not finished keep the entry that they have,
     byte for byte.

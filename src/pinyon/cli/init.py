@@ -50,10 +50,11 @@ def command(
     dry_run: bool,
     yes: bool,
 ) -> None:
-    """Write a pinyon.yaml for what lies here: scripts, a run_all.sh, a Makefile, or an sbatch array.
+    """Write a pinyon.yaml for what lies here.
 
-    SOURCE is a shell script or a Makefile; without it, what lies here is looked through. Nothing of yours is
-    executed, and no file is overwritten. What could not be told for certain is marked '# guess:'.
+    It reads scripts, a run_all.sh, a Makefile, or an sbatch array. SOURCE is a shell script or a Makefile; without it,
+    what lies here is looked through. Nothing of yours is executed, and no file is overwritten. What could not be told
+    for certain is marked '# guess:'.
 
     --store moves the history out of this folder; where there is a project already it does nothing else.
     """

@@ -77,7 +77,6 @@ def explained(
     for path, recipes in changed.items():
         for recipe in recipes:
             kind, reason = found[recipe]
-            found[recipe] = Verdict(
-                kind, reason._replace(details=(*reason.details, _words(graph, path, [recipe])))
-            )
+            words = _words(graph, path, [recipe]).removeprefix(f"{graph.tasks[recipe].stage.name} ")
+            found[recipe] = Verdict(kind, reason._replace(details=(*reason.details, words)))
     return found

@@ -11,6 +11,7 @@ from pinyon.plan.estimate import Expected, critical_path, makespan
 
 _SHOWN = 5  # stages by name
 _FAR_OFF = 0.5  # of the estimate
+_SHORT = 1.0  # seconds that nobody plans for
 _NOISE = 10.0  # seconds that nobody calls wrong
 
 
@@ -35,9 +36,9 @@ def figures(expected: Expected) -> dict[str, Any]:
 def sentence(expected: Expected) -> str:
     """``estimate: ~3 hours prepare + 6 hours train = ~9 h; critical path ~6 h (2 from past runs)``; "" if nothing
     runs, or nothing is known of what does."""
-    if not expected.seconds:
-        return ""  # a first run: nothing can be said
     found = figures(expected)
+    if found["serial_seconds"] < _SHORT:
+        return ""  # nothing is known, or it is over before it is read
     text = f"estimate: ~{' + '.join(_parts(expected))}"
     if len(expected.seconds) > 1:
         text += f" = ~{show_seconds(found['serial_seconds'])}"

@@ -37,7 +37,8 @@ def examine(root: Path, store: LocalStore, index: Index, load: Callable[[], int]
         "ok", f"pinyon {pinyon.__version__}, python {sys.version.split()[0]}, {os.cpu_count()} cpus"
     )
     yield from _python()
-    yield _project(root, load)
+    project = _project(root, load)
+    yield project
     yield from _nested(root)
     yield from code(root)
     yield _disk(root)
@@ -47,7 +48,8 @@ def examine(root: Path, store: LocalStore, index: Index, load: Callable[[], int]
     yield from _attempts(index)
     yield from _clock(index)
     yield from _journals(store)
-    yield from _data(root, store)
+    if project.level != "bad":  # else a broken pointer has been told of
+        yield from _data(root, store)
     yield from _rubbish(store.root / "tmp")
 
 

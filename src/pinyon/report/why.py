@@ -33,7 +33,7 @@ def tree(
     verdicts: Mapping[str, Verdict],
     text_of: Callable[[str, Reason], str] = lambda _, why: why.text,
 ) -> list[Line]:
-    """Lines for `plan --why`; what is unchanged is only counted. ``text_of`` words the reason of a stage to reuse.
+    """Lines for `plan --why`; what is unchanged is only named. ``text_of`` words the reason of a stage to reuse.
 
     The cells of a foreach or matrix that run for the same reason are one node; so are many stages that follow from one in
     the same way, and long lines of stages that follow only from each other.
@@ -57,7 +57,7 @@ def tree(
         for position, child in reversed(list(enumerate(children))):
             last = position == len(children) - 1
             todo.append((child, lead + rest, "└─ " if last else "├─ ", "   " if last else "│  "))
-    kept = [graph.tasks[recipe].stage.name for recipe, v in verdicts.items() if v.kind == "unchanged"]
+    kept = [graph.tasks[recipe].stage.name for recipe, verdict in verdicts.items() if _is_plain(verdict)]
     if kept and nodes:
         lines.append((Span("unchanged", "unchanged"), Span(f" {_list(_labels(kept))}")))
     return lines
@@ -70,7 +70,7 @@ def _nodes(
     place: dict[str, int] = {}
     known: dict[object, int] = {}
     for recipe, verdict in verdicts.items():
-        if verdict.kind == "unchanged":
+        if _is_plain(verdict):
             continue
         task = graph.tasks[recipe]
         causes = _causes(task, verdicts, place) if verdict.kind in ("run", "stop") else {}
@@ -95,6 +95,11 @@ def _nodes(
             nodes.append(_Node(verdict.kind, [task.stage.name], facts, causes))
         place[recipe] = known[same]
     return nodes
+
+
+def _is_plain(verdict: Verdict) -> bool:
+    """Unchanged, with nothing to be said of it."""
+    return verdict.kind == "unchanged" and not verdict.reason.details
 
 
 def _causes(

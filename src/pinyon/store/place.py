@@ -74,9 +74,9 @@ def cache_of(store: str) -> str:
 
 
 def make_cache(folder: str) -> None:
-    """Make the directory of a cache; in a project's place, git is told to leave all of it alone."""
+    """Make the directory of a cache; in a project's place, git is told to leave it alone even before there is a store."""
     os.makedirs(folder, exist_ok=True)
-    ignore = os.path.join(os.path.dirname(folder), ".gitignore")
+    ignore = os.path.join(folder, ".gitignore")
     if os.path.basename(os.path.dirname(folder)) == STORE and not os.path.exists(ignore):
         with open(ignore, "w", encoding="utf-8") as file:
             file.write("*\n")
