@@ -5,34 +5,23 @@
 
 from __future__ import annotations
 
-import time
-from collections import Counter
-from contextlib import ExitStack, nullcontext, suppress
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
-from pinyon.errors import StageFailedError, TargetError
-from pinyon.execute.driver import Driver
 from pinyon.execute.local import LocalTarget
 from pinyon.execute.locks import DriverLock
 from pinyon.execute.machine import machine_for
+from pinyon.loop import Loop
 from pinyon.model.graph import Stage
-from pinyon.model.outcome import Attempt
 from pinyon.model.project import Goal
 from pinyon.plan import admit
-from pinyon.plan.actions import Action, Look, Repair, Reuse, Run, Stop, Wait
-from pinyon.plan.decide import Settled, decide
-from pinyon.plan.estimate import look_ahead
-from pinyon.plan.state import Machine, Seen
-from pinyon.report.estimate import surprises
-from pinyon.report.left import TimeLeft
+from pinyon.plan.state import Machine
 from pinyon.report.plan import Plan, Result
-from pinyon.report.told import Standing, Tell, Told
-from pinyon.session import Session, open_session
+from pinyon.report.told import Tell
+from pinyon.session import open_session
 from pinyon.session.begin import begin, check
 from pinyon.session.end import end
 from pinyon.session.foresee import foresee
-
-_PATIENCE = 0.5  # seconds between two looks at another execution's attempts
 
 
 def plan(
@@ -89,130 +78,3 @@ def run(
         target.close()
         end(session, driver, loop.done.answers, result, tell, remember)
         return result
-
-
-class Loop:
-    """decide → perform, until there is nothing left to do."""
-
-    def __init__(self, session: Session, driver: Driver, tell: Tell, jobs: int) -> None:
-        self.graph, self.state = session.graph, session.records.state
-        self.driver, self.tell, self.jobs = driver, tell, jobs
-        self.done = Settled()
-        self.counts: Counter[str] = Counter()
-        self.awaited: tuple[str, ...] = ()
-        self.ended: list[Attempt] = []
-        self.left = TimeLeft()
-        self.sharing = any(any(task.stage.resources[:4]) for task in self.graph.tasks.values())
-
-    def run(self) -> Result:
-        """Carry everything out; the execution's end is recorded however it comes."""
-        state = "FAILED"
-        try:
-            while actions := decide(self.graph, self.state, self.look_around(), self.done):
-                left = self.left.seconds(self.done.outputs)
-                standing = Standing(len(self.done.outputs), len(self.graph.tasks), left)
-                self.tell(Told("standing", standing=standing))
-                self.perform(actions)
-            assert self.done.outputs.keys() == self.graph.tasks.keys(), (
-                "a goal is reached when every task has its outs"
-            )
-            state = "SUCCEEDED"
-        except KeyboardInterrupt:
-            state = "CANCELLED"
-            self._stop()
-            raise
-        finally:
-            self.driver.finish(state, self.counts)
-            for line in surprises(self.ended):
-                self.tell(Told("note", text=line))
-        return self._result()
-
-    def _result(self) -> Result:
-        return Result(self.driver.execution, self.graph, self.done.verdicts, self.counts)
-
-    def look_around(self) -> Seen:
-        """What lives and what lies here now."""
-        if self.sharing:
-            self.state.refresh(own=False)  # what others have started takes its part of the machine
-        seen = self.driver.seen(self.state.open())
-        known = seen.alive | seen.foreign
-        if any(attempt.id not in known for attempt in self.state.open()):
-            # The dead may have written their last record just before: read once more, now that they cannot write.
-            self.state.refresh()
-            self.driver.reconcile()
-            seen = self.driver.seen(self.state.open())
-        return seen
-
-    def perform(self, actions: list[Action]) -> None:
-        """The only place with effects."""
-        runs = [action for action in actions if isinstance(action, Run)]
-        if runs:
-            self._start(runs)
-        for action in actions:
-            match action:
-                case Look(paths, made):
-                    self.driver.look(paths, made)
-                case Reuse(task, attempt, _, reason):
-                    if self.driver.reuse(action):
-                        self.counts["reused"] += 1
-                        self.tell(Told("reuse", task.stage.name, reason.text, attempt))
-                case Repair(attempt, reason):
-                    self.tell(Told("repair", attempt.stage, reason.text, attempt))
-                    self.driver.repair(action)
-                case Wait(attempts, adopted) if len(actions) == 1:
-                    self._wait(attempts, adopted)
-                case Stop(failed, reason):
-                    names = ", ".join(failed[:5]) + (", …" if len(failed) > 5 else "")
-                    what = f"stage{'s' * (len(failed) > 1)} {names} failed"
-                    hint = f"pinyon logs {failed[0]}"
-                    raise StageFailedError(what, why=reason.text, next=hint, result=self._result())
-
-    def _start(self, runs: list[Run]) -> None:
-        if not self.left.begun:
-            seen = self.driver.seen(self.state.open())
-            self.left.begin(look_ahead(self.graph, self.state, seen, self.jobs))
-        try:
-            started = self.driver.start(runs)
-        except TargetError:
-            return  # `_hear` is told too, after the last words of the supervisor
-        for run, name in started:
-            self.left.started(run.task.recipe)
-            self.tell(Told("run", run.task.stage.name, run.reason.text, self.state.attempt(name)))
-
-    def _wait(self, attempts: tuple[str, ...], adopted: bool) -> None:
-        if not adopted:
-            alone = len(attempts) <= self.driver.running  # those of others wake nobody up
-            self._hear(60.0 if alone else _PATIENCE)
-            return
-        if attempts != self.awaited:
-            self.awaited = attempts
-            self.tell(Told("wait", text=f"another execution is at work on it: {attempts[0]}"))
-        time.sleep(_PATIENCE)
-        self.state.refresh()
-
-    def _hear(self, timeout: float) -> None:
-        try:
-            events = self.driver.wait(timeout)
-        except TargetError as error:
-            self.driver.supervisor_lost()
-            self.tell(Told("note", text=str(error)))
-            return
-        if not events:  # silence may be a wake-up that got lost; the journal is what counts
-            self.state.refresh()
-            self.driver.reconcile()
-        for event in events:
-            if event.kind in ("running", "ended"):
-                attempt = self.state.attempt(event.body["attempt"])
-                assert attempt is not None, event
-                self.tell(Told(event.kind, attempt.stage, attempt.message, attempt))
-                if event.kind == "ended":
-                    self.counts[attempt.state.lower()] += 1
-                    self.ended.append(attempt)
-                    self.left.ended(attempt.recipe)
-
-    def _stop(self) -> None:
-        self.tell(Told("note", text="stopping: the children get SIGTERM, and SIGKILL if they do not heed it"))
-        with suppress(TargetError):  # then they are gone already
-            self.driver.cancel()
-        while self.driver.running and self.driver.supervised:
-            self._hear(1.0)

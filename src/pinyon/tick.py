@@ -20,6 +20,7 @@ from pinyon.execute.driver import Driver
 from pinyon.execute.local import LocalTarget
 from pinyon.execute.locks import DriverLock
 from pinyon.execute.machine import machine_for
+from pinyon.loop import Loop
 from pinyon.model.actor import current_actor
 from pinyon.model.graph import Graph
 from pinyon.model.project import Goal
@@ -122,7 +123,7 @@ def _words(root: Path, goal: Goal, jobs: int) -> list[str]:
     return [*pinyon, "tick", "--chain", "-j", str(jobs), *flags, "--", *goal.stages]
 
 
-class _Round(pipeline.Loop):
+class _Round(Loop):
     """decide → perform, as long as there is something else to do than to wait."""
 
     def __init__(self, session: Session, driver: Driver, lease: Lease, tell: Tell, jobs: int) -> None:
