@@ -251,9 +251,13 @@ class Driver:
             if self._still_holds(run.key, holder):
                 self._held[run.key] = holder
                 return None
+        decided = {attempt.id: attempt.state for attempt in self._ledger.at(run.key)}
         self._ledger.refresh()
-        if any(attempt.epoch >= run.epoch for attempt in self._ledger.at(run.key)):
-            return None  # somebody has tried it since this was decided; if anybody does from now on, `set` will fail
+        known = self._ledger.at(run.key)
+        if decided != {a.id: a.state for a in known} or any(a.epoch >= run.epoch for a in known):
+            # Somebody has tried it since this was decided, or the dead had a last word: decide again. If anybody tries
+            # from now on, `set` will fail.
+            return None
         version = newest.version if newest else 0
         value = {"execution": self.execution, "supervisor": list(self._supervisor or ())}
         try:

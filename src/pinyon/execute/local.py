@@ -55,6 +55,8 @@ class LocalTarget:
 
     def start(self) -> ProcessId:
         """See `pinyon.execute.protocol.Target.start`."""
+        if self._supervisor is not None and self._supervisor.alive() is False:
+            self._reap()  # nobody has polled since it died; its journal has its last words
         if self._supervisor is None:
             self._supervisor = self._spawn()
             if self._after:
