@@ -18,7 +18,6 @@ ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "first"
 CHOSEN = re.compile(r"<!-- commands run in a copy of \[?examples/(?P<name>[\w-]+)")
 FENCE = re.compile(r"^```console(?P<unordered> unordered)?\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
-MADE = shutil.ignore_patterns(".pinyon", "clean.csv", "model.json", "metrics.json", "__pycache__")
 
 SAME = [  # what differs from run to run, and what stands for it
     (re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b"), "DATE"),
@@ -78,7 +77,9 @@ class Shell:
         chosen = CHOSEN.search(markdown)
         example = ROOT / "examples" / chosen["name"] if chosen else EXAMPLE
         self.project = folder / example.name
-        shutil.copytree(example, self.project, ignore=MADE)
+        ignored = example / ".gitignore"
+        made = [line.strip("/") for line in ignored.read_text().split()] if ignored.exists() else []
+        shutil.copytree(example, self.project, ignore=shutil.ignore_patterns(".pinyon", "__pycache__", *made))
         programs = folder / "bin"
         programs.mkdir()
         for name, arguments in (("pinyon", " -m pinyon.cli"), ("python", "")):
