@@ -9,7 +9,12 @@ from transcripts import EXAMPLE, ROOT, Shell, commands, normal
 
 @pytest.mark.parametrize(
     ("document", "least"),
-    [("README.md", 3), ("docs/adopting.md", 10), ("docs/dvc.md", 8), pytest.param("docs/guide.md", 25, marks=pytest.mark.slow)],
+    [
+        ("README.md", 3),
+        ("docs/adopting.md", 10),
+        ("docs/dvc.md", 8),
+        pytest.param("docs/guide.md", 25, marks=pytest.mark.slow),
+    ],
 )
 def test_every_command_prints_what_the_document_says(document: str, least: int, tmp_path: Path) -> None:
     text = (ROOT / document).read_text()
