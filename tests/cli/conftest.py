@@ -185,6 +185,7 @@ class Project:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
             process.communicate(timeout=60)
+        self.kill_all()  # what a test has orphaned would go on for ever
 
 
 @pytest.fixture
