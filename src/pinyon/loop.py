@@ -103,7 +103,7 @@ class Loop:
             seen = self.driver.seen(self.state.open())
             self.left.begin(look_ahead(self.graph, self.state, seen, self.jobs))
         try:
-            started = self.driver.start(runs)
+            started = self.driver.start(runs, self.left.estimates)
         except TargetError:
             return  # `_hear` is told too, after the last words of the supervisor
         for run, name in started:

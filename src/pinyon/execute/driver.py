@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import pinyon
 from pinyon.capture import facts
@@ -26,8 +26,9 @@ from pinyon.model.event import Event
 from pinyon.model.graph import Graph, Stage
 from pinyon.model.ids import ProcessId, attempt_id, host_name, new_id, read_process
 from pinyon.model.outcome import FINAL, SUCCEEDED, Attempt, Output
-from pinyon.plan import admit, estimate
+from pinyon.plan import admit
 from pinyon.plan.actions import Repair, Reuse, Run
+from pinyon.plan.estimate import Estimate
 from pinyon.plan.imports import uncovered
 from pinyon.plan.reasons import inputs_of
 from pinyon.plan.state import ABSENT, Machine, Seen
@@ -60,12 +61,6 @@ class Ledger(Protocol):
     @property
     def ours(self) -> Callable[[Attempt], bool]:
         """Whether an attempt worked in this project's directory."""
-        ...
-
-    def durations(
-        self, by: Literal["key", "stage", "group"], names: Iterable[str]
-    ) -> Mapping[str, list[float]]:
-        """See `pinyon.plan.state.State.durations`."""
         ...
 
 
@@ -226,15 +221,13 @@ class Driver:
 
     # -- hands ----------------------------------------------------------------------------------------------------------
 
-    def start(self, runs: list[Run]) -> list[tuple[Run, str]]:
-        """Write the intents, then submit; gives the attempt ids."""
+    def start(self, runs: list[Run], expected: Mapping[str, Estimate]) -> list[tuple[Run, str]]:
+        """Write the intents, then submit; gives the attempt ids. ``expected`` is recorded, by recipe."""
         if self._supervisor is None:
             self._supervisor = self._target.start()
         if self._claiming:
             runs = [claimed for run in runs if (claimed := self._claim(run)) is not None]
         chosen = [(run, attempt_id(run.key, run.epoch)) for run in runs]
-        keys = {run.task.recipe: run.key for run in runs}
-        expected = estimate.estimates([run.task for run in runs], self._ledger, keys)
         for run, name in chosen:
             self._write("intent", self._intent(run, name, expected.get(run.task.recipe)))
             self._running[name] = run
@@ -275,7 +268,7 @@ class Driver:
         theirs = [attempt for attempt in self._ledger.at(key) if attempt.execution == holder.execution]
         return not theirs or any(attempt.state not in FINAL for attempt in theirs)
 
-    def _intent(self, run: Run, name: str, expected: estimate.Estimate | None) -> dict[str, Any]:
+    def _intent(self, run: Run, name: str, expected: Estimate | None) -> dict[str, Any]:
         body: dict[str, Any] = {
             "attempt": name,
             "execution": self.execution,

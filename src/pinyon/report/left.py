@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
-from pinyon.plan.estimate import Expected, remaining
+from pinyon.plan.estimate import Estimate, Expected, remaining
 
 _FRESH = 1.0  # seconds; a schedule of a thousand tasks takes a millisecond
 
@@ -27,6 +27,11 @@ class TimeLeft:
     def begin(self, expected: Expected) -> None:
         """Something is about to run, for the first time; this is all that will."""
         self._expected, self._at = expected, -_FRESH
+
+    @property
+    def estimates(self) -> Mapping[str, Estimate]:
+        """What was expected of each task, by recipe."""
+        return self._expected.estimates if self._expected else {}
 
     def started(self, recipe: str) -> None:
         """An attempt of this task runs."""
