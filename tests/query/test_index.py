@@ -145,6 +145,24 @@ def test_a_fresh_directory_is_listed_again(index, journals):
     assert set(known(index)) == {"a-1", "a-2"}
 
 
+def test_the_last_words_of_who_dies_while_we_look_are_heard(index, journals, monkeypatch):
+    other, driver = Writer("w-0"), Writer("w-1")
+    journals.add(other.opened(), driver.opened(), intent(driver, "a-1"))
+    index.catch_up()
+    journals.add(other("heartbeat"))  # so that there is something to fold, whoever lives
+    words = ended(driver, "a-1")
+
+    def dies(_: str) -> bool:
+        """Asked whether it is dead, it writes its last and is."""
+        journals.add(*words)
+        words.clear()
+        return True
+
+    monkeypatch.setattr(module, "_dead", dies)
+    index.catch_up()
+    assert known(index)["a-1"].state == "SUCCEEDED"
+
+
 @pytest.mark.parametrize(("process", "growing"), [(DEAD, False), (AWAY, True)])
 def test_who_is_provably_dead_writes_no_more(index, journals, process, growing):
     writer = Writer("w-1", process)

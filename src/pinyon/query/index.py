@@ -191,8 +191,10 @@ class Index:
         """Segments that are longer than what was folded, or whose writer has died: name, offset, process, size."""
         known = self._db.execute("select name, offset, process from segments where not final order by name")
         for name, offset, process in known.fetchall():
+            # Asked before its size: who dies after the question may still have written something before.
+            dead = bool(process) and _dead(process)
             size = self._journals.size(name)
-            if size > offset or (process and _dead(process)):
+            if size > offset or dead:
                 yield name, offset, process, size
 
     def _read(self, name: str, offset: int, process: str, batch: _Batch) -> None:
