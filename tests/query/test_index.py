@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import subprocess
 import sys
@@ -146,14 +147,16 @@ def test_a_fresh_directory_is_listed_again(index, journals):
 
 
 def test_the_last_words_of_who_dies_while_we_look_are_heard(index, journals, monkeypatch):
-    other, driver = Writer("w-0"), Writer("w-1")
+    other, driver = Writer("w-0"), Writer("w-1", AWAY)
     journals.add(other.opened(), driver.opened(), intent(driver, "a-1"))
     index.catch_up()
     journals.add(other("heartbeat"))  # so that there is something to fold, whoever lives
     words = ended(driver, "a-1")
 
-    def dies(_: str) -> bool:
+    def dies(process: str) -> bool:
         """Asked whether it is dead, it writes its last and is."""
+        if json.loads(process) != list(AWAY):
+            return False
         journals.add(*words)
         words.clear()
         return True
