@@ -274,9 +274,8 @@ class Attempt:
     def _environment(self) -> dict[str, str]:
         assert self._place is not None, "a command runs in a place"
         base, isolated = self._place.base, self.spec.mode != "in place"
-        theirs = (
-            "" if isolated else self._host.environment.get("DVC_ROOT")
-        )  # DVC, too, leaves the user's own alone
+        # DVC, too, leaves the user's own alone.
+        theirs = "" if isolated else self._host.environment.get("DVC_ROOT")
         return {
             **self._host.environment,
             **self.spec.env,
