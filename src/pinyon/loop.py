@@ -31,7 +31,7 @@ class Loop:
         self.done = Settled()
         self.counts: Counter[str] = Counter()
         self.awaited: tuple[str, ...] = ()
-        self.ended: list[Attempt] = []
+        self.ended: dict[str, Attempt] = {}
         self.left = TimeLeft()
         self.sharing = any(any(task.stage.resources[:4]) for task in self.graph.tasks.values())
 
@@ -54,7 +54,7 @@ class Loop:
             raise
         finally:
             self.driver.finish(state, self.counts)
-            for line in surprises(self.ended):
+            for line in surprises(self.ended.values()):
                 self.tell(Told("note", text=line))
         return self._result()
 
@@ -65,14 +65,17 @@ class Loop:
         """What lives and what lies here now."""
         if self.sharing:
             self.state.refresh(own=False)  # what others have started takes its part of the machine
-        seen = self.driver.seen(self.state.open())
-        known = seen.alive | seen.foreign
-        if any(attempt.id not in known for attempt in self.state.open()):
-            # The dead may have written their last record just before: read once more, now that they cannot write.
-            self.state.refresh()
-            self.driver.reconcile()
-            seen = self.driver.seen(self.state.open())
-        return seen
+        mourned: set[str] = set()
+        while True:
+            opened = self.state.open()
+            seen = self.driver.seen(opened)
+            dead = {attempt.id for attempt in opened} - seen.alive - seen.foreign
+            if dead <= mourned:
+                return seen
+            # The dead may have written their last record just before: read once more, now that they cannot write. Who
+            # dies meanwhile was not dead when that began.
+            mourned = dead
+            self._read_up()
 
     def perform(self, actions: list[Action]) -> None:
         """The only place with effects."""
@@ -129,17 +132,29 @@ class Loop:
             self.tell(Told("note", text=str(error)))
             return
         if not events:  # silence may be a wake-up that got lost; the journal is what counts
-            self.state.refresh()
-            self.driver.reconcile()
+            self._read_up()
         for event in events:
             if event.kind in ("running", "ended"):
                 attempt = self.state.attempt(event.body["attempt"])
                 assert attempt is not None, event
-                self.tell(Told(event.kind, attempt.stage, attempt.message, attempt))
                 if event.kind == "ended":
-                    self.counts[attempt.state.lower()] += 1
-                    self.ended.append(attempt)
-                    self.left.ended(attempt.recipe)
+                    self._end(attempt)
+                else:
+                    self.tell(Told("running", attempt.stage, attempt.message, attempt))
+
+    def _read_up(self) -> None:
+        """Take in everything that stands in the journals, the ends of our own attempts included."""
+        self.state.refresh()
+        for attempt in self.driver.reconcile():
+            self._end(attempt)
+
+    def _end(self, attempt: Attempt) -> None:
+        if attempt.id in self.ended:
+            return  # the journal was quicker than the message
+        self.ended[attempt.id] = attempt
+        self.tell(Told("ended", attempt.stage, attempt.message, attempt))
+        self.counts[attempt.state.lower()] += 1
+        self.left.ended(attempt.recipe)
 
     def _stop(self) -> None:
         self.tell(Told("note", text="stopping: the children get SIGTERM, and SIGKILL if they do not heed it"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,8 @@ class Bench:
     def spec(self, *lines: str, outs: Any = (), deps: Any = (), **fields: Any) -> AttemptSpec:
         """A spec of shell lines, or of a whole command; ``outs`` are paths or `SpecOut`."""
         values: dict[str, Any] = {
-            "attempt": f"a-{next(self._numbers)}",
+            # Its mark in the environment tells an attempt's processes from those of tests that run beside this one.
+            "attempt": f"a-{os.getpid()}-{next(self._numbers)}",
             "execution": "x-1",
             "stage": "stage",
             "root": str(self.root),

@@ -9,7 +9,7 @@ from world import Driver, World, name_of, plain, remove
 
 from pinyon.errors import PlanError
 from pinyon.model.graph import Command, Graph, Out, Param, Resources, Retry, Stage
-from pinyon.model.outcome import FINAL, SUCCEEDED
+from pinyon.model.outcome import FINAL, SUCCEEDED, next_epoch
 from pinyon.model.project import Goal
 from pinyon.plan import admit
 from pinyon.plan.actions import Action, Run
@@ -85,7 +85,7 @@ class Checked(Driver):
     def launch(self, run: Run) -> None:
         if not self.isolated:
             assert all(live.run.key != run.key for live in self.world.live.values()), "twice at the same time"
-            assert run.epoch == self.world.history.epoch(run.key) + 1
+            assert run.epoch == next_epoch(self.world.history.at(run.key))
         assert ABSENT not in dict(run.deps).values()
         assert self.may_run(run), f"{run.task.stage.name} had finished: {run.reason}"
         super().launch(run)

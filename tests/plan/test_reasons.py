@@ -33,7 +33,7 @@ def why(
     history = History()
     if before is not None:
         history.add(before)
-    found = why_run(stage, key, deps, history)
+    found = why_run(stage, history.at(key), deps, history)
     return (found.text, *found.details)
 
 
@@ -152,7 +152,7 @@ def two(first: Attempt, second: Attempt, stage: Stage = STAGE, key: str = "key3"
     history = History()
     history.add(first._replace(id="a-1", key="key1"))
     history.add(second._replace(id="a-2", key="key2"))
-    found = why_run(stage, key, (*DEPS, LOCK), history)
+    found = why_run(stage, history.at(key), (*DEPS, LOCK), history)
     return (found.text, *found.details)
 
 

@@ -95,16 +95,16 @@ class History:
             (self.attempts[name] for name in self._found.get(place, ())), key=lambda found: found.order
         )
 
-    def answer(self, key: str, *, stored: bool = False) -> Attempt | None:
+    def at(self, key: str) -> tuple[Attempt, ...]:
         self.asked += 1
-        good = [a for a in self._at("key", key) if a.state == SUCCEEDED and a.reusable]
+        return tuple(self._at("key", key))
+
+    def answer(self, attempts: Iterable[Attempt], *, stored: bool = False) -> Attempt | None:
+        good = [a for a in attempts if a.state == SUCCEEDED and a.reusable]
         if stored:
             good = [a for a in good if all(out.stored for out in a.outputs)]
         forced = [a for a in good if a.forced]
         return forced[-1] if forced else good[0] if good else None
-
-    def epoch(self, key: str) -> int:
-        return max((attempt.epoch for attempt in self._at("key", key)), default=0)
 
     def latest(self, stage: str) -> Attempt | None:
         names = self._found.get(("by", stage))
@@ -115,8 +115,8 @@ class History:
         good = [attempt for attempt in good if attempt.state == SUCCEEDED]
         return next((a for a in reversed(good) if a.mode != "isolated"), good[-1] if good else None)
 
-    def tried(self, key: str) -> list[Attempt]:
-        known = self._at("key", key)
+    def tried(self, attempts: Iterable[Attempt]) -> list[Attempt]:
+        known = list(attempts)
         if any(attempt.state == SUCCEEDED for attempt in known):
             return []
         return [attempt for attempt in known if attempt.state in (FAILED, LOST)]
@@ -367,7 +367,7 @@ class Driver:
 
     def start(self, run: Run) -> None:
         world = self.world
-        if self.isolated and world.history.epoch(run.key) >= run.epoch:
+        if self.isolated and world.history.at(run.key) != run.known:
             if any(live.run.key == run.key for live in world.live.values()):
                 self.held[run.key] = "another driver"
             return  # the claim went to somebody who was quicker: decide again

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pinyon.model.outcome import Output
+from pinyon.model.outcome import Output, next_epoch
 from pinyon.query.index import Index, fold
 from pinyon.query.runs import list_runs
 from pinyon.query.state import ProjectState
@@ -56,9 +56,9 @@ def test_the_attempts_are_what_they_were(old):
 
 def test_they_still_answer(old):
     state = ProjectState(old, lambda attempt: attempt.id == TRAIN)
-    answers = [state.answer(key * 64) for key in "12"]
+    answers = [state.answer(state.at(key * 64)) for key in "12"]
     assert [answer.id for answer in answers if answer] == [PREPARE, TRAIN]
-    assert state.epoch("2" * 64) == 2
+    assert next_epoch(state.at("2" * 64)) == 3
     latest = state.latest("train")
     assert latest is not None
     assert latest.inputs["params"] == [["params.yaml", "train.lr", 0.1]]

@@ -46,11 +46,11 @@ class Ledger(Protocol):
         """Take in a record."""
         ...
 
-    def refresh(self) -> None:
-        """Take in what others have written."""
+    def refresh(self, *, own: bool = True) -> None:
+        """Take in what has been written; of what this driver's own attempts have, only if ``own``."""
         ...
 
-    def at(self, key: str) -> list[Attempt]:
+    def at(self, key: str) -> tuple[Attempt, ...]:
         """Every attempt at a key."""
         ...
 
@@ -244,10 +244,8 @@ class Driver:
             if self._still_holds(run.key, holder):
                 self._held[run.key] = holder
                 return None
-        decided = {attempt.id: attempt.state for attempt in self._ledger.at(run.key)}
-        self._ledger.refresh()
-        known = self._ledger.at(run.key)
-        if decided != {a.id: a.state for a in known} or any(a.epoch >= run.epoch for a in known):
+        self._ledger.refresh(own=False)  # of our own, messages tell: what nobody heard, nobody tells of
+        if {a.id: a.state for a in run.known} != {a.id: a.state for a in self._ledger.at(run.key)}:
             # Somebody has tried it since this was decided, or the dead had a last word: decide again. If anybody tries
             # from now on, `set` will fail.
             return None
@@ -372,13 +370,15 @@ class Driver:
         elif event.kind == "ended":
             self._end(event.body["attempt"], event.body["state"])
 
-    def reconcile(self) -> None:
-        """Heed outcomes that reached the journal but not us, because their supervisor died in between."""
-        for attempt in map(self._ledger.attempt, list(self._running)):
-            if attempt is not None and attempt.state in FINAL:
-                self._end(attempt.id, attempt.state)
-                for output in attempt.outputs if attempt.state == SUCCEEDED else ():
-                    self._now(output)
+    def reconcile(self) -> list[Attempt]:
+        """Heed outcomes that reached the journal but not us, because their supervisor died in between; gives them."""
+        known = map(self._ledger.attempt, list(self._running))
+        final = [attempt for attempt in known if attempt is not None and attempt.state in FINAL]
+        for attempt in final:
+            self._end(attempt.id, attempt.state)
+            for output in attempt.outputs if attempt.state == SUCCEEDED else ():
+                self._now(output)
+        return final
 
     def _end(self, name: str, state: str) -> None:
         run = self._running.pop(name, None)

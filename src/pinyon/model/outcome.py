@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple
 
 from pinyon.model.ids import ProcessId
@@ -71,3 +72,8 @@ class Attempt(NamedTuple):
     def order(self) -> tuple[int, str]:
         """Attempts of a run are ordered by (epoch, id), never by time."""
         return (self.epoch, self.id)
+
+
+def next_epoch(attempts: Iterable[Attempt]) -> int:
+    """The epoch of one more attempt at the key of these; the first one has 1."""
+    return max((attempt.epoch for attempt in attempts), default=0) + 1

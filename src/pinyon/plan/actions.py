@@ -50,7 +50,8 @@ class Reuse(NamedTuple):
 
 class Run(NamedTuple):
     """Start an attempt at ``key`` with this epoch; ``uses`` are the outs of other tasks that it reads, ``devices`` the GPUs
-    that are its own meanwhile."""
+    that are its own meanwhile. ``known`` are the attempts at the key that it was decided from: if there are others by
+    now, or one of them has ended, it has to be decided again."""
 
     task: Task
     key: str
@@ -59,6 +60,7 @@ class Run(NamedTuple):
     deps: tuple[tuple[str, str], ...]
     uses: tuple[Output, ...] = ()
     devices: tuple[str, ...] = ()
+    known: tuple[Attempt, ...] = ()
 
 
 class Repair(NamedTuple):

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from pinyon.model.graph import Graph, Task
-from pinyon.model.outcome import CANCELLED, FINAL, LOST, SUCCEEDED, Attempt, Output
+from pinyon.model.outcome import CANCELLED, FINAL, LOST, SUCCEEDED, Attempt, Output, next_epoch
 from pinyon.plan import admit
 from pinyon.plan.actions import Action, Look, Reason, Repair, Reuse, Run, Stop, Verdict, Wait
 from pinyon.plan.keys import key_of
@@ -129,6 +129,7 @@ class _Call:
         self.free = seen.free
         self.spare: Free | None = None  # of the whole machine, beside the first task that waits for room
         self.beside = _BESIDE
+        self.opened: set[str] = set()
         self.elsewhere: dict[str, Attempt] = {}
         self.writing: list[tuple[str, Attempt]] = []
         self.halted = False
@@ -136,6 +137,7 @@ class _Call:
     def repairs(self) -> None:
         """Open attempts: those that nobody lives to finish, this execution's own, and those of others."""
         for attempt in self.state.open():
+            self.opened.add(attempt.id)
             foreign = attempt.id in self.seen.foreign
             if attempt.id not in self.seen.alive:
                 if foreign:
@@ -231,11 +233,12 @@ class _Call:
             return
         env = [dep for dep in deps if dep[0] in task.stage.env]
         key = key_of(task.stage, [dep for dep in deps if dep[0] not in task.stage.env], env)
+        known = self.state.at(key)
         if self.seen.lasting and not history:
-            history = self.state.tried(key)
-        reason = self._why_not_reused(task, key, deps, history)
+            history = self.state.tried(known)
+        reason = self._why_not_reused(task, known, deps, history)
         if reason is not None:
-            self._run(task, key, deps, reason)
+            self._run(task, key, known, deps, reason)
 
     def _absent(self, task: Task, path: str) -> Reason:
         makers = [need for item in task.inputs if item.path == path for need in item.producers]
@@ -273,7 +276,7 @@ class _Call:
         return name
 
     def _why_not_reused(
-        self, task: Task, key: str, deps: list[tuple[str, str]], history: list[Attempt]
+        self, task: Task, known: tuple[Attempt, ...], deps: list[tuple[str, str]], history: list[Attempt]
     ) -> Reason | None:
         """A reason to run; None when there is none, or it is too early to say."""
         stage = task.stage
@@ -289,11 +292,11 @@ class _Call:
                 if stage.always_changed
                 else "it declares no deps and no params, so it always runs"
             )
-        answer = self.state.answer(key, stored=self.graph.goal.isolated)
-        if answer is None and self.graph.goal.isolated and self.state.answer(key):
+        answer = self.state.answer(known, stored=self.graph.goal.isolated)
+        if answer is None and self.graph.goal.isolated and self.state.answer(known):
             return again or Reason("its outs were made before, but not kept in the store (cache: false)")
         if answer is None:
-            return again or why_run(stage, key, deps, self.state)
+            return again or why_run(stage, known, deps, self.state)
         if self.graph.goal.isolated:
             gone = [out.path for out in answer.outputs if out.digest in self.seen.lost_blobs]
             if gone:
@@ -330,12 +333,14 @@ class _Call:
         self.done.keep(task.recipe)
         return None
 
-    def _run(self, task: Task, key: str, deps: list[tuple[str, str]], reason: Reason) -> None:
+    def _run(
+        self, task: Task, key: str, known: tuple[Attempt, ...], deps: list[tuple[str, str]], reason: Reason
+    ) -> None:
         self.done.keep(task.recipe)
         if self.halted:
             return
         holder = self.seen.held.get(key)
-        other = self.elsewhere.get(key)
+        other = self.elsewhere.get(key) or self._begun_meanwhile(known)
         if other is not None or holder is not None:
             self.others.append(other.id if other else str(holder))
             self.done.verdicts[task.recipe] = Verdict("wait", Reason(_ELSEWHERE))
@@ -346,8 +351,13 @@ class _Call:
         self.done.verdicts[task.recipe] = Verdict("run", reason)
         uses = [out for need in task.needs for out in self.done.outputs[need] if _touches(out.path, task)]
         self.actions.append(
-            Run(task, key, self.state.epoch(key) + 1, reason, tuple(deps), tuple(uses), devices)
+            Run(task, key, next_epoch(known), reason, tuple(deps), tuple(uses), devices, known)
         )
+
+    def _begun_meanwhile(self, known: tuple[Attempt, ...]) -> Attempt | None:
+        """An attempt of others that was not among the open ones when this call began: nobody knows yet whether it lives."""
+        open_ = (a for a in known if a.state not in FINAL and a.execution != self.seen.execution)
+        return next((attempt for attempt in open_ if attempt.id not in self.opened), None)
 
     def _admit(self, task: Task) -> tuple[str, ...] | None:
         """The devices of a task that may start now; None when it has to wait for room, or can never have it.
@@ -425,7 +435,7 @@ def forecast(graph: Graph, state: State, done: Settled) -> Mapping[str, Verdict]
                 (graph.tasks[n].stage.name for n in task.needs if verdicts[n].kind in ("run", "wait")),
                 "something",  # whose needs have not been looked at yet
             )
-            own = why_run(task.stage, "", None, state).details
+            own = why_run(task.stage, (), None, state).details
             text = (
                 "forced (-f)"
                 if graph.goal.force

@@ -33,15 +33,17 @@ def inputs_of(stage: Stage, deps: Pairs) -> dict[str, Any]:
     }
 
 
-def why_run(stage: Stage, key: str, deps: Pairs | None, state: State) -> Reason:
-    """The reason to run a stage that no attempt answers for. ``deps`` None: they are not known yet, do not compare."""
+def why_run(stage: Stage, known: Iterable[Attempt], deps: Pairs | None, state: State) -> Reason:
+    """The reason to run a stage that none of the attempts at its key, ``known``, answers for. ``deps`` None: they are not
+    known yet, do not compare."""
     last = state.latest(stage.name)
     if last is None:
         return Reason("never ran before")
     before = state.baseline(stage.name)
     now = inputs_of(stage, deps or ())
     details = tuple(_changes((before or last).inputs, now, with_files=deps is not None))
-    if last.key == key and last.state != SUCCEEDED:
+    tried = any(attempt.id == last.id for attempt in known)
+    if tried and last.state != SUCCEEDED:
         return Reason(last_words(last), details, last)
     if details:
         text = details[0] + (f" (and {len(details) - 1} more)" if len(details) > 1 else "")
@@ -49,9 +51,9 @@ def why_run(stage: Stage, key: str, deps: Pairs | None, state: State) -> Reason:
             since = "it has not succeeded yet; since its last attempt: "
             return Reason(since + text, (since.rstrip(), *details))
         return Reason(text, details)
-    if last.key == key and not last.reusable:
+    if tried and not last.reusable:
         return Reason(f"its last attempt cannot be reused: {last.message or 'a dep changed while it ran'}")
-    if last.key == key:
+    if tried:
         return Reason("the outs of its last attempt do not verify")
     return Reason("no finished attempt has these inputs")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Literal, NamedTuple, Protocol
 
 from pinyon.model.outcome import Attempt
@@ -13,15 +13,19 @@ ABSENT = "absent"
 class State(Protocol):
     """A lazy view of the folded journals. Look-ups cost by key, never by history."""
 
-    def answer(self, key: str, *, stored: bool = False) -> Attempt | None:
-        """The attempt whose outputs answer this key: succeeded, reusable, outputs believed; None if there is none.
+    def at(self, key: str) -> tuple[Attempt, ...]:
+        """Every attempt at a key, as one look found them.
 
-        ``stored``: only one of which every out is in the store, for those who cannot find it in the project.
+        Others may write between two questions, so what is decided of a key is decided from one answer of this.
         """
         ...
 
-    def epoch(self, key: str) -> int:
-        """The highest epoch that any attempt at this key has; 0 if none."""
+    def answer(self, attempts: Iterable[Attempt], *, stored: bool = False) -> Attempt | None:
+        """The one of these attempts whose outputs answer their key: succeeded, reusable, outputs believed; None if there
+        is none.
+
+        ``stored``: only one of which every out is in the store, for those who cannot find it in the project.
+        """
         ...
 
     def latest(self, stage: str) -> Attempt | None:
@@ -33,8 +37,8 @@ class State(Protocol):
         running or by restoring them; where none was, its newest succeeded one; None when it has never succeeded."""
         ...
 
-    def tried(self, key: str) -> list[Attempt]:
-        """Attempts of this project at a key that failed or were lost, in order; none if one has succeeded."""
+    def tried(self, attempts: Iterable[Attempt]) -> list[Attempt]:
+        """Of a key's attempts, this project's that failed or were lost, in order; none if one has succeeded."""
         ...
 
     def of_execution(self, execution: str, recipe: str) -> list[Attempt]:
@@ -45,7 +49,7 @@ class State(Protocol):
         """Attempts of this execution that ended without success."""
         ...
 
-    def open(self) -> Iterable[Attempt]:
+    def open(self) -> Collection[Attempt]:
         """Attempts without an outcome, whichever execution they belong to."""
         ...
 

@@ -281,10 +281,6 @@ class Index:
         rows = self._rows("select doc from attempts where id = ?", name)
         return json.loads(rows[0][0]) if rows else {}
 
-    def epoch(self, key: str) -> int:
-        """The highest epoch at a key."""
-        return int(self._rows("select coalesce(max(epoch), 0) from attempts where key = ?", key)[0][0])
-
     def durations(self, by: str, names: Iterable[str]) -> dict[str, list[float]]:
         """See `pinyon.plan.state.State.durations`. One query for all names, each answered from an index."""
         # "@" comes before "A": what begins with "train@" lies between the two.

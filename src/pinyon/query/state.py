@@ -93,25 +93,23 @@ class ProjectState:
             return self._live[name]
         return next(iter(self._index.attempts("id = ?", name)), None)
 
-    def at(self, key: str) -> list[Attempt]:
-        """Every attempt at a key."""
-        return self._at("key = ?", (key,), self._by_key.get(key))
+    def at(self, key: str) -> tuple[Attempt, ...]:
+        """See `pinyon.plan.state.State.at`."""
+        live = [self._live[name] for name in self._by_key.get(key, ())]
+        folded = self._index.attempts("key = ?", key)
+        return (*live, *(attempt for attempt in folded if attempt.id not in self._live))
 
-    def answer(self, key: str, *, stored: bool = False) -> Attempt | None:
+    def answer(self, attempts: Iterable[Attempt], *, stored: bool = False) -> Attempt | None:
         """See `pinyon.plan.state.State.answer`."""
         good = [
             a
-            for a in self.at(key)
+            for a in attempts
             if a.state == SUCCEEDED
             and a.reusable
             and (all(out.stored for out in a.outputs) or (not stored and self.ours(a)))
         ]
         good.sort(key=lambda a: (not a.forced, -a.epoch if a.forced else a.epoch, a.id))
         return next((a for a in good if self._believe(a) and (not stored or self._present(a))), None)
-
-    def epoch(self, key: str) -> int:
-        """See `pinyon.plan.state.State.epoch`."""
-        return max([self._index.epoch(key), *(self._live[name].epoch for name in self._by_key.get(key, ()))])
 
     def latest(self, stage: str) -> Attempt | None:
         """See `pinyon.plan.state.State.latest`."""
@@ -134,9 +132,9 @@ class ProjectState:
         """See `pinyon.plan.state.State.baseline`. Asked of the index alone: a stage runs once in an execution."""
         return self._index.baseline(stage)
 
-    def tried(self, key: str) -> list[Attempt]:
+    def tried(self, attempts: Iterable[Attempt]) -> list[Attempt]:
         """See `pinyon.plan.state.State.tried`."""
-        known = self.at(key)
+        known = list(attempts)
         if any(attempt.state == SUCCEEDED for attempt in known):
             return []
         tries = [a for a in known if a.state in (FAILED, LOST) and self.ours(a)]
@@ -151,7 +149,7 @@ class ProjectState:
         """See `pinyon.plan.state.State.failures`. Like `of_execution`, for executions of this driver's making."""
         return list(self._failures.get(execution, {}).values())
 
-    def open(self) -> Iterable[Attempt]:
+    def open(self) -> list[Attempt]:
         """See `pinyon.plan.state.State.open`."""
         return list(self._open_attempts().values())
 
@@ -160,12 +158,6 @@ class ProjectState:
             found = {attempt.id: attempt for attempt in self._index.attempts("open")} | self._live
             self._open = {name: attempt for name, attempt in found.items() if attempt.state not in FINAL}
         return self._open
-
-    def _at(self, where: str, values: tuple[object, ...], names: set[str] | None) -> list[Attempt]:
-        live = [self._live[name] for name in names or ()]
-        return live + [
-            attempt for attempt in self._index.attempts(where, *values) if attempt.id not in self._live
-        ]
 
     def _believe(self, attempt: Attempt) -> bool:
         # Written under this boot, it is process-durable; announced durable, it is more. Else hash it again, once.

@@ -154,7 +154,7 @@ class _Adoption:
         return lock_file(stage) is not None and not stage.frozen and not stage.unconditional
 
     def _answered(self, task: Task, deps: list[tuple[str, str]]) -> bool:
-        answer = self._state.answer(_key(task.stage, deps))
+        answer = self._state.answer(self._state.at(_key(task.stage, deps)))
         if answer is not None:
             self._answers[task.recipe] = {out.path: out.digest for out in answer.outputs}
         return answer is not None

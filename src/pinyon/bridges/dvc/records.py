@@ -14,7 +14,7 @@ from pinyon.capture import facts
 from pinyon.model.event import Event
 from pinyon.model.graph import Graph, Task
 from pinyon.model.ids import attempt_id, host_name, new_id, this_process
-from pinyon.model.outcome import SUCCEEDED
+from pinyon.model.outcome import SUCCEEDED, next_epoch
 from pinyon.plan.reasons import inputs_of
 from pinyon.query.state import ProjectState
 from pinyon.store.protocol import JournalWriter, Store
@@ -41,7 +41,7 @@ class Records:
         self, task: Task, key: str, deps: Iterable[tuple[str, str]], kept: Iterable[Kept], why: str
     ) -> None:
         """One stage is finished."""
-        epoch = self._state.epoch(key) + 1
+        epoch = next_epoch(self._state.at(key))
         # A plan shows it as what made the outs, so it is called by the name of who did.
         name = f"DVC ({task.stage.name})" if self._dry else attempt_id(key, epoch)
         rows = list(kept)
