@@ -85,6 +85,8 @@ class Goal(NamedTuple):
     workspaces of their own, so the user's files are not touched. ``single`` takes the named stages without what they
     need, ``downstream`` takes what needs them too, ``glob`` reads the names as patterns. ``pull`` fetches missing data.
     ``directory`` is where the user stands, relative to the root ("" is the root): names are looked up there first.
+    ``experiment`` is carried out instead of stages; of its phases those in ``skip`` are left out, their recorded winners
+    taken.
     """
 
     stages: tuple[str, ...] = ()
@@ -97,3 +99,5 @@ class Goal(NamedTuple):
     glob: bool = False
     pull: bool = False
     directory: str = ""
+    experiment: str = ""
+    skip: tuple[str, ...] = ()
