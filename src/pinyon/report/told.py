@@ -17,8 +17,8 @@ class Standing(NamedTuple):
 
 
 class Told(NamedTuple):
-    """Something worth telling a person. ``kind``: run, running, ended, reuse, adopt, repair, wait, fetch, note or
-    standing."""
+    """Something worth telling a person. ``kind``: run, running, ended, reuse, adopt, repair, select, wait, fetch,
+    note or standing."""
 
     kind: str
     stage: str = ""
