@@ -9,11 +9,13 @@ from contextlib import suppress
 from pinyon.errors import NoWinnerError, StageFailedError, TargetError
 from pinyon.execute.driver import Driver
 from pinyon.model.experiment import Selection
+from pinyon.model.graph import Graph
 from pinyon.model.outcome import Attempt
 from pinyon.plan.actions import Action, Look, Repair, Reuse, Run, Select, Stop, Wait
 from pinyon.plan.decide import Settled, decide
 from pinyon.plan.estimate import look_ahead
 from pinyon.plan.phases import result_of
+from pinyon.plan.study import cell_words, labels
 from pinyon.plan.state import Seen
 from pinyon.report.estimate import surprises
 from pinyon.report.left import TimeLeft
@@ -29,9 +31,8 @@ class Loop:
 
     def __init__(self, session: Session, driver: Driver, tell: Tell, jobs: int) -> None:
         self.session, self.state = session, session.records.state
-        self.graph = session.growth.graph() if session.growth else session.graph
         self.driver, self.tell, self.jobs = driver, tell, jobs
-        self.driver.grow(self.graph)
+        self.grow(session.growth.graph() if session.growth else session.graph)
         self.selections: dict[str, Selection] = {}
         self.done = Settled()
         self.counts: Counter[str] = Counter()
@@ -39,6 +40,11 @@ class Loop:
         self.ended: dict[str, Attempt] = {}
         self.left = TimeLeft()
         self.sharing = any(any(task.stage.resources[:4]) for task in self.graph.tasks.values())
+
+    def grow(self, graph: Graph) -> None:
+        """The graph is this one, which has all tasks of the one before."""
+        self.graph, self.cells = graph, labels(graph)
+        self.driver.grow(graph)
 
     def run(self) -> Result:
         """Carry everything out; the execution's end is recorded however it comes."""
@@ -97,7 +103,15 @@ class Loop:
                 case Reuse(task, attempt, _, reason):
                     if self.driver.reuse(action):
                         self.counts["reused"] += 1
-                        self.tell(Told("reuse", task.stage.name, reason.text, attempt))
+                        self.tell(
+                            Told(
+                                "reuse",
+                                task.stage.name,
+                                reason.text,
+                                attempt,
+                                cell=self.cells.get(task.recipe, ""),
+                            )
+                        )
                 case Repair(attempt, reason):
                     self.tell(Told("repair", attempt.stage, reason.text, attempt))
                     self.driver.repair(action)
@@ -116,7 +130,8 @@ class Loop:
         growth, selection = self.session.growth, chosen.selection
         assert growth is not None, "only an experiment has phases"
         self.selections[chosen.phase] = selection
-        self.driver.select(chosen, known=growth.knows(chosen))
+        known = growth.knows(chosen)
+        self.driver.select(chosen, known=known)
         if not selection.winner:
             raise NoWinnerError(
                 f"phase '{chosen.phase}' of experiment '{growth.experiment.name}' has no winner",
@@ -124,11 +139,13 @@ class Loop:
                 next=f"pinyon report {growth.experiment.name}",
                 result=self._result(),
             )
+        if self.counts or not known:
+            self.tell(
+                Told("select", chosen.phase, f"{cell_words(self.graph, selection.winner)}: {selection.why}")
+            )
         growth.choose(chosen.phase, selection.winner)
-        self.graph = growth.graph()
-        self.driver.grow(self.graph)
+        self.grow(growth.graph())
         self.left = TimeLeft()
-        self.tell(Told("select", chosen.phase, f"{growth.label(selection.winner)}: {selection.why}"))
 
     def _start(self, runs: list[Run]) -> None:
         if not self.left.begun:
@@ -140,7 +157,8 @@ class Loop:
             return  # `_hear` is told too, after the last words of the supervisor
         for run, name in started:
             self.left.started(run.task.recipe)
-            self.tell(Told("run", run.task.stage.name, run.reason.text, self.state.attempt(name)))
+            attempt, cell = self.state.attempt(name), self.cells.get(run.task.recipe, "")
+            self.tell(Told("run", run.task.stage.name, run.reason.text, attempt, cell=cell))
 
     def _wait(self, attempts: tuple[str, ...], adopted: bool) -> None:
         if not adopted:
@@ -181,7 +199,8 @@ class Loop:
         if attempt.id in self.ended:
             return  # the journal was quicker than the message
         self.ended[attempt.id] = attempt
-        self.tell(Told("ended", attempt.stage, attempt.message, attempt))
+        cell = self.cells.get(attempt.recipe, "")
+        self.tell(Told("ended", attempt.stage, attempt.message, attempt, cell=cell))
         self.counts[attempt.state.lower()] += 1
         self.left.ended(attempt.recipe)
 

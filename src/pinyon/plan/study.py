@@ -61,7 +61,7 @@ class Variants:
 
     def closure(self, stages: tuple[str, ...], pairs: Pairs) -> Graph | Need:
         """These stages and all that they need; every task knows what of the overlay it reads from its files."""
-        key = (stages, canonical([list(pair) for pair in pairs]).decode())
+        key = (stages, repr(pairs))
         found = self._known.get(key)
         if found is None:
             goal = self.goal._replace(stages=stages, overrides=(*self.goal.overrides, *pairs))
@@ -321,10 +321,28 @@ def _same(one: Pairs, other: Pairs) -> bool:
         return False
 
 
+def labels(graph: Graph) -> dict[str, str]:
+    """By recipe, what the tasks of an experiment are given, for a person: of replicates all that their cell sets."""
+    if graph.study is None:
+        return {}
+    found = {recipe: words(task.overlay) for recipe, task in graph.tasks.items() if task.overlay}
+    rows = [r for phase in graph.study.phases for _, replicates in phase.cells for r in replicates]
+    for replicate in reversed(rows):  # of several that share a run, the first
+        found[replicate.recipe] = words(replicate.overlay)
+    return found
+
+
+def cell_words(graph: Graph, cell: str) -> str:
+    """What a cell sets, for a person."""
+    phases = graph.study.phases if graph.study else ()
+    rows = (row for phase in phases for row, _ in phase.cells)
+    return next((words(row.assignment) for row in rows if row.id == cell), cell)
+
+
 def words(pairs: Pairs) -> str:
     """An assignment for a person: ``sigma=0.1 hidden=64``, with the shortest names that tell them apart."""
     shown = short([name for name, _ in pairs])
-    return " ".join(f"{shown[name]}={value}" for name, value in pairs) or "nothing"
+    return " ".join(f"{shown[name]}={value}" for name, value in pairs)
 
 
 def short(names: Sequence[str]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from pinyon.execute.statcache import StatCache
 from pinyon.model.graph import Graph, Stage
 from pinyon.model.project import Goal, Project
 from pinyon.plan.build import Need, build, graph_of
-from pinyon.plan.check import first_look, refuse_made
+from pinyon.plan.check import first_look, refuse_made, sources
 from pinyon.session.records import Records, records_of
 from pinyon.spec.load import find_root, load_project, read_params
 from pinyon.spec.pointer import find_pointers
@@ -62,7 +62,9 @@ class Session(NamedTuple):
         root, store = self.records.root, self.records.store
         journals = store.root / "journals"
         read = {name for name, content in self.params.items() if content is not None}
-        there = [*self.project.files, *read, *first_look(self.graph), *imported]
+        # Of the outs of isolated attempts none lies in the project.
+        looked = sources(self.graph) if self.graph.goal.isolated else first_look(self.graph)
+        there = [*self.project.files, *read, *looked, *imported]
         others = [
             *(root / name for name in {*SPEC_FILES, *self.params} - {*self.project.files, *read}),
             root / STORE / HOME,

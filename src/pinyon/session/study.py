@@ -11,7 +11,7 @@ from pinyon.model.graph import Graph, Stage
 from pinyon.model.project import Goal, Project
 from pinyon.plan.actions import Select
 from pinyon.plan.build import Need
-from pinyon.plan.study import Choices, Variants, study_of, words
+from pinyon.plan.study import Choices, Variants, study_of
 from pinyon.query.index import Index
 from pinyon.spec.experiments import read_experiments
 
@@ -76,13 +76,6 @@ class Growth:
         """Whether this very selection is the newest one of its phase on record."""
         newest = next((body for body in self._selected if body["phase"] == chosen.phase), None)
         return newest is not None and newest["digest"] == chosen.selection.digest
-
-    def label(self, cell: str) -> str:
-        """A cell for a person: what it sets."""
-        study = self.graph(assume=True).study
-        assert study is not None, "an experiment's graph has a study"
-        rows = (row for phase in study.phases for row, _ in phase.cells)
-        return next((words(row.assignment) for row in rows if row.id == cell), cell)
 
 
 def recorded_winners(selected: Iterable[Mapping[str, Any]]) -> dict[str, Pairs]:
