@@ -62,7 +62,7 @@ def nobody(objective: Objective, judged: Sequence[Judged]) -> str:
     if not complete:
         reasons = dict.fromkeys(one.standing.why for one in judged)
         if len(reasons) == 1:
-            subject = f"all {len(judged)} cells are" if len(judged) > 1 else "the only cell is"
+            subject = "every cell is" if len(judged) > 1 else "the only cell is"
             return f"{subject} {judged[0].standing.why}"
         return f"no cell is feasible{_left_out(judged)}"
     hopeless = [c for c in objective.subject_to if not any(c.holds(one.means[c.metric]) for one in complete)]

@@ -51,7 +51,7 @@ def _number(value: Any) -> float | None:
     try:
         return float(value)
     except OverflowError:  # JSON holds integers that no float does
-        return math.copysign(math.inf, value)
+        return math.inf if value > 0 else -math.inf
 
 
 def mean_of(values: Sequence[float]) -> tuple[float, float | None]:
