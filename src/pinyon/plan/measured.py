@@ -23,7 +23,7 @@ def metric_of(metrics: Mapping[str, Any], name: str) -> float | None:
     Raises:
         PlanError: several leaves end in the name.
     """
-    return _number(metrics.get(leaf_of(metrics, name)))
+    return number_of(metrics.get(leaf_of(metrics, name)))
 
 
 def leaf_of(known: Collection[str], name: str) -> str:
@@ -43,7 +43,8 @@ def leaf_of(known: Collection[str], name: str) -> str:
     return fitting[0] if fitting else name
 
 
-def _number(value: Any) -> float | None:
+def number_of(value: Any) -> float | None:
+    """A recorded value as a number; NaN and the infinities are recorded as text. None for anything else."""
     if isinstance(value, str):
         return _TEXTS.get(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -146,7 +147,7 @@ def judge(ruler: Ruler, candidate: Candidate, place: int) -> Judged:
 
 
 def _statistics(candidate: Candidate, leaf: str) -> tuple[float | None, float | None]:
-    values = [_number(one.metrics.get(leaf)) if one.attempt else None for one in candidate.replicates]
+    values = [number_of(one.metrics.get(leaf)) if one.attempt else None for one in candidate.replicates]
     numbers = [value for value in values if value is not None]
     if not numbers or len(numbers) < len(values):
         return None, None
@@ -179,7 +180,7 @@ def _lack(ruler: Ruler, candidate: Candidate, name: str, mean: float | None) -> 
 def _kind(one: Measured, leaf: str) -> Literal["missing", "no number", "NaN", ""]:
     if leaf not in one.metrics:
         return "missing"
-    value = _number(one.metrics[leaf])
+    value = number_of(one.metrics[leaf])
     if value is None:
         return "no number"
     return "NaN" if math.isnan(value) else ""
