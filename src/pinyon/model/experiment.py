@@ -88,10 +88,12 @@ class Cell(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """What one replicate of a cell gave. ``attempt`` is "" as long as none has succeeded; then there are no metrics."""
+    """What one replicate of a cell gave. ``attempt`` is "" as long as none has succeeded; then there are no metrics, and
+    ``ended`` says why none will: how it failed, or that it was stopped early; "" while one may still come."""
 
     attempt: str = ""
     metrics: Mapping[str, Any] = {}
+    ended: str = ""
 
 
 class Candidate(NamedTuple):
