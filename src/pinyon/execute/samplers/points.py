@@ -55,8 +55,8 @@ class Points:
         return self.at(nth + bisect_left(range(len(ranks)), nth + 1, key=lambda i: ranks[i] - i))
 
     def from_units(self, units: Sequence[float]) -> Point:
-        """The point that numbers in [0, 1) fall upon, one for each name in written order: evenly, or over magnitudes where a
-        range is ``log``."""
+        """The point that numbers in [0, 1) fall upon, one for each name in written order: evenly, or over magnitudes
+        where a range is ``log``."""
         return tuple(axis.draw(unit) for axis, unit in zip(self.axes.values(), units, strict=True))
 
     def pairs(self, point: Point) -> Pairs:

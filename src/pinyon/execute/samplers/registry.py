@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from importlib.metadata import entry_points
 
 from blake3 import blake3
@@ -79,7 +80,12 @@ def for_phase(experiment: Experiment, phase: Phase, admits: Callable[[Pairs], bo
 def _plugged_in(name: str) -> Factory:
     found = entry_points(group=GROUP, name=name)
     if not found:
-        raise PlanError(f"there is no sampler '{name}'", why=f"installed are {', '.join(names())}")
+        close = get_close_matches(name, names(), 1, 0.6)
+        raise PlanError(
+            f"there is no sampler '{name}'",
+            why=f"installed are {', '.join(names())}",
+            next=f"did you mean {close[0]}?" if close else "",
+        )
     if len(found) > 1:
         values = " and ".join(sorted(entry.value for entry in found))
         raise ExecuteError(
@@ -123,8 +129,8 @@ class Checked:
 
 
 class Admitted:
-    """A sampler under conditions. What they turn down is to the sampler a trial that failed; it is not recorded, since the
-    same question turns the same down again."""
+    """A sampler under conditions. What they turn down is to the sampler a trial that runs, so that it looks elsewhere; a
+    failure would teach it nothing. It is not recorded, since the same question turns the same down again."""
 
     def __init__(self, sampler: Sampler, admits: Callable[[Pairs], bool]) -> None:
         self._sampler, self._admits = sampler, admits
@@ -140,7 +146,7 @@ class Admitted:
             asked = self._sampler.ask(told)
             if asked is None or self._admits(asked):
                 return asked
-            told.append(Trial(number + refused, asked, None, "failed"))
+            told.append(Trial(number + refused, asked, None, "running"))
         raise PlanError(
             f"the conditions of `where` turned down {_REFUSALS} proposals in a row",
             next="narrow the space to where they hold",

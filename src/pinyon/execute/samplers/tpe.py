@@ -24,6 +24,8 @@ from pinyon.execute.samplers.points import Point
 from pinyon.execute.samplers.protocol import Direction, State, Trial
 from pinyon.model.experiment import Space
 
+_NAME = "search"
+_CANDIDATES = 24
 _STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 
 
@@ -46,7 +48,9 @@ class Tpe(Distinct):
         if not self._told.tell(rows):
             self._told = _Told(self._goal, self._space)
             self._told.tell(rows)
-        found = self._told.ask(draw(self.seed, number, attempt, "tpe") % 2**32)
+        # A point that is taken would win again and again, so each further attempt is less choosy.
+        seed, candidates = draw(self.seed, number, attempt, "tpe") % 2**32, max(_CANDIDATES >> attempt, 1)
+        found = self._told.ask(seed, candidates)
         if not found:
             return self.at_random(number, attempt)
         return tuple(
@@ -88,8 +92,8 @@ class _Told:
         self._space = space
         self._storage = InMemoryStorage()
         with _quiet():
-            self._study = optuna.create_study(storage=self._storage, study_name="search", direction=goal)
-        self._id = self._storage.get_study_id_from_name("search")
+            self._study = optuna.create_study(storage=self._storage, study_name=_NAME, direction=goal)
+        self._id = self._storage.get_study_id_from_name(_NAME)
         # Whom the sampler is asked for. It waits for ever, and what waits is no part of the model.
         self._asking = self._storage.create_new_trial(self._id, create_trial(state=TrialState.WAITING))
         self._rows: list[tuple[int, dict[str, Any], _Outcome]] = []
@@ -112,10 +116,12 @@ class _Told:
         self._rows = new
         return True
 
-    def ask(self, seed: int) -> dict[str, Any]:
-        """Values of the model; none while too little is known."""
-        asking = self._storage.get_trial(self._asking)
-        return TPESampler(seed=seed).sample_relative(self._study, asking, self._space)
+    def ask(self, seed: int, candidates: int) -> dict[str, Any]:
+        """Values of the model, the best of so many drawn; none while too little is known."""
+        # A study object remembers the trials that it has once looked at, so each question has a new one.
+        sampler = TPESampler(seed=seed, n_ei_candidates=candidates)
+        study = optuna.load_study(study_name=_NAME, storage=self._storage, sampler=sampler)
+        return sampler.sample_relative(study, self._storage.get_trial(self._asking), self._space)
 
     def _begin(self, values: dict[str, Any]) -> int:
         running = create_trial(state=TrialState.RUNNING, params=values, distributions=self._space)
