@@ -15,8 +15,8 @@ from pinyon.plan.actions import Action, Look, Repair, Reuse, Run, Select, Stop, 
 from pinyon.plan.decide import Settled, decide
 from pinyon.plan.estimate import look_ahead
 from pinyon.plan.phases import result_of
-from pinyon.plan.study import cell_words, labels
 from pinyon.plan.state import Seen
+from pinyon.plan.study import cell_words, labels
 from pinyon.report.estimate import surprises
 from pinyon.report.left import TimeLeft
 from pinyon.report.plan import Result

@@ -13,7 +13,7 @@ from searches import CONTINUA, FINITE, SPACES, check, finished, outcome, recorde
 
 from pinyon.errors import ExecuteError, PlanError
 from pinyon.execute.samplers import Points, Trial, for_phase, make, names, seed_of
-from pinyon.model.condition import parse_all
+from pinyon.model.condition import parse
 from pinyon.model.experiment import Choice, Experiment, Objective, Phase, Range
 from pinyon.model.project import Origin
 
@@ -203,9 +203,9 @@ def test_what_is_wrong_with_a_phase_is_told_with_its_place(sampler, said):
 
 @pytest.mark.parametrize("name", ALL)
 def test_conditions_leave_out_points_and_the_rest_is_proposed(name):
-    clauses = parse_all("x >= 2 and y != 3")
+    clauses = parse("x >= 2 and y != 3").terms
     phase = _phase(name, ("x", Choice((1, 2, 3))), ("y", Range(1, 4, integer=True)))
-    sampler = for_phase(*phase, admits=lambda pairs: all(c.holds(dict(pairs)[c.metric]) for c in clauses))
+    sampler = for_phase(*phase, admits=lambda pairs: all(c.meets(dict(pairs)[c.metric]) for c in clauses))
     trials = search(sampler, lambda p: p["x"], 99)
     assert sorted(tuple(dict(trial.assignment).values()) for trial in trials) == [
         (2, 1), (2, 2), (2, 4), (3, 1), (3, 2), (3, 4)

@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pinyon.errors import PlanError
-from pinyon.model.condition import parse_all
+from pinyon.model.condition import parse
 from pinyon.model.experiment import Phase
 from pinyon.model.project import Origin
 from pinyon.plan.cells import cell_of, cells_of, meets, replicates
@@ -95,7 +95,7 @@ def test_where_leaves_the_cells_that_meet_all_conditions(grid: Any, low: int, ot
     name, last = grid[0][0], grid[-1][0]
     assume(any(value >= low for value in grid[0][1]))
     assume(any(value != other and (name != last or value >= low) for value in grid[-1][1]))
-    cells = cells_of(Phase("p", grid, where=parse_all(f"{name} >= {low} and {last} != {other}")))
+    cells = cells_of(Phase("p", grid, where=parse(f"{name} >= {low} and {last} != {other}").terms))
     every = [cell.assignment for cell in cells_of(Phase("p", grid))]
     assert [cell.assignment for cell in cells] == [
         one for one in every if dict(one)[name] >= low and dict(one)[last] != other
@@ -119,7 +119,7 @@ def test_where_leaves_the_cells_that_meet_all_conditions(grid: Any, low: int, ot
 )
 def test_no_cell_left_names_the_condition(where: str, message: str) -> None:
     phase = Phase(
-        "p", (("a", (1, 2, 3)), ("b", (1, 2))), where=parse_all(where), origin=Origin("pinyon.yaml", 9)
+        "p", (("a", (1, 2, 3)), ("b", (1, 2))), where=parse(where).terms, origin=Origin("pinyon.yaml", 9)
     )
     with pytest.raises(PlanError) as caught:
         cells_of(phase)
@@ -127,19 +127,19 @@ def test_no_cell_left_names_the_condition(where: str, message: str) -> None:
 
 
 def test_a_long_axis_is_shown_in_part() -> None:
-    phase = Phase("p", (("a", tuple(range(9))),), where=parse_all("a > 9"), origin=Origin("pinyon.yaml"))
+    phase = Phase("p", (("a", tuple(range(9))),), where=parse("a > 9").terms, origin=Origin("pinyon.yaml"))
     with pytest.raises(PlanError, match="a is 0, 1, 2, 3, 4, 5, …"):
         cells_of(phase)
 
 
 @pytest.mark.parametrize("value", ["5", True, None, [5], "NaN"])
 def test_what_is_no_number_meets_no_condition(value: Any) -> None:
-    assert not meets((("a", value),), parse_all("a > 0"))
-    assert not meets((("a", value),), parse_all("a <= 0"))
+    assert not meets((("a", value),), parse("a > 0").terms)
+    assert not meets((("a", value),), parse("a <= 0").terms)
 
 
 def test_an_endless_integer_is_a_number() -> None:
-    assert meets((("a", 10**400),), parse_all("a > 0"))
+    assert meets((("a", 10**400),), parse("a > 0").terms)
 
 
 def test_a_search_has_no_cells_yet() -> None:

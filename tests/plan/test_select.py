@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pinyon.errors import PlanError
-from pinyon.model.condition import Clause, parse_all
+from pinyon.model.condition import Comparison, parse
 from pinyon.model.experiment import Candidate, Measured, Objective, Selection
 from pinyon.plan.measured import mean_of, metric_of
 from pinyon.plan.select import digest_of, select
@@ -140,7 +140,7 @@ class Expected:
 small = st.integers(0, 4)
 odd = st.sampled_from(["NaN", "Infinity", "-Infinity", "0.5", None, True, [1]])
 clauses = st.builds(
-    Clause,
+    Comparison,
     st.sampled_from(["recall", "accuracy", "size"]),
     st.sampled_from([">=", "<=", ">", "<", "!=", "=="]),
     st.integers(0, 4).map(float),
@@ -290,7 +290,7 @@ def acc(*values: Any, **more: Any) -> list[dict[str, Any]]:
 
 
 def asked(text: str = "", *, goal: Any = "maximize", prefer: str = "") -> Objective:
-    return Objective("acc", goal, parse_all(text) if text else (), prefer)
+    return Objective("acc", goal, parse(text).terms if text else (), prefer)
 
 
 WORDS: list[tuple[str, Objective, list[Candidate], str, str]] = [
@@ -598,7 +598,7 @@ def test_the_digest_names_the_question_and_the_attempts() -> None:
         digest_of(objective._replace(metric="acc2"), cells),
         digest_of(objective._replace(goal="minimize"), cells),
         digest_of(objective._replace(prefer=""), cells),
-        digest_of(objective._replace(subject_to=parse_all("acc >= 0.31")), cells),
+        digest_of(objective._replace(subject_to=parse("acc >= 0.31").terms), cells),
         digest_of(objective._replace(subject_to=()), cells),
         digest_of(objective, cells[:1]),
         digest_of(objective, [cells[0], cells[1]._replace(cell="c-3")]),

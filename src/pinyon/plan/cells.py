@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from pinyon.errors import PlanError
-from pinyon.model.condition import Clause
+from pinyon.model.condition import Comparison
 from pinyon.model.experiment import Cell, Pairs, Phase
 from pinyon.plan.keys import digest
 from pinyon.plan.measured import number_of
@@ -51,13 +51,13 @@ def replicates(seeds: Iterable[tuple[str, Iterable[Any]]]) -> tuple[Pairs, ...]:
     return tuple(itertools.product(*axes))
 
 
-def meets(assignment: Pairs, where: Iterable[Clause]) -> bool:
+def meets(assignment: Pairs, where: Iterable[Comparison]) -> bool:
     """Whether an assignment meets all conditions on its parameters; what is no number meets none."""
     values = dict(assignment)
-    return all(clause.holds(number_of(values.get(clause.metric))) for clause in where)
+    return all(clause.meets(number_of(values.get(clause.metric))) for clause in where)
 
 
-def _none_left(phase: Phase, clause: Clause, count: int) -> PlanError:
+def _none_left(phase: Phase, clause: Comparison, count: int) -> PlanError:
     values = next((values for name, values in phase.grid if name == clause.metric), ())
     shown = f"{clause.metric} is {', '.join(map(str, values[:6]))}{', …' if len(values) > 6 else ''}"
     return PlanError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from pinyon.model.condition import Clause
+from pinyon.model.condition import Comparison
 from pinyon.model.experiment import Candidate, Objective
 from pinyon.plan.measured import INFEASIBLE, Judged, shown
 
@@ -65,11 +65,11 @@ def nobody(objective: Objective, judged: Sequence[Judged]) -> str:
             subject = "every cell is" if len(judged) > 1 else "the only cell is"
             return f"{subject} {judged[0].standing.why}"
         return f"no cell is feasible{_left_out(judged)}"
-    hopeless = [c for c in objective.subject_to if not any(c.holds(one.means[c.metric]) for one in complete)]
+    hopeless = [c for c in objective.subject_to if not any(c.meets(one.means[c.metric]) for one in complete)]
     asked = " or ".join(map(str, hopeless)) or " and ".join(map(str, objective.subject_to)) + " at once"
     sign = -1.0 if objective.goal == "maximize" else 1.0
     closest = min(complete, key=lambda one: (_distance(one, objective.subject_to), sign * one.mean))
-    unmet = [clause for clause in objective.subject_to if not clause.holds(closest.means[clause.metric])]
+    unmet = [clause for clause in objective.subject_to if not clause.meets(closest.means[clause.metric])]
     values = dict.fromkeys(f"{c.metric} {shown(closest.means[c.metric] or 0.0)}" for c in unmet)
     with_ = " and ".join(values)
     if unmet == hopeless and len(unmet) == 1:
@@ -77,13 +77,13 @@ def nobody(objective: Objective, judged: Sequence[Judged]) -> str:
     return f"no cell meets {asked}; the closest is {closest.standing.cell} with {with_}{_left_out(judged)}"
 
 
-def _distance(one: Judged, clauses: Iterable[Clause]) -> float:
+def _distance(one: Judged, clauses: Iterable[Comparison]) -> float:
     """How far the means are from the bounds that they do not meet, relative to the bounds, added up."""
     pairs = ((clause, one.means[clause.metric]) for clause in clauses)
     return sum(
         abs(mean - clause.number) / (abs(clause.number) or 1.0)
         for clause, mean in pairs
-        if mean is not None and not clause.holds(mean)
+        if mean is not None and not clause.meets(mean)
     )
 
 

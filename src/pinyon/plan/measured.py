@@ -131,7 +131,7 @@ def judge(ruler: Ruler, candidate: Candidate, place: int) -> Judged:
     unmet = [
         f"{clause.metric} {shown(mean)} is not {clause.op} {shown(clause.number)}"
         for clause in objective.subject_to
-        if (mean := means[clause.metric]) is not None and not clause.holds(mean)
+        if (mean := means[clause.metric]) is not None and not clause.meets(mean)
     ]
     mean, error = found[objective.metric]
     standing = Standing(

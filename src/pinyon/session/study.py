@@ -13,7 +13,7 @@ from pinyon.plan.actions import Select
 from pinyon.plan.build import Need
 from pinyon.plan.study import Choices, Variants, study_of
 from pinyon.query.index import Index
-from pinyon.spec.experiments import read_experiments
+from pinyon.spec.experiments import experiments_of
 
 
 def named(project: Project, goal: Goal) -> Goal:
@@ -50,7 +50,7 @@ class Growth:
         imports: Callable[[Stage], tuple[str, ...]],
         fold: Index,
     ) -> None:
-        self.experiment: Experiment = read_experiments(project)[goal.experiment]
+        self.experiment: Experiment = experiments_of(project)[goal.experiment]
         self.params: dict[str, Any] = {}
         self._imported: dict[str, tuple[str, ...]] = {}
         self._read, self._imports = read, imports
