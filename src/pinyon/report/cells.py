@@ -40,9 +40,8 @@ def rows(study: Study, verdicts: Mapping[str, Verdict]) -> Iterator[Row]:
         )
         yield Row("phase", "then", base)
         for number, name in enumerate(study.experiment.then):
-            kinds = Counter(
-                verdicts[then[number]].kind for _, then in study.final if then[number] in verdicts
-            )
+            recipes = [then[number] for _, then in study.final]
+            kinds = Counter[str](verdicts[recipe].kind for recipe in recipes if recipe in verdicts)
             yield Row(_first(kinds), name, _counted(kinds))
 
 
