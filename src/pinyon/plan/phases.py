@@ -10,7 +10,7 @@ from pinyon.model.graph import Graph
 from pinyon.model.outcome import Attempt, Output
 from pinyon.model.study import PhaseStudy, Replicate, Study, StudyResult
 from pinyon.plan.actions import Propose, Reason, Select, Verdict
-from pinyon.plan.select import select
+from pinyon.plan.select import metric_of, select
 
 
 class Known(Protocol):
@@ -117,6 +117,22 @@ def result_of(
     reused = frozenset(recipe for recipe, verdict in done.verdicts.items() if verdict.kind == "reuse")
     failed = {recipe: reason.text for recipe, reason in done.failed.items()}
     return StudyResult(graph.study, dict(done.results), reused, dict(selections), failed, expected or {})
+
+
+def median(result: StudyResult) -> Replicate | None:
+    """The winner's replicate with the median objective, the lower of two: the one that is promoted and applied. None as
+    long as not all phases have a winner, or its results lack the metric."""
+    objective = result.study.experiment.objective
+    if objective is None or not result.study.complete:
+        return None
+    rows = []
+    for place, (replicate, _) in enumerate(result.study.final):
+        attempt = result.attempts.get(replicate.recipe)
+        value = metric_of(attempt.metrics, objective.metric) if attempt else None
+        if value is not None:
+            rows.append((value, place, replicate))
+    rows.sort(key=lambda row: row[:2])
+    return rows[(len(rows) - 1) // 2][2] if rows else None
 
 
 def _measured(attempt: Attempt | None) -> Measured:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
-from pinyon.errors import PlanError
+from pinyon.errors import PlanError, UnknownGoalError
 from pinyon.model.experiment import Cell, Experiment, Pairs, Phase
 from pinyon.model.graph import Graph, Stage
 from pinyon.model.project import Goal, Project
-from pinyon.model.study import PhaseStudy
+from pinyon.model.study import PhaseStudy, StudyResult
 from pinyon.plan.actions import Select
 from pinyon.plan.build import Need
+from pinyon.plan.interpolate import nearest
 from pinyon.plan.phases import Tried
 from pinyon.plan.study import Choices, Variants, study_of
 from pinyon.query.index import Index
 from pinyon.session.search import Search
 from pinyon.spec.experiments import experiments_of
+from pinyon.spec.load import find_root, load_project
 
 
 def named(project: Project, goal: Goal) -> Goal:
@@ -109,4 +113,26 @@ def recorded_winners(selected: Iterable[Mapping[str, Any]]) -> dict[str, Pairs]:
     for body in selected:
         if body.get("winner") and body["phase"] not in found:
             found[body["phase"]] = tuple((name, value) for name, value in body["assignment"])
+    return found
+
+
+def study_result(start: Path, experiment: str) -> StudyResult:
+    """How an experiment stands, from what is on record; nothing runs and nothing is written but caches.
+
+    Raises:
+        PlanError: there is no such experiment, with the nearest name.
+    """
+    from pinyon.session.foresee import foresee
+    from pinyon.session.opened import open_session
+
+    with ExitStack() as stack:
+        project = load_project(find_root(start))
+        known = list(project.settings.get("experiments", {}))
+        if experiment not in known:
+            raise UnknownGoalError(
+                f"there is no experiment '{experiment}'", why=nearest(experiment, known), next="pinyon plan"
+            )
+        session = open_session(start, Goal((experiment,)), stack)
+        found = foresee(session, jobs=1, machine=None, lasting=False).study
+    assert found is not None, "an experiment's plan has a study"
     return found
