@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pinyon.errors import SpecError
-from pinyon.model.condition import Clause
+from pinyon.model.condition import Comparison
 from pinyon.model.experiment import Choice, Experiment, Objective, Phase, Range
 from pinyon.model.project import Origin, Project
 from pinyon.spec.experiments import experiments_of
@@ -79,7 +79,11 @@ def test_an_experiment_with_everything(load: Load) -> None:
         objective=Objective(
             "accuracy",
             "maximize",
-            (Clause("class_1_accuracy", ">=", 0.3), Clause("n", "<=", 150000), Clause("n", ">", 0)),
+            (
+                Comparison("class_1_accuracy", ">=", 0.3),
+                Comparison("n", "<=", 150000),
+                Comparison("n", ">", 0),
+            ),
             "n",
         ),
         seeds=(("train.seed", (0, 1, 2)),),
@@ -88,13 +92,13 @@ def test_an_experiment_with_everything(load: Load) -> None:
                 "time-warp",
                 grid=(("sigma", (0.1, 0.12)),),
                 quorum=0.9,
-                stop=(Clause("loss", ">", 100),),
+                stop=(Comparison("loss", ">", 100),),
                 origin=where._replace(line=9),
             ),
             Phase(
                 "architecture",
                 grid=(("hidden", (64, 128)), ("kind", ("a", None, [1, 2], {"x": 1}, True))),
-                where=(Clause("hidden", ">=", 100), Clause("hidden", "<", 200)),
+                where=(Comparison("hidden", ">=", 100), Comparison("hidden", "<", 200)),
                 origin=where._replace(line=10),
             ),
         ),

@@ -10,7 +10,8 @@ from pinyon.model.graph import Graph
 from pinyon.model.outcome import Attempt, Output
 from pinyon.model.study import PhaseStudy, Replicate, Study, StudyResult
 from pinyon.plan.actions import Propose, Reason, Select, Verdict
-from pinyon.plan.select import metric_of, select
+from pinyon.plan.measured import metric_of
+from pinyon.plan.select import select
 
 
 class Known(Protocol):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from pinyon.model.condition import Clause, parse_all
+from pinyon.model.condition import Comparison, parse
 from pinyon.spec.checks import Path, SchemaError, list_of, named, text
 
 _texts = list_of(text, "a list of conditions", "accuracy >= 0.75")
 
 
-def clauses_of(value: Any, path: Path) -> tuple[Clause, ...]:
+def clauses_of(value: Any, path: Path) -> tuple[Comparison, ...]:
     """The clauses of a list of conditions, each of which may join several by ``and``.
 
     Raises:
@@ -21,9 +21,9 @@ def clauses_of(value: Any, path: Path) -> tuple[Clause, ...]:
     return tuple(clause for index, entry in enumerate(value) for clause in _clauses(entry, (*path, index)))
 
 
-def _clauses(entry: str, path: Path) -> tuple[Clause, ...]:
+def _clauses(entry: str, path: Path) -> tuple[Comparison, ...]:
     try:
-        found = parse_all(entry)
+        found = parse(entry).terms
     except ValueError as error:
         what, _, next = str(error).partition("; ")
         raise SchemaError(path, f"{named(path)}: {what}", next=next) from None

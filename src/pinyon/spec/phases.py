@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from pinyon.model.condition import Clause
+from pinyon.model.condition import Comparison
 from pinyon.model.experiment import Choice, Phase, Range, Space
 from pinyon.model.project import Origin
 from pinyon.spec.checks import Path, SchemaError, anything, closed, named, nearest, number, wrong
@@ -110,7 +110,7 @@ def _refuse_many(phase: Phase, path: Path, seeds: Axes) -> None:
         )
 
 
-def _where(value: Any, path: Path, axes: Axes | Space) -> tuple[Clause, ...]:
+def _where(value: Any, path: Path, axes: Axes | Space) -> tuple[Comparison, ...]:
     clauses = clauses_of(value, path)
     varied = dict(axes)
     for clause in clauses:
