@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pinyon.errors import PinyonError, PlanError
-from pinyon.model.experiment import Cell, Choice, Experiment, Objective, Pairs, Phase
+from pinyon.model.experiment import Cell, Choice, Experiment, Objective, Pairs, Phase, short, words
 from pinyon.model.graph import Graph
 from pinyon.model.project import Goal, Origin, Project, StageTemplate
 from pinyon.plan.build import Need
-from pinyon.plan.study import Choices, Variants, labels, over, short, study_of, words
+from pinyon.plan.study import Choices, Variants, labels, over, study_of
 
 PARAMS: dict[str, Any] = {
     "augment": {"sigma": 0.1},
