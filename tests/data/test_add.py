@@ -18,7 +18,7 @@ from pinyon.errors import ExecuteError, PlanError
 from pinyon.execute import data, tree
 from pinyon.execute.fetch import fetch, imagine_fetched, restore_data
 from pinyon.spec.pointer import about_of, all_pointers, find_pointers, read_pointer
-from pinyon.store.blobs import name_of
+from pinyon.store.names import name_of
 from pinyon.testing.faulty import CALLS, Fault, FaultyStore
 
 

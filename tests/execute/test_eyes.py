@@ -16,8 +16,8 @@ from pinyon.errors import ExecuteError
 from pinyon.execute import bundle, observe, tree
 from pinyon.execute.protocol import StatNote
 from pinyon.execute.statcache import StatCache
-from pinyon.store.blobs import name_of
 from pinyon.store.local import LocalStore
+from pinyon.store.names import name_of
 from pinyon.store.tree import decode
 
 

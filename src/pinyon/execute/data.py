@@ -17,9 +17,9 @@ from pinyon.execute.protocol import StatNote
 from pinyon.execute.statcache import Fingerprint, StatCache
 from pinyon.model.project import Pointer
 from pinyon.spec.pointer import all_pointers, read_pointer
-from pinyon.store.blobs import name_of
 from pinyon.store.disk import fsync
 from pinyon.store.local import LocalStore, home_store
+from pinyon.store.names import name_of
 
 _SPECIAL = re.compile(r"([\\*?\[\]])")
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from pinyon.errors import ExecuteError
 from pinyon.store import tree
-from pinyon.store.blobs import name_of, name_of_file
+from pinyon.store.names import name_of, name_of_file
 from pinyon.store.protocol import Blobs
 
 # What Python leaves beside the code it imports. A dep that is a directory of code must not change by being run.

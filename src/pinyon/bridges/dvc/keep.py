@@ -15,7 +15,7 @@ from pinyon.execute.protocol import SpecOut
 from pinyon.model.graph import Out
 from pinyon.model.outcome import Output
 from pinyon.store import tree as manifests
-from pinyon.store.blobs import name_of
+from pinyon.store.names import name_of
 from pinyon.store.protocol import Store
 
 
