@@ -1,7 +1,8 @@
 """The command line: thin verbs that parse, call and print.
 
 Each verb is a module of this package with a ``command``, imported only when it is called (`pinyon.cli.group`). The
-commonest call of all, ``pinyon run`` with nothing to do, is answered before even the command line parser is imported.
+commonest calls, ``pinyon run`` and ``pinyon add`` with nothing to do, are answered before even the command line parser is
+imported.
 """
 
 from __future__ import annotations
@@ -20,6 +21,13 @@ def main(argv: list[str] | None = None) -> None:
 
         if (known := nothing_to_do(".", goals)) is not None:
             print_summary(known, time.monotonic() - began)
+            return
+    paths = arguments[1:] if arguments[:1] == ["add"] else []
+    if paths and not any(word.startswith("-") for word in paths):
+        from pinyon.cli.shortcut import nothing_to_add, print_added
+
+        if (rows := nothing_to_add(".", paths)) is not None:
+            print_added(rows)
             return
     from pinyon.cli.group import call
 

@@ -11,6 +11,7 @@ from blake3 import blake3
 from pinyon.errors import CorruptError
 
 PREFIX = "blake3:"
+_ANY = re.compile(r"blake3:[0-9a-f]{64}/?")
 _NAME = re.compile(r"blake3:([0-9a-f]{64})/?")
 
 _threads = blake3.AUTO
@@ -52,6 +53,11 @@ def digest_in(name: str) -> str:
     if match is None:
         raise CorruptError(f"'{name}' is not the name of a blob", why="names are blake3: and 64 hex digits")
     return match[1]
+
+
+def names_in(text: bytes) -> set[str]:
+    """Every name of a blob that stands in a file such as a pointer, whatever else may be wrong with it."""
+    return set(_ANY.findall(text.decode(errors="replace")))
 
 
 def file_of(store: str | os.PathLike[str], digest: str) -> str:
