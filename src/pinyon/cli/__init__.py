@@ -7,6 +7,8 @@ imported.
 
 from __future__ import annotations
 
+import atexit
+import gc
 import sys
 import time
 
@@ -14,6 +16,10 @@ import time
 def main(argv: list[str] | None = None) -> None:
     """The command ``pinyon``. Exit codes: 0, 1, 2 spec, 3 plan, 4 execute, 5 store, 6 gate, 130 interrupted."""
     began = time.monotonic()
+    # Thousands of small records live as long as the call, and so does every module: looking for cycles among them is
+    # waste, at the end most of all, where it costs as much as the command line parser.
+    gc.set_threshold(50_000)
+    atexit.register(gc.freeze)
     arguments = sys.argv[1:] if argv is None else argv
     goals = _goals_alone(arguments[1:]) if arguments[:1] == ["run"] else None
     if goals is not None:

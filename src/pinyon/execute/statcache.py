@@ -35,7 +35,7 @@ class StatCache:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = os.fspath(path)
         self._connection: sqlite3.Connection | None = None
-        self._learnt: list[tuple[object, ...]] = []
+        self._learnt: list[StatNote] = []
 
     def lookup_many(self, stats: Mapping[str, Fingerprint]) -> dict[str, str]:
         """Names of those files that still look as they did when they were hashed, and had come to rest by then."""
@@ -72,11 +72,12 @@ class StatCache:
 
     def learn(self, notes: Iterable[StatNote]) -> None:
         """Remember, on disk at the next look-up or `close`: single rows would cost more than hashing a small file."""
-        self._learnt += [(note.path, *note.stat, note.name, note.hashed_ns) for note in notes]
+        self._learnt += notes
 
     def _write(self) -> None:
-        rows, self._learnt = self._learnt, []
-        for _ in range(2 if rows else 0):  # the second time with a new file, if the old one was damaged
+        notes, self._learnt = self._learnt, []
+        for _ in range(2 if notes else 0):  # the second time with a new file, if the old one was damaged
+            rows = ((note.path, *note.stat, note.name, note.hashed_ns) for note in notes)
             try:
                 with self._open() as connection:
                     connection.executemany("insert or replace into files values (?,?,?,?,?,?,?)", rows)

@@ -64,6 +64,8 @@ def all_unchanged(root: str, store: str, cache: str, paths: Sequence[str]) -> li
         cache: directory of disposable files.
         paths: posix, relative to the project.
     """
+    if not all(_is_there(root, f"{path}{POINTER}") for path in paths):
+        return None  # before anything is walked
     rows = []
     stats = StatCache(f"{cache}/stat.sqlite")
     try:
