@@ -218,6 +218,16 @@ def test_what_is_refused_changes_nothing(tracked: Bench, path: str, words: str) 
     assert tracked.events("added") == []
 
 
+def test_a_name_that_is_not_utf8_is_refused(bench: Bench) -> None:
+    name = os.fsdecode(b"d\xff")
+    bench.write(f"in/{name}/x")
+    bench.write(name)
+    for path in (name, f"in/{name}", "in"):
+        with pytest.raises((PlanError, ExecuteError), match="not UTF-8"):
+            bench.add(path)
+    assert bench.events("added") == []
+
+
 def test_one_inside_another_is_refused(bench: Bench) -> None:
     bench.write("data/x")
     with pytest.raises(PlanError, match="data covers this"):

@@ -87,6 +87,17 @@ def test_a_damaged_cache_is_an_empty_one(tmp_path: Path, cache: StatCache, damag
     assert StatCache(path).lookup_many({"a": stat}) == {"a": "blake3:2"}
 
 
+def test_what_is_known_below_a_folder(cache: StatCache) -> None:
+    stat, paths = (
+        (1, 1, 1, 1),
+        ["d", "d/", "d/a", "d/b/c", "d/松", "d-", "d.x/a", "d0", "d00/a", "e/d/a", "D/a"],
+    )
+    cache.learn([StatNote(path, f"name of {path}", stat, 10**18) for path in paths])
+    cache.learn([StatNote("d/fresh", "blake3:1", (10**18 + 1, 1, 1, 1), 10**18)])
+    assert cache.lookup_below("d") == {path: (stat, f"name of {path}") for path in ("d/a", "d/b/c", "d/松")}
+    assert cache.lookup_below("absent") == {}
+
+
 def test_many_paths(cache: StatCache) -> None:
     stats = {f"p{number}": (number * 10**9 + 1, 1, 1, 1) for number in range(1200)}
     cache.learn(StatNote(path, path, stat, 10**18) for path, stat in stats.items())

@@ -136,6 +136,10 @@ def refuse(root: Root, path: str, others: Collection[str]) -> None:
         raise PlanError(what, where=path, next="name a file or folder inside it")
     if parts[0] in (".pinyon", ".git", ".dvc"):
         raise PlanError(f"this belongs to {parts[0]}", where=path, next="name data")
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise PlanError("this name is not UTF-8", where=repr(path), next="rename it") from None
     if path.endswith((POINTER, ".dvc")):
         raise PlanError("this is a pointer", where=path, next=f"pinyon add {path.rpartition('.')[0]}")
     if not _is_there(root, path):
