@@ -167,7 +167,7 @@ SHORT = {  # what stands in many messages
     "@E": "experiment 'e'",
     "@KEYS": "allowed are stage, objective, seeds, phases, then, promote",
     "@PHASE_KEYS": "allowed are grid, search, trials, parallel, sampler, where, quorum, stop",
-    "@NONE": "is no condition → write METRIC OP NUMBER, as in accuracy >= 0.75",
+    "@NONE": "is not a condition → write for example: accuracy >= 0.75",
     "@AIM": "nothing says which cell wins → add objective: {maximize: METRIC}, or minimize",
     "@COUNT": "must be a whole number of at least",
     "@NAN": "nan cannot be part of a key; it does not equal itself → use a finite number",
@@ -291,7 +291,7 @@ BAD: list[tuple[str, str, str]] = [
     (
         "constraint on NaN",
         experiment("stage: t", "objective: {maximize: a, subject_to: [b > .nan]}", GRID),
-        "6: item 1 of subject_to of objective of @E: 'b > .nan' @NONE",
+        "6: item 1 of subject_to of objective of @E: '.nan' in 'b > .nan' is not a number",
     ),
     (
         "endless constraint",
