@@ -6,6 +6,7 @@ without a bound, and keep the last of two equal keys. An explicit stack over eve
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -274,10 +275,15 @@ class _Place:
         self.line = 0
 
 
+def events_of(text: str) -> Iterator[Any]:
+    """The parser's events of a text that has been read without an error; marks count characters."""
+    return iter(Parser(text).get_event, None)
+
+
 def _places(text: str) -> Iterator[tuple[str, int]]:
     """(dotted path, line) of everything in a text that has been read without an error."""
     stack: list[_Place] = []
-    for event in iter(Parser(text).get_event, None):
+    for event in events_of(text):
         if isinstance(event, yaml.CollectionEndEvent):
             stack.pop()
         if not isinstance(event, yaml.NodeEvent):
@@ -343,3 +349,16 @@ def dump_yaml(data: Any) -> bytes:
         data, Dumper=_Dumper, encoding="utf-8", allow_unicode=True, sort_keys=False, width=10**6
     )
     return written
+
+
+def show_yaml(value: Any, quote: str = "") -> str:
+    """A value in one line that can stand anywhere in YAML, in brackets, too; text between these quotes, if any."""
+    if isinstance(value, str) and (quote == '"' or not value.isprintable()):
+        return json.dumps(value, ensure_ascii=not value.isprintable())
+    if isinstance(value, str) and quote == "'":
+        return "'" + value.replace("'", "''") + "'"
+    # A list, because what needs no quotes outside of brackets may need them inside.
+    line = yaml.dump(
+        [value], Dumper=_Dumper, allow_unicode=True, default_flow_style=True, sort_keys=False, width=10**6
+    )
+    return str(line).strip()[1:-1]
