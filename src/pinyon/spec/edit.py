@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from pinyon.spec.spans import Span
 
 _KINDS = {".yaml": "yaml", ".yml": "yaml", ".json": "json", ".toml": "toml"}
 _BOM = "\ufeff"
+_LINE_END = re.compile("[\r\n]")
 
 
 def edit_params(text: str, suffix: str, changes: Mapping[str, Any], *, file: str = "") -> str:
@@ -44,13 +46,9 @@ def edit_params(text: str, suffix: str, changes: Mapping[str, Any], *, file: str
     edited = text.removeprefix(_BOM)
     wanted = _read(edited, file)
     for name, value in changes.items():
-        edit = _Edit(edited, kind, file, name)
-        *way, last = edit.steps
-        container = wanted
-        for step in way:
-            container = container[step]
-        edited = edit.text_with(container[last], value)
-        container[last] = value
+        edit = _Edit(edited, kind, file, name, wanted)
+        edited = edit.text_with(value)
+        edit.container[edit.key] = value
     if not _same(_read(edited, file), wanted):
         what = f"{', '.join(changes)} cannot be set without a change elsewhere"
         raise SpecError(what, where=file, next=_by_hand(changes))
@@ -58,35 +56,34 @@ def edit_params(text: str, suffix: str, changes: Mapping[str, Any], *, file: str
 
 
 class _Edit:
-    """One name in a text: where its value stands.
+    """One name in a text: where its value stands, and in which container of the text's data under which key.
 
     Raises:
         SpecError: it stands nowhere, or where it must not be changed.
     """
 
-    def __init__(self, text: str, kind: str, file: str, name: str) -> None:
+    def __init__(self, text: str, kind: str, file: str, name: str, data: Any) -> None:
         self._text = text
         self._kind = kind
         self._file = file
         self._name = name
-        self.steps: list[Any] = []
         root = span = _spans(text, kind)
         for step in [name] if name in span.parts else name.split("."):
             self._refuse_anchored(span)
-            key = _key(span, step)
-            if key not in span.parts:
+            self.container, self.key = data, _key(span, step)
+            if self.key not in span.parts:
                 raise self._missing(root, span)
-            self.steps.append(key)
-            span = span.parts[key]
+            span, data = span.parts[self.key], data[self.key]
         self._refuse_anchored(span)
         self._span = span
 
-    def text_with(self, old: Any, new: Any) -> str:
-        """The text with another value; ``old`` is what stands there."""
+    def text_with(self, new: Any) -> str:
+        """The text with another value."""
+        old = self.container[self.key]
         text = self._text
         found = sorted(_differences(self._span, old, new), key=lambda part: part[0].start, reverse=True)
         for span, value in found:
-            if not span.whole or len(text[span.start : span.end].splitlines()) > 1:
+            if not span.whole or _LINE_END.search(text, span.start, span.end):
                 raise self._refused(span, "goes over several lines")
             self._refuse_anchored(span)
             shown = self._shown(span, value)
@@ -110,9 +107,8 @@ class _Edit:
 
     def _refuse_anchored(self, span: Span) -> None:
         if span.anchor:
-            raise self._refused(
-                span, f"stands under the anchor &{span.anchor}", "what *names it changes, too"
-            )
+            why = f"what *{span.anchor} repeats changes, too"
+            raise self._refused(span, f"stands under the anchor &{span.anchor}", why)
 
     def _refused(self, span: Span, what: str, why: str = "") -> SpecError:
         line = self._text.count("\n", 0, span.start) + 1
@@ -121,10 +117,9 @@ class _Edit:
         )
 
     def _missing(self, root: Span, span: Span) -> SpecError:
-        if span.merges:
-            return self._refused(span, "comes from another place, by <<")
-        if self._kind == "yaml" and self._text[span.start : span.start + 1] == "*":
-            return self._refused(span, "stands in what an alias repeats")
+        if isinstance(self.container, dict) and self.key in self.container:
+            origin = "the mapping that << brings in" if span.kind == "map" else "what an alias repeats"
+            return self._refused(span, f"stands in {origin}")
         close = nearest(self._name, _names(root))
         return SpecError(f"there is no {self._name}", where=self._file, next=close or "add it by hand")
 

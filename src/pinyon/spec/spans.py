@@ -31,14 +31,6 @@ class Span(NamedTuple):
     quote: str = ""
     anchor: str = ""
 
-    @property
-    def merges(self) -> bool:
-        """Whether it is a YAML mapping that takes more from others, by ``<<``."""
-        return _MERGE in self.parts
-
-
-_MERGE = object()
-
 
 def spans_yaml(text: str) -> Span:
     """The document's value; ``text`` has been read without an error, and has no byte order mark."""
@@ -86,11 +78,9 @@ def _place(around: Span, waiting: list[Any], span: Span, event: Any) -> None:
 
 
 def _key(event: Any) -> Any:
-    if isinstance(event, yaml.AliasEvent):
-        return object()  # a key that nobody can name
-    plain = event.implicit[0] and event.tag is None
-    if plain and event.value == "<<":
-        return _MERGE
+    plain = not isinstance(event, yaml.AliasEvent) and event.implicit[0] and event.tag is None
+    if isinstance(event, yaml.AliasEvent) or (plain and event.value == "<<"):
+        return object()  # a key that no name means
     return resolve(event.value) if plain else event.value
 
 

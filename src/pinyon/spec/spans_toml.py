@@ -122,11 +122,8 @@ def show_toml(value: Any) -> str:
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, dict):
-        return (
-            "{"
-            + ", ".join(f"{json.dumps(k, ensure_ascii=False)} = {show_toml(v)}" for k, v in value.items())
-            + "}"
-        )
+        pairs = (f"{show_toml(key)} = {show_toml(part)}" for key, part in value.items())
+        return f"{{{', '.join(pairs)}}}"
     if isinstance(value, list):
         return f"[{', '.join(map(show_toml, value))}]"
     return str(value).lower() if isinstance(value, bool) else repr(value)

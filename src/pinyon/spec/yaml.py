@@ -6,7 +6,6 @@ without a bound, and keep the last of two equal keys. An explicit stack over eve
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -353,12 +352,28 @@ def dump_yaml(data: Any) -> bytes:
 
 def show_yaml(value: Any, quote: str = "") -> str:
     """A value in one line that can stand anywhere in YAML, in brackets, too; text between these quotes, if any."""
-    if isinstance(value, str) and (quote == '"' or not value.isprintable()):
-        return json.dumps(value, ensure_ascii=not value.isprintable())
-    if isinstance(value, str) and quote == "'":
-        return "'" + value.replace("'", "''") + "'"
-    # A list, because what needs no quotes outside of brackets may need them inside.
-    line = yaml.dump(
-        [value], Dumper=_Dumper, allow_unicode=True, default_flow_style=True, sort_keys=False, width=10**6
+    style = (quote or None) if isinstance(value, str) else None
+    # In a list, because what needs no quotes outside of brackets may need them inside.
+    line: str = yaml.dump(
+        [value],
+        Dumper=_Line,
+        default_flow_style=True,
+        default_style=style,
+        allow_unicode=True,
+        sort_keys=False,
+        width=10**6,
     )
-    return str(line).strip()[1:-1]
+    return line.strip()[1:-1]
+
+
+class _Line(_Dumper):
+    """Keeps text in one line, whatever is in it."""
+
+
+def _represent_line(dumper: SafeDumper, text: str) -> yaml.Node:
+    if text.splitlines() in ([], [text]):
+        return _represent_text(dumper, text)
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"')
+
+
+_Line.add_representer(str, _represent_line)
