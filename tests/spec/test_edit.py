@@ -394,7 +394,7 @@ ANCHOR = f"stands under the anchor &x; what *x repeats changes, too {BY_HAND}"
         ("a: &x 1\nb: *x\n", ".yaml", "a", 2, f"p.yaml:1: a {ANCHOR}"),
         ("a: [&x 1]\nb: *x\n", ".yaml", "a", [2], f"p.yaml:1: a {ANCHOR}"),
         (YAML, ".yaml", "train.lr", 1, f"p.yaml:6: train.lr stands in the mapping that << brings in {BY_HAND}"),
-        (YAML, ".yaml", "train.<<", 1, "p.yaml: there is no train.<< → add it by hand"),
+        (YAML, ".yaml", "train.<<", 1, "p.yaml: there is no train.<< → did you mean train?"),
         (YAML, ".yaml", "copy.lr", 1, f"p.yaml:15: copy.lr stands in what an alias repeats {BY_HAND}"),
         (YAML, ".yaml", "train.text", "x", f"p.yaml:10: train.text goes over several lines {BY_HAND}"),
         (YAML, ".yaml", "train.long", "x", f"p.yaml:13: train.long goes over several lines {BY_HAND}"),
