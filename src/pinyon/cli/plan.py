@@ -36,10 +36,10 @@ def _show_cells(plan: Any) -> None:
     study = plan.study.study
     click.echo(sweep.question(study))
     for row in sweep.rows(study, plan.verdicts):
-        if row.kind == "phase":
-            click.echo(f"{click.style(row.text, bold=True)}  {click.style(row.note, dim=True)}".rstrip())
-        else:
-            click.echo(f"  {word(row.kind, 9)} {row.text}  {click.style(row.note, dim=True)}".rstrip())
+        text = (
+            click.style(row.text, bold=True) if row.kind == "phase" else f"  {word(row.kind, 9)} {row.text}"
+        )
+        click.echo(text + (f"  {click.style(row.note, dim=True)}" if row.note else ""))
     click.echo(sweep.counts(study, plan.verdicts))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple, Protocol
 
-from pinyon.model.experiment import Candidate, Cell, Measured, Pairs, Selection, Standing
+from pinyon.model.experiment import Candidate, Cell, Measured, Pairs, Selection, Standing, words
 from pinyon.model.graph import Graph
 from pinyon.model.outcome import Attempt, Output
 from pinyon.model.study import PhaseStudy, Replicate, Study, StudyResult
@@ -54,6 +54,8 @@ def step(study: Study, done: Known, slots: int) -> Select | Propose | None:
     if not recipes or finished < phase.phase.quorum * len(recipes):
         return None
     selection = select(study.experiment.objective, candidates(phase, done.results), quorum=phase.phase.quorum)
+    for cell, _ in phase.cells:  # people know a cell by what it sets
+        selection = selection._replace(why=selection.why.replace(cell.id, words(cell.assignment)))
     made_by = {recipe: done.results[recipe].id for recipe in recipes if recipe in done.results}
     return Select(phase.phase.name, selection, made_by)
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from pinyon.errors import PinyonError, PlanError, UnknownGoalError
 from pinyon.model.canonical import canonical
-from pinyon.model.experiment import Cell, Experiment, Pairs, Phase
+from pinyon.model.experiment import Cell, Experiment, Pairs, Phase, words
 from pinyon.model.graph import Graph, Stage, Task
 from pinyon.model.project import Goal, Origin, Project
 from pinyon.model.study import PhaseStudy, Replicate, Study
@@ -337,19 +337,3 @@ def cell_words(graph: Graph, cell: str) -> str:
     phases = graph.study.phases if graph.study else ()
     rows = (row for phase in phases for row, _ in phase.cells)
     return next((words(row.assignment) for row in rows if row.id == cell), cell)
-
-
-def words(pairs: Pairs) -> str:
-    """An assignment for a person: ``sigma=0.1 hidden=64``, with the shortest names that tell them apart."""
-    shown = short([name for name, _ in pairs])
-    return " ".join(f"{shown[name]}={_shown(value)}" for name, value in pairs)
-
-
-def _shown(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def short(names: Sequence[str]) -> dict[str, str]:
-    """Names without what they have in front of the last dot, where that tells them apart."""
-    lasts = [name.rpartition(".")[2] for name in names]
-    return {name: last if lasts.count(last) == 1 else name for name, last in zip(names, lasts, strict=True)}

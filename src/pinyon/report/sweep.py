@@ -6,10 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from pinyon.model.experiment import Objective
+from pinyon.model.experiment import Objective, words
 from pinyon.model.study import PhaseStudy, Replicate, Study
 from pinyon.plan.actions import Verdict
-from pinyon.plan.study import words
 
 _SHOWN = 24  # cells of a phase that are shown
 
