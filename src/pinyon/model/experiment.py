@@ -54,7 +54,7 @@ class Phase(NamedTuple):
     space: Space = ()
     trials: int = 0
     parallel: int = 0
-    sampler: str = "tpe"
+    sampler: Literal["tpe", "random", "grid"] = "tpe"
     where: tuple[Clause, ...] = ()
     quorum: float = 1.0
     stop: tuple[Clause, ...] = ()
