@@ -40,7 +40,9 @@ def command(directory: str, run: str, follow: bool) -> None:
             time.sleep(0.2)
             index.catch_up()
             attempt = find(index, attempt.id)[0]
-        if not done:
+        if attempt.log is None and status(attempt) not in ("SUBMITTED", "RUNNING"):
+            click.echo(f"what {attempt.id} of {attempt.stage} printed was not kept: it ran where you saw it", err=True)
+        elif not done:
             click.echo(f"{attempt.id} of {attempt.stage} printed nothing", err=True)
         elif status(attempt) == LOST:
             click.echo(f"{attempt.id} is lost: its supervisor is gone", err=True)

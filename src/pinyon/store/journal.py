@@ -76,13 +76,21 @@ class LocalJournalWriter:
 
     def append(self, kind: str, body: dict[str, Any]) -> Event:
         """See `pinyon.store.protocol.JournalWriter.append`."""
+        self.begin()
+        return self._write(kind, body)
+
+    def begin(self) -> None:
+        """Have a segment that can be written to; its ``opened`` is on disk before any other record.
+
+        Raises:
+            StoreError: in a forked child.
+        """
         if self._process.pid != os.getpid():
             raise StoreError(
                 "a forked child must open its own journal", where=self._writer, next="open_writer()"
             )
         if self._retired:
             self._open()
-        return self._write(kind, body)
 
     def _open(self) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
