@@ -40,9 +40,8 @@ def command(directory: str, run: str, follow: bool) -> None:
             time.sleep(0.2)
             index.catch_up()
             attempt = find(index, attempt.id)[0]
-        if attempt.log is None and status(attempt) not in ("SUBMITTED", "RUNNING"):
-            click.echo(f"what {attempt.id} of {attempt.stage} printed was not kept: it ran where you saw it", err=True)
-        elif not done:
-            click.echo(f"{attempt.id} of {attempt.stage} printed nothing", err=True)
+        if not done:
+            none = "printed nothing" if attempt.log else "left no log: what it printed, if anything, was not kept"
+            click.echo(f"{attempt.id} of {attempt.stage} {none}", err=True)
         elif status(attempt) == LOST:
             click.echo(f"{attempt.id} is lost: its supervisor is gone", err=True)

@@ -103,7 +103,11 @@ class Checkpoints:
         """Those of this run that no later one has dropped; read once."""
         if self._known is None:
             self._sink.flush()
-            found = _recorded(self._sink.store, self._sink.attempt, self._started)
+            try:
+                found = _recorded(self._sink.store, self._sink.attempt, self._started)
+            except OSError as error:
+                self._sink.once("find", f"earlier checkpoints cannot be looked for: {error}")
+                found = []
             dropped = {record for _, drops in found for record in drops}
             self._known = [one for one, _ in found if one.record not in dropped]
         return self._known

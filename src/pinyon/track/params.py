@@ -97,7 +97,7 @@ def nest(rows: Iterable[tuple[str, str, Any]]) -> dict[str, Any]:
             that of ``params.yaml`` counts, else the later one's.
     """
     tree: dict[str, Any] = {}
-    ordered = sorted(rows, key=lambda row: (posixpath.basename(row[0]) == _DEFAULT, row[1].count(".")))
+    ordered = sorted(rows, key=lambda row: posixpath.basename(row[0]) == _DEFAULT)
     for _, name, value in ordered:
         if name:
             _put(tree, name.split("."), value)

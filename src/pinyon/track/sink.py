@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 INTERVAL = 0.1  # seconds between a point and its being on disk
 _RETRY = 0.5  # seconds until something that the disk refused is tried again; twice that after each try
 _RETRY_MOST = 4.0
-_BATCH = 5_000  # points in one write
+_BATCH = 1_000  # points in one write
 _MOST = 200_000  # points kept in memory while the disk refuses them
 
 
@@ -119,6 +119,7 @@ class Sink:
                 except OSError as error:
                     self._refused(error)
         self._wake.set()
+        self._awake = False  # so that who comes late is told
 
     def once(self, what: str, text: str) -> None:
         """Say something the first time only."""
@@ -141,6 +142,9 @@ class Sink:
         if self._thread is None:
             with self._lock:
                 if self._thread is None:
+                    # Imported here: in the thread, beside a loop that never waits, it would take a tenth of a second.
+                    import pinyon.store.journal  # noqa: F401
+
                     self._thread = threading.Thread(target=self._run, name="pinyon", daemon=True)
                     self._thread.start()
                     _end_with_worker(self)
