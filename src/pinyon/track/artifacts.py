@@ -16,9 +16,15 @@ if TYPE_CHECKING:
 
 
 def blobs_of(sink: Sink) -> LocalBlobs:
-    """The bytes of the store."""
-    from pinyon.store.blobs import LocalBlobs  # needs blake3, which a run that only logs can do without
+    """The bytes of the store.
 
+    Raises:
+        TrackError: there is no blake3, which a run that only logs can do without.
+    """
+    try:
+        from pinyon.store.blobs import LocalBlobs
+    except ModuleNotFoundError as error:
+        raise TrackError("nothing can be kept", why=str(error), next="pip install blake3") from error
     return LocalBlobs(Path(sink.store))
 
 
