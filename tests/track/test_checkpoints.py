@@ -133,7 +133,9 @@ def test_other_runs_are_left_alone(again: Begin) -> None:
     assert again(2).resume() is None
 
 
-def test_a_process_started_again_in_its_attempt_goes_on(again: Begin, inside: Begin, monkeypatch: Any) -> None:
+def test_a_process_started_again_in_its_attempt_goes_on(
+    again: Begin, inside: Begin, monkeypatch: Any
+) -> None:
     run = again(1)
     run.checkpoint(5, keep=1)
     run.finish()
@@ -146,9 +148,7 @@ def test_a_process_started_again_in_its_attempt_goes_on(again: Begin, inside: Be
     assert found.step == 5
 
 
-@pytest.mark.parametrize(
-    ("kind", "body"), [("ended", {"state": "SUCCEEDED"}), ("intent", {"forced": True})]
-)
+@pytest.mark.parametrize(("kind", "body"), [("ended", {"state": "SUCCEEDED"}), ("intent", {"forced": True})])
 def test_what_came_to_its_end_is_not_gone_on_with(place: Place, again: Begin, kind: str, body: dict) -> None:
     first = again(1)
     first.checkpoint(5)
@@ -257,8 +257,8 @@ def test_through_the_real_supervisor(tmp_path: Path) -> None:
     place = Place(tmp_path / "project")
     (place.root / "params.yaml").write_text("train: {steps: 9}\n")
     (place.root / "pinyon.yaml").write_text(
-        f"stages:\n  train:\n    cmd: {sys.executable} train.py\n    deps: [train.py]\n    params: [train]\n    outs: [out]\n"
-        "    retry: {times: 3, on: [exit]}\n"
+        f"stages:\n  train:\n    cmd: {sys.executable} train.py\n    deps: [train.py]\n"
+        "    params: [train]\n    outs: [out]\n    retry: {times: 3, on: [exit]}\n"
     )
     (place.root / "train.py").write_text(
         """
@@ -276,7 +276,11 @@ open("out", "w").write(repr(done))
 """
     )
     done = subprocess.run(
-        [sys.executable, "-m", "pinyon.cli", "run"], cwd=place.root, env=place.env, capture_output=True, text=True
+        [sys.executable, "-m", "pinyon.cli", "run"],
+        cwd=place.root,
+        env=place.env,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     steps = eval((place.root / "out").read_text())

@@ -44,7 +44,11 @@ print(run.id, run.params.lr, run.stage)
     status = own.cli("status")
     assert (status["open"], status["last"]["state"]) == ([], "SUCCEEDED")
     logs = subprocess.run(
-        [sys.executable, "-m", "pinyon.cli", "logs", name], cwd=own.root, env=own.env, capture_output=True, text=True
+        [sys.executable, "-m", "pinyon.cli", "logs", name],
+        cwd=own.root,
+        env=own.env,
+        capture_output=True,
+        text=True,
     )
     assert (logs.returncode, logs.stdout) == (0, "")
     assert "left no log" in logs.stderr
@@ -69,7 +73,9 @@ def test_how_a_script_ends_is_recorded(
 ) -> None:
     plain = own.script(f"import sys\n\nclass run: finish = staticmethod(lambda *a: None)\n{end}")
     done = own.script(f"import sys, pinyon\nrun = pinyon.run()\nrun.log(x=1)\n{end}")
-    assert (done.returncode, done.stderr) == (plain.returncode, plain.stderr), "it ends as it would without us"
+    assert (done.returncode, done.stderr) == (plain.returncode, plain.stderr), (
+        "it ends as it would without us"
+    )
     (row,) = own.cli("show", "@train")["history"]
     told = (row["state"], row["detail"], row["exit_code"], row["message"])
     assert told == (state, detail, code, message)
@@ -102,7 +108,10 @@ with pinyon.run(name="second") as other:
 
 
 def test_a_killed_script_is_lost(own: Place) -> None:
-    child = own.start("import time, pinyon\nrun = pinyon.run()\nrun.log(x=1)\nrun.flush()\nprint(1, flush=True)\ntime.sleep(60)")
+    child = own.start(
+        "import time, pinyon\nrun = pinyon.run()\nrun.log(x=1)\nrun.flush()\n"
+        "print(1, flush=True)\ntime.sleep(60)"
+    )
     assert child.stdout is not None
     assert child.stderr is not None
     child.stdout.readline()
@@ -220,7 +229,8 @@ def test_in_a_project_it_is_recorded_there(own: Place) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "name"), [(["-c", "TEXT"], "@python"), (["-m", "package"], "@package"), (["-m", "package.mod"], "@mod")]
+    ("arguments", "name"),
+    [(["-c", "TEXT"], "@python"), (["-m", "package"], "@package"), (["-m", "package.mod"], "@mod")],
 )
 def test_it_is_called_after_what_runs(own: Place, arguments: list[str], name: str) -> None:
     text = "import pinyon; print(pinyon.run().stage)"

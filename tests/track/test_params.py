@@ -15,7 +15,9 @@ from pinyon.track.params import Params, merge, nest
 
 NAMES = st.sampled_from(["a", "b", "c", "d_e", "-1", "items", "keys", "get", "train", "lr"])
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(["", "1e-4", "é\n"])
-VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3))
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3)
+)
 TREES = st.dictionaries(NAMES, VALUES, max_size=4)
 
 
@@ -52,7 +54,9 @@ def test_they_are_what_was_given_and_survive_every_trip(tree: dict[str, Any]) ->
     for copied in (pickle.loads(pickle.dumps(params)), copy.deepcopy(params), copy.copy(params)):
         assert isinstance(copied, Params)
         assert same(copied.to_dict(), tree)
-    assert same(eval(repr(params), {"Params": Params, "nan": float("nan"), "inf": float("inf")}).to_dict(), tree)
+    assert same(
+        eval(repr(params), {"Params": Params, "nan": float("nan"), "inf": float("inf")}).to_dict(), tree
+    )
     assert same([name for name, _ in params.items()], list(tree))
 
 
@@ -108,7 +112,9 @@ def test_nobody_can_change_them() -> None:
 
 
 def test_types_stay() -> None:
-    rows = json.loads(json.dumps([["params.yaml", "a", 1], ["params.yaml", "b", 1.0], ["params.yaml", "c", "1"]]))
+    rows = json.loads(
+        json.dumps([["params.yaml", "a", 1], ["params.yaml", "b", 1.0], ["params.yaml", "c", "1"]])
+    )
     params = Params(nest(rows))
     assert [type(value) for value in params.values()] == [int, float, str]
     assert "a" in dir(params)

@@ -80,7 +80,9 @@ class Scalar:
         return self.value
 
 
-def test_anything_can_be_handed_to_log(place: Place, inside: Begin, capfd: pytest.CaptureFixture[str]) -> None:
+def test_anything_can_be_handed_to_log(
+    place: Place, inside: Begin, capfd: pytest.CaptureFixture[str]
+) -> None:
     run = inside()
     run.log(loss=Scalar(0.5), flag=True, n=Scalar(3), step=Scalar(7).item())
     for bad in ("text", None, [1, 2], Scalar(RuntimeError("has 3 elements")), Scalar("x"), object(), 1j):
@@ -103,7 +105,13 @@ def test_anything_can_be_handed_to_log(place: Place, inside: Begin, capfd: pytes
 def test_numpy_scalars_are_numbers(place: Place, inside: Begin) -> None:
     numpy = pytest.importorskip("numpy", reason="needs numpy: its scalars are logged")
     run = inside()
-    run.log(loss=numpy.float32(0.5), n=numpy.int64(3), a=numpy.array([2.5]), bad=numpy.zeros(2), step=numpy.int64(9))
+    run.log(
+        loss=numpy.float32(0.5),
+        n=numpy.int64(3),
+        a=numpy.array([2.5]),
+        bad=numpy.zeros(2),
+        step=numpy.int64(9),
+    )
     run.flush()
     assert [(point["step"], point["m"]) for point in place.points()] == [(9, {"loss": 0.5, "n": 3, "a": 2.5})]
 
@@ -226,7 +234,9 @@ def test_nothing_is_lost_at_a_normal_end(place: Place) -> None:
     assert len(place.events("closed")) == 1
 
 
-def test_what_comes_after_the_end_is_said_once(place: Place, inside: Begin, capfd: pytest.CaptureFixture[str]) -> None:
+def test_what_comes_after_the_end_is_said_once(
+    place: Place, inside: Begin, capfd: pytest.CaptureFixture[str]
+) -> None:
     run = inside()
     run.log(x=1)
     run.finish()
@@ -344,7 +354,10 @@ def test_a_closed_stderr_is_no_reason_to_stop(place: Place) -> None:
 def test_importing_pinyon_imports_nothing(place: Place) -> None:
     text = "import sys; before = set(sys.modules); import pinyon; print(sorted(set(sys.modules) - before))"
     assert place.script(text).stdout == "['pinyon']\n"
-    heavy = "import pinyon, sys; r = pinyon.run(); r.log(x=1); r.flush(); print([m for m in ('blake3', 'yaml', 'click') if m in sys.modules])"
+    heavy = (
+        "import pinyon, sys; run = pinyon.run(); run.log(x=1); run.flush()\n"
+        "print([name for name in ('blake3', 'yaml', 'click') if name in sys.modules])"
+    )
     assert place.script(heavy).stdout == "[]\n"
     assert json.loads(place.segments()[0].read_text().splitlines()[0])["m"] == {"x": 1}
 

@@ -41,7 +41,11 @@ def command(directory: str, run: str, follow: bool) -> None:
             index.catch_up()
             attempt = find(index, attempt.id)[0]
         if not done:
-            none = "printed nothing" if attempt.log else "left no log: what it printed, if anything, was not kept"
+            none = (
+                "printed nothing"
+                if attempt.log
+                else "left no log: what it printed, if anything, was not kept"
+            )
             click.echo(f"{attempt.id} of {attempt.stage} {none}", err=True)
         elif status(attempt) == LOST:
             click.echo(f"{attempt.id} is lost: its supervisor is gone", err=True)

@@ -54,9 +54,7 @@ class Checkpoints:
         self._known: list[Checkpoint] | None = None
         self._bad: list[Checkpoint] = []
 
-    def save(
-        self, step: int, state: Mapping[str, Any], keep: int, metrics: Mapping[str, Any]
-    ) -> Checkpoint | None:
+    def save(self, step: int, state: Mapping[str, Any], keep: int) -> Checkpoint | None:
         """See `pinyon.track.running.Run.checkpoint`. The blob is complete before the record names it."""
         data = pack(
             {"step": step, "state": {name: _state(one) for name, one in state.items()}, "rng": _random()}
@@ -67,12 +65,13 @@ class Checkpoints:
             digest = blobs.put(data)
             ordered = sorted(known, key=lambda one: one.order, reverse=True)
             drops = [*ordered[max(0, keep - 1) :], *self._bad] if keep > 0 else self._bad
-            body = {"step": step, "digest": digest, "size": len(data), "metrics": dict(metrics)}
+            body = {"step": step, "digest": digest, "size": len(data), "metrics": self._sink.newest()}
             body |= {"drops": [list(one.record) for one in drops]} if drops else {}
             event = self._sink.commit("checkpoint", body)
         except OSError as error:
             self._sink.once("checkpoint", f"checkpoint {step} could not be saved: {error}; training goes on")
             return None
+        self._sink.harden(lambda: blobs.flush([digest]))
         saved = Checkpoint(step, digest, len(data), self._sink.attempt, (event.writer, event.seq))
         self._known = [saved, *(one for one in known if one not in drops)]
         self._bad = []

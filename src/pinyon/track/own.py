@@ -23,6 +23,7 @@ from pinyon.model.ids import attempt_id, host_name, new_id, run_id, this_process
 from pinyon.model.outcome import CANCELLED, FAILED, SUCCEEDED
 from pinyon.track.current import Identity
 from pinyon.track.params import Params
+from pinyon.track.prune import PRUNED
 
 if TYPE_CHECKING:
     from pinyon.track.sink import Sink
@@ -193,7 +194,7 @@ def environment(identity: Identity) -> dict[str, str]:
 def outcome(error: BaseException | None, pruned: str) -> tuple[str, str, int, str]:
     """State, detail, exit code and message of a run that ended with this error."""
     if pruned:
-        return CANCELLED, "pruned", 0, pruned
+        return CANCELLED, "pruned", PRUNED, pruned
     if error is None:
         return SUCCEEDED, "", 0, ""
     if isinstance(error, SystemExit):

@@ -20,7 +20,8 @@ class Progress:
         total: how many there are in all; None where nobody knows.
         label: stands before the numbers.
         record: called with (done, total) at the beginning, every ten seconds and at the end.
-        step: called with the number of each item before it is handed out: the item itself of a ``range``.
+        step: called with the number of each item before it is handed out, of a ``range`` the item itself; at the end with
+            None.
     """
 
     def __init__(
@@ -51,8 +52,8 @@ class Progress:
                 self._look(done)
                 yield item
                 done += 1
-            self._step(None)
         finally:
+            self._step(None)
             self._look(done, last=True)
 
     def _look(self, done: int, *, last: bool = False) -> None:

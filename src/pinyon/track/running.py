@@ -77,7 +77,7 @@ class Run:
         self._sink = Sink(identity.store, identity.attempt, identity.project)
         self._pid = os.getpid()
         self._zero = time.monotonic() - max(0.0, time.time() - identity.started)
-        self._newest: dict[str, Any] = {}
+        self._newest: dict[str, Any] = {}  # of each metric, for the condition
         self._step = -1  # of the newest point
         self._loops: list[int] = []  # numbers of the loops that `progress` goes through, the innermost last
         self._pruned = ""
@@ -105,20 +105,18 @@ class Run:
             now = time.monotonic()
             if values is not None:
                 named = {**values, **named}
-            for value in named.values():
-                if type(value) not in _PLAIN:
-                    named = numbers(named, self._refuse)
-                    break
+            if not _PLAIN.issuperset(map(type, named.values())):
+                named = numbers(named, self._refuse)
             if step is None:
                 step = self._loops[0] if len(self._loops) == 1 else self._step + 1
             elif type(step) is not int:
                 step = int(step)
             self._step = step
-            self._newest.update(named)
             self._sink.put(now - self._zero, step, named)
         except Exception as error:  # noqa: BLE001 - whatever it is, training goes on
             self._sink.once("log", f"log() could not take {type(error).__name__}: {error}")
         if self._stop is not None:
+            self._newest.update(named)
             self._heed(self._stop)
 
     def _refuse(self, name: str, value: Any) -> None:
@@ -176,12 +174,11 @@ class Run:
         def step(at: int | None) -> None:
             if not depth:
                 depth.append(len(self._loops))
-                self._loops.append(0)
-            del self._loops[depth[0] + (at is not None) :]
+            del self._loops[depth[0] :]
             if at is not None:
-                self._loops[depth[0]] = at
-            if self._stop is not None and self._pruned:
-                self._heed(self._stop)
+                self._loops.append(at)
+                if self._stop is not None and self._pruned:
+                    self._heed(self._stop)
 
         def record(done: int, of: int | None) -> None:
             self._tell("progress", {"step": done, "total": of, **({"label": label} if label else {})})
@@ -278,7 +275,7 @@ class Run:
         Raises:
             TrackError: the state cannot be pickled.
         """
-        return self._saved.save(int(step), state, keep, self._newest)
+        return self._saved.save(int(step), state, keep)
 
     def resume(self, *, rng: bool = True, **objects: Any) -> Checkpoint | None:
         """Load the newest checkpoint of the run that verifies, from this attempt or an earlier one; None if there is none.

@@ -12,9 +12,11 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pinyon.errors import PinyonError
 from pinyon.track.points import Point, PointsWriter
 
 if TYPE_CHECKING:
@@ -51,8 +53,11 @@ class Sink:
     def __init__(self, store: str, attempt: str, project: str = "") -> None:
         self.store, self.attempt, self.pid = store, attempt, os.getpid()
         self._project = project
-        self._queue: deque[Point] = deque(maxlen=_MOST)
+        self._queue: deque[tuple[int, float, int, dict[str, Any]]] = deque(maxlen=_MOST)
+        self._append = self._queue.append
+        self._newest: dict[str, Any] = {}
         self._facts: deque[tuple[str, dict[str, Any]]] = deque()
+        self._soft: deque[Callable[[], None]] = deque()
         self._numbers = itertools.count()
         self._next = 0  # number of the point that is to be written next
         self._lock = threading.Lock()
@@ -68,7 +73,8 @@ class Sink:
 
     def put(self, t: float, step: int, values: dict[str, Any]) -> None:
         """Take a point; it is on disk soon."""
-        self._queue.append(Point(next(self._numbers), t, step, values))
+        # A plain tuple, which becomes a `Point` in the thread: after a step of training nothing is in the cache.
+        self._append((next(self._numbers), t, step, values))
         if not self._awake:
             self._rouse()
 
@@ -88,6 +94,16 @@ class Sink:
             self._write_all()
             return self._journal().append(kind, {"attempt": self.attempt, **body})
 
+    def harden(self, work: Callable[[], None]) -> None:
+        """Have the thread call this, which makes bytes power-durable, and the records that name them after it."""
+        self._soft.append(work)
+        self._rouse()
+
+    def newest(self) -> dict[str, Any]:
+        """The newest value of each metric."""
+        self.flush()
+        return dict(self._newest)
+
     def flush(self, *, sync: bool = False) -> None:
         """Have everything on disk now, with ``sync`` so that it survives a loss of power."""
         with self._lock:
@@ -105,6 +121,7 @@ class Sink:
         """Write the rest and end the journal. What comes later is said to be late, once."""
         if self.closed:
             return
+        self._harden()
         self.flush(sync=True)
         with self._lock:
             self.closed = True
@@ -160,6 +177,18 @@ class Sink:
                 self._wake.set()
                 continue
             self.flush()
+            self._harden()
+
+    def _harden(self) -> None:
+        """Not under the lock: a disk may take seconds for it."""
+        while self._soft:
+            work = self._soft.popleft()
+            try:
+                work()
+                if self._writer is not None:
+                    self._writer.flush()
+            except (OSError, PinyonError) as error:
+                self.once("harden", f"a checkpoint may not survive a loss of power: {error}")
 
     # Under the lock
 
@@ -191,7 +220,7 @@ class Sink:
 
     def _write_points(self) -> None:
         """Write the oldest points; they stay in the queue's front if the disk refuses them."""
-        batch = [self._queue.popleft() for _ in range(min(len(self._queue), _BATCH))]
+        batch = [Point(*self._queue.popleft()) for _ in range(min(len(self._queue), _BATCH))]
         try:
             self._stream().write(batch)
         except OSError:
@@ -203,6 +232,8 @@ class Sink:
                 self._write_one(point)
         self.lost += batch[-1].number + 1 - self._next - len(batch)
         self._next = batch[-1].number + 1
+        for point in batch:
+            self._newest.update(point.values)
         self._retry_at, self._patience = 0.0, _RETRY
 
     def _write_one(self, point: Point) -> None:
