@@ -102,6 +102,7 @@ def test_a_damaged_newest_one_is_named_and_left_out(
     for step in (10, 20, 30):
         model.weight = step / 10
         kept.append(run.checkpoint(step, model=model))
+    run.finish()
     damage(place, kept[2])
     assert kept[1] is not None
     place.store.blobs.path(kept[1].digest).unlink()
@@ -123,7 +124,10 @@ def test_a_damaged_newest_one_is_named_and_left_out(
 
 
 def test_none_that_verifies_is_none(place: Place, again: Begin) -> None:
-    damage(place, again(1).checkpoint(1))
+    run = again(1)
+    saved = run.checkpoint(1)
+    run.finish()
+    damage(place, saved)
     assert again(2).resume() is None
 
 
