@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 from tracked import KEY, Place, attempts
 
@@ -76,8 +77,6 @@ def test_an_attempt_goes_on_where_the_last_one_was(place: Place, again: Begin) -
 
 
 def test_random_states_go_on_too(again: Begin) -> None:
-    import numpy
-
     run = again(1)
     random.seed(1)
     numpy.random.seed(1)

@@ -196,6 +196,31 @@ run.log(x=2)
     assert sorted(point["m"]["x"] for point in own.points()) == [1, 2]
 
 
+def test_workers_of_multiprocessing_do_not_end_the_run_and_lose_nothing(own: Place) -> None:
+    done = own.script(
+        """
+import multiprocessing, pinyon
+def work(n):
+    pinyon.run().log(x=n)
+if __name__ == "__main__":
+    run = pinyon.run()
+    run.log(x=-1)
+    for method in ("fork", "spawn"):
+        with multiprocessing.get_context(method).Pool(2) as pool:
+            pool.map(work, range(4))
+            pool.close()
+            pool.join()
+    run.summary["done"] = 1
+"""
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [body["state"] for body in own.bodies("ended")] == ["SUCCEEDED"]
+    assert own.bodies("outputs")[0]["metrics"] == {"done": 1}
+    assert sorted(point["m"]["x"] for point in own.points()) == [-1, 0, 0, 1, 1, 2, 2, 3, 3]
+    (row,) = own.cli("runs")
+    assert {point["attempt"] for point in own.points()} == {row["attempt"]}
+
+
 def test_params_of_a_script_are_its_runs(own: Place) -> None:
     done = own.script(
         """

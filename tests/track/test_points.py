@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -103,7 +104,6 @@ def test_anything_can_be_handed_to_log(
 
 
 def test_numpy_scalars_are_numbers(place: Place, inside: Begin) -> None:
-    numpy = pytest.importorskip("numpy", reason="needs numpy: its scalars are logged")
     run = inside()
     run.log(
         loss=numpy.float32(0.5),

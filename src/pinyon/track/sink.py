@@ -270,7 +270,7 @@ class Sink:
 
 
 def _end_with_worker(sink: Sink) -> None:
-    """A process of `multiprocessing` ends without calling what `atexit` knows; it has a list of its own."""
-    worker = sys.modules.get("multiprocessing.util")
-    if worker is not None:
-        worker.Finalize(None, sink.close, exitpriority=1)
+    """A worker of `multiprocessing` ends without calling what `atexit` knows; it has a list of its own."""
+    processes, util = map(sys.modules.get, ("multiprocessing.process", "multiprocessing.util"))
+    if processes is not None and util is not None and processes.parent_process() is not None:
+        util.Finalize(None, sink.close, exitpriority=1)
