@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import pickle
 import random
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -249,6 +252,62 @@ def test_bytes_that_nobody_can_read_any_more_are_an_error(
     monkeypatch.delattr("test_checkpoints.Gone")
     with pytest.raises(TrackError, match="cannot be read: AttributeError"):
         again(2).resume()
+
+
+class Torch:
+    """As torch saves, as far as a checkpoint needs it: a zip file; tensors come back to the CPU."""
+
+    def __init__(self) -> None:
+        self.rng, self.loads = "state 1", [dict[str, Any]()]
+        self.cuda = self
+        self.gpus: list[str] = []
+
+    def save(self, content: Any, buffer: io.BytesIO) -> None:
+        with zipfile.ZipFile(buffer, "w") as file:
+            file.writestr("data.pkl", pickle.dumps(content))
+
+    def load(self, buffer: io.BytesIO, **options: Any) -> Any:
+        self.loads.append(options)
+        with zipfile.ZipFile(buffer) as file:
+            return pickle.loads(file.read("data.pkl"))
+
+    def get_rng_state(self) -> str:
+        return self.rng
+
+    def set_rng_state(self, state: str) -> None:
+        self.rng = state
+
+    def is_available(self) -> bool:
+        return bool(self.gpus)
+
+    is_initialized = is_available
+
+    def device_count(self) -> int:
+        return len(self.gpus)
+
+    def get_rng_state_all(self) -> list[str]:
+        return list(self.gpus)
+
+    def set_rng_state_all(self, states: list[str]) -> None:
+        self.gpus = list(states)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "later", "then"), [([], [], []), (["a", "b"], ["c", "d"], ["a", "b"]), (["a"], [], [])]
+)
+def test_where_torch_is_imported_it_saves(
+    again: Begin, monkeypatch: pytest.MonkeyPatch, gpus: list[str], later: list[str], then: list[str]
+) -> None:
+    torch = Torch()
+    monkeypatch.setitem(sys.modules, "torch", torch)  # type: ignore[arg-type]
+    torch.gpus = gpus
+    again(1).checkpoint(1, model=Model(0.5))
+    torch.rng, torch.gpus = "state 2", later
+    model = Model()
+    found = again(2).resume(model=model)
+    assert found is not None
+    assert (model.weight, torch.rng, torch.gpus) == (0.5, "state 1", then)
+    assert torch.loads[-1] == {"map_location": "cpu", "weights_only": False}
 
 
 class Gone:

@@ -214,16 +214,17 @@ def test_what_was_logged_200_ms_before_a_kill_is_there(place: Place, after: floa
 
 def test_a_run_killed_while_it_writes_leaves_a_torn_end_at_most(place: Place) -> None:
     text = KILLED.replace("time.sleep(0.0005)", "pass").replace("os.write(1", "step or os.write(1")
-    for number in range(6):
-        child = place.start(text)
-        assert child.stdout is not None
-        assert child.stderr is not None
-        child.stdout.readline()
-        time.sleep(0.3 + number * 0.013)
-        child.kill()
-        child.wait()
-        child.stdout.close()
-        child.stderr.close()
+    text = text.replace("step = 0\n", "step = 0\nrun.log(loss=1.0, step=-1)\nrun.flush()\n")
+    for kills in range(5):
+        children = [place.start(text) for _ in range(5)]
+        for number, child in enumerate(children):
+            assert child.stdout is not None
+            child.stdout.readline()
+            time.sleep(0.02 * number + 0.007 * kills)
+            child.kill()
+        for child in children:
+            child.communicate()
+    assert len(place.segments()) == 25
     assert len(place.points()) > 1_000  # and every segment has been held to the format
 
 
