@@ -61,7 +61,9 @@ class Place:
         )  # fmt: skip
 
     def _command(self, text: str, arguments: tuple[str, ...]) -> list[str]:
-        (self.root / "train.py").write_text(text)
+        script = self.root / "train.py"
+        if not script.exists() or script.read_text() != text:  # one that is just starting may be reading it
+            script.write_text(text)
         return [sys.executable, "train.py", *arguments]
 
     def cli(self, *arguments: str) -> Any:
