@@ -74,7 +74,7 @@ def print_changes(
 
 def _within(values: dict[str, Any], run: dict[str, Any]) -> dict[str, Any]:
     """Of some values those whose file and name (or a group around it) a run has too."""
-    from pinyon.report.diff import flatten
+    from pinyon.model.leaves import flatten
 
     found: dict[str, Any] = {}
     for file, data in values.items():
