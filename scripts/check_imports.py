@@ -18,6 +18,7 @@ from pathlib import Path
 LIBRARIES = {
     "blake3": ["store", "plan", "testing"],
     "click": ["cli"],
+    "duckdb": ["query.duck"],  # lazily: it is an extra
     "hypothesis": ["testing"],
     "pytest": ["testing"],
     "rich": ["cli"],

@@ -110,7 +110,7 @@ class Fields:
         self.runs = runs
         self._index = index
         self._memo: dict[str, dict[str, Any]] = {}
-        self._parsed: dict[tuple[str, str], dict[str, Any]] = {}
+        self._parsed: dict[str, dict[str, dict[str, Any]]] = {}
 
     def get(self, one: Candidate, name: str) -> Values:
         """The values that a run has under a name; none, one, or one for each cell that it belongs to."""
@@ -118,7 +118,8 @@ class Fields:
             return self._field(one, name)
         kind, dot, rest = name.partition(".")
         if dot and kind == "params":
-            return _single({**self._json(one, "params"), **self._told("params").get(one.last.id, {})}, rest)
+            flags = self._told("params").get(one.last.id)
+            return _single(flags if flags and rest in flags else self._json(one, "params"), rest)
         if dot and kind == "tag":
             tags = self._told("tags")
             return _single({k: v for a in one.attempts for k, v in tags.get(a, {}).items()}, rest)
@@ -138,10 +139,11 @@ class Fields:
         return (one.status if name == "status" else getattr(last, _COLUMNS.get(name, name)),)
 
     def _json(self, one: Candidate, column: str) -> dict[str, Any]:
-        key = (one.last.id, column)
-        if key not in self._parsed:
-            self._parsed[key] = json.loads(getattr(one.last, column) or "{}")
-        return self._parsed[key]
+        if column not in self._parsed:  # all at once: calls cost more than the parsing
+            texts = [getattr(run.last, column) or "{}" for run in self.runs]
+            found = json.loads(f"[{','.join(texts)}]")
+            self._parsed[column] = {run.last.id: told for run, told in zip(self.runs, found, strict=True)}
+        return self._parsed[column][one.last.id]
 
     def _told(self, what: str) -> dict[str, Any]:
         if what not in self._memo:

@@ -260,7 +260,7 @@ class Index:
 
     def attempts(self, where: str, *values: object) -> list[Attempt]:
         """Attempts by a condition over the columns of the index, in (epoch, id) order."""
-        found = (self._attempt(name, document) for name, document in self.documents(where, *values))
+        found = (self.attempt_of(name, document) for name, document in self.documents(where, *values))
         return [attempt for attempt in found if attempt is not None]
 
     def documents(self, where: str, *values: object) -> list[tuple[str, Document]]:
@@ -351,7 +351,8 @@ class Index:
         """The project of every execution by its id."""
         return dict(self._rows("select id, project from executions"))
 
-    def _attempt(self, name: str, document: Document) -> Attempt | None:
+    def attempt_of(self, name: str, document: Document) -> Attempt | None:
+        """The attempt that a document of `documents` tells of; None where it tells of none that we know."""
         return attempt_of(name, document, durable=self.is_durable(document))
 
     def is_durable(self, document: Document) -> bool:

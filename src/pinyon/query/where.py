@@ -61,10 +61,10 @@ def parse(text: str) -> Condition:
     return Condition(text, parser.whole(), parser.names)
 
 
-def wrong(text: str, at: int, what: str, why: str = "", next: str = "") -> PlanError:
+def wrong(text: str, at: int, what: str, why: str) -> PlanError:
     """An error that shows its place in the text."""
-    shown = text.expandtabs(1).replace("\n", " ")
-    return PlanError(f"{what}\n  {shown}\n  {' ' * at}^\n", why=why, next=next)
+    shown = re.sub(r"\s", " ", text)
+    return PlanError(f"{what}; {why}\n  {shown}\n  {' ' * at}^\n", next="pinyon runs --help")
 
 
 class _Parser:

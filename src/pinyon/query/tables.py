@@ -1,0 +1,166 @@
+"""The table contract in DuckDB (docs/FORMAT.md §11): only the tables that are asked for, of Parquet files and of what
+lies in journals beyond them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+
+from pinyon.query import duck, raw
+from pinyon.query.contract import TABLES, Columns
+from pinyon.query.cover import covered
+from pinyon.query.direction import directions
+from pinyon.query.index import Index
+from pinyon.query.rows import Rows
+from pinyon.store.local import LocalStore
+
+# Tables of ours that are no part of the contract, in a schema of their own.
+_ATTEMPTS = (("attempt", "VARCHAR"), ("run", "VARCHAR"), ("rank", "BIGINT"), ("project", "VARCHAR"))
+_RESUMED = (("attempt", "VARCHAR"), ("step", "BIGINT"))
+_FINALS = (
+    ("run", "VARCHAR"), ("metric", "VARCHAR"), ("number", "DOUBLE"), ("text", "VARCHAR"), ("project", "VARCHAR"),
+)  # fmt: skip
+_DIRECTIONS = (("metric", "VARCHAR"), ("goal", "VARCHAR"))
+# A later attempt overrules earlier ones of its run from the step on at which it resumed, but not before its first point.
+_CUTS = """
+create table raw.cuts as
+    with first as (select attempt, min(step) as step from raw.all_points group by attempt),
+    began as (
+        select run, rank, attempt, greatest(first.step, resumed.step) as step
+        from raw.attempts join first using (attempt) left join raw.resumed using (attempt)
+    )
+    select attempt, min(step) over (
+        partition by run order by rank rows between 1 following and unbounded following
+    ) as step from began
+"""
+_SEEN = """
+create view raw.seen as
+    select a.run, p.attempt, p.metric, p.step, p.t, p.value, coalesce(a.project, '') as project,
+        (coalesce(p.step, -9223372036854775808), coalesce(a.rank, 0), p.segment[:-1], p.number, p.byte) as place
+    from raw.all_points p left join raw.attempts a using (attempt) left join raw.cuts c using (attempt)
+    where c.step is null or p.step is null or p.step < c.step
+"""
+_POINTS = "create view points as select run, attempt, metric, step, t, value, project from raw.seen"
+_SUMMARY = """
+create view summary as
+    with drawn as (
+        select run, metric, project, arg_max(value, place) as last,
+            min(value) filter (not isnan(value)) as low, max(value) filter (not isnan(value)) as high,
+            count(*) as n, count(*) filter (isnan(value)) as nan
+        from raw.seen where run is not null group by all
+    )
+    select run, metric, case when text is null then coalesce(number, last) end as last, text,
+        case goal when 'maximize' then high when 'minimize' then low end as best, low as min, high as max,
+        coalesce(n, 0) as n, coalesce(nan, 0) as nan, project
+    from drawn full join raw.finals using (run, metric, project) left join raw.directions using (metric)
+"""
+# A write that failed may have landed all the same: then the next segment tells the record again.
+_EVENTS = """
+create view events as
+    select writer, seq, kind, ts, body, project from raw.all_events
+    qualify row_number() over (partition by writer, seq order by number, byte) = 1
+"""
+
+
+class Tables:
+    """The tables of one store, in a database that is closed to everything else once they are made.
+
+    Attributes:
+        connection: the database.
+        notes: what had to be left out, for people.
+    """
+
+    def __init__(self, store: LocalStore, index: Index, names: Iterable[str], stack: ExitStack) -> None:
+        """Args:
+            names: of the tables that are wanted.
+            stack: closes the database and its files.
+
+        Raises:
+            PlanError: DuckDB is not installed.
+        """
+        self.connection = duck.connect()
+        stack.callback(self.connection.close)
+        self.notes: list[str] = []
+        self._store, self._index, self._stack = store, index, stack
+        self._rows = Rows(store, index)
+        self._files: list[str] = []
+        self._made: set[str] = set()
+        self._covered = covered(store)
+        self.connection.execute("create schema raw")
+        for name in TABLES:
+            if name in set(names):
+                self._make(name)
+        self.notes += [*self._covered.notes, *self._rows.notes]
+        duck.lock(self.connection, self._files)
+
+    def _make(self, name: str) -> None:
+        if name in ("points", "summary"):
+            self._seen()
+            self._view(_POINTS if name == "points" else _SUMMARY)
+        elif name == "events":
+            self._all("events")
+            self._view(_EVENTS)
+        else:
+            duck.create(self.connection, name, TABLES[name])
+            duck.fill(self.connection, name, TABLES[name], self._rows.of(name))
+
+    def _view(self, sql: str) -> None:
+        self.connection.execute(sql)
+
+    def _fill(self, name: str, columns: Columns, rows: Iterable[tuple[object, ...]]) -> None:
+        """A table of our own."""
+        duck.create(self.connection, f"raw.{name}", columns)
+        duck.fill(self.connection, f"raw.{name}", columns, rows)
+
+    def _seen(self) -> None:
+        """Points that no later attempt has overruled, and the final values."""
+        if "seen" in self._made:
+            return
+        self._made.add("seen")
+        self._all("points")
+        rows, told = self._rows, self._index.told("resumed")
+        self._fill("attempts", _ATTEMPTS, (
+            (one.id, run, rank, one.project) for rank, (one, run) in enumerate(rows.runs_of_attempts())
+        ))  # fmt: skip
+        steps = [(e.body["attempt"], step) for e in told if isinstance(step := e.body.get("step"), int)]
+        self._fill("resumed", _RESUMED, ((name, step) for name, step in steps if abs(step) < 2**62))
+        self._view(_CUTS)
+        self._view(_SEEN)
+        finals = list(rows.finals())
+        self._fill("finals", _FINALS, finals)
+        drawn = self.connection.execute("select distinct metric from raw.all_points").fetchall()
+        known = directions(self._index)
+        metrics = {metric for (metric,) in drawn} | {duck.clean(row[1]) for row in finals}
+        self._fill("directions", _DIRECTIONS, ((name, known.of(name)) for name in sorted(metrics)))
+
+    def _all(self, table: str) -> None:
+        """``raw.all_TABLE``: Parquet files, and what lies beyond them."""
+        if f"all_{table}" in self._made:
+            return
+        self._made.add(f"all_{table}")
+        columns = raw.COLUMNS[table]
+        self._fill(table, columns, ())
+        for gathered in raw.gather(self._beyond(table)):
+            duck.add_columns(self.connection, f"raw.{table}", columns, gathered.columns)
+            self.notes += gathered.notes
+        names = ", ".join(duck.name(name) for name, _ in columns)
+        files = [self._open(part.blob) for part in self._covered.of(table)]
+        parts = [f"select {names} from raw.{table}"]
+        if files:
+            listed = ", ".join(duck.quoted(file) for file in files)
+            parts.append(f"select {names} from read_parquet([{listed}])")
+        self._view(f"create view raw.all_{table} as {' union all '.join(parts)}")
+
+    def _beyond(self, table: str) -> Iterator[raw.Stretch]:
+        for segment in raw.segments(self._store, table):
+            for start, stop in self._covered.gaps(table, segment):
+                if stop is not None or raw.size(self._store, segment) > start:
+                    yield raw.read(self._store, table, segment, start, stop)
+
+    def _open(self, blob: str) -> str:
+        """A path of an open file: one that a gc may delete meanwhile, and whose folder may look like a pattern."""
+        fd = os.open(self._store.blobs.path(blob), os.O_RDONLY | os.O_CLOEXEC)
+        self._stack.callback(os.close, fd)
+        self._files.append(f"/dev/fd/{fd}")
+        return self._files[-1]
