@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 from pinyon.errors import PinyonError
 from pinyon.store.local import LocalStore
 
 REF = "tables"
-Stretches = Mapping[str, tuple[int, int]]
+Stretches = Mapping[str, Sequence[tuple[int, int]]]
 
 
 class Part(NamedTuple):
@@ -29,7 +30,8 @@ class Part(NamedTuple):
 
 
 class Covered(NamedTuple):
-    """What is covered. ``version`` is that of the ref, 0 where there is none; ``notes`` tell of what cannot be used."""
+    """What is covered. ``version`` is that of the ref, 0 where there is none, -1 where it cannot be used; ``notes`` tell of
+    what cannot be used."""
 
     version: int
     parts: tuple[Part, ...]
@@ -42,7 +44,7 @@ class Covered(NamedTuple):
     def gaps(self, table: str, segment: str) -> Iterator[tuple[int, int | None]]:
         """Stretches of a segment that no file covers; the last one has no end."""
         at = 0
-        for start, end in sorted(part.covers[segment] for part in self.of(table) if segment in part.covers):
+        for start, end in sorted(one for part in self.of(table) for one in part.covers.get(segment, ())):
             if start > at:
                 yield at, start
             at = end
@@ -59,7 +61,7 @@ def covered(store: LocalStore) -> Covered:
             else []
         )
     except (PinyonError, OSError, KeyError, TypeError) as error:
-        return Covered(_newest(store), (), (f"the ref '{REF}' cannot be used: {error}",))
+        return Covered(-1, (), (f"the ref '{REF}' cannot be used: {error}",))
     parts: list[Part] = []
     notes: list[str] = []
     for part in told:
@@ -75,11 +77,12 @@ def covered(store: LocalStore) -> Covered:
     return Covered(ref.version if ref else 0, tuple(parts), tuple(notes))
 
 
-def _newest(store: LocalStore) -> int:
-    try:
-        return store.refs.history(REF)[-1].version
-    except (PinyonError, OSError, IndexError):
-        return 0
+def open_blob(store: LocalStore, blob: str, stack: ExitStack) -> str:
+    """A path of an open file, which ``stack`` closes: a gc may delete the other one meanwhile, and its folder may look
+    like a pattern to DuckDB."""
+    fd = os.open(store.blobs.path(blob), os.O_RDONLY | os.O_CLOEXEC)
+    stack.callback(os.close, fd)
+    return f"/dev/fd/{fd}"
 
 
 def _read(store: LocalStore, part: Part) -> Stretches:
@@ -93,22 +96,33 @@ def _read(store: LocalStore, part: Part) -> Stretches:
         raise ValueError(f"{damage.file}: {damage.what}")
     os.stat(store.blobs.path(part.blob))
     rows = json.loads(store.blobs.read(part.list))
-    return {str(name): (int(start), int(end)) for name, start, end in rows}
+    return joined((str(name), int(start), int(end)) for name, start, end in rows)
 
 
 def _overlap(one: Part, other: Part) -> bool:
-    if one.table != other.table:
-        return False
-    both = one.covers.keys() & other.covers.keys()
-    return any(
-        max(one.covers[name][0], other.covers[name][0]) < min(one.covers[name][1], other.covers[name][1])
-        for name in both
+    return one.table == other.table and any(
+        max(start, begin) < min(end, stop)
+        for name in one.covers.keys() & other.covers.keys()
+        for start, end in one.covers[name]
+        for begin, stop in other.covers[name]
     )
 
 
-def spelled(covers: Stretches) -> bytes:
-    """The list of what a file covers, as its blob has it."""
-    return json.dumps([[name, *stretch] for name, stretch in sorted(covers.items())]).encode()
+def joined(stretches: Iterable[tuple[str, int, int]]) -> Stretches:
+    """Stretches by segment, in order; those that touch are one."""
+    found: dict[str, list[tuple[int, int]]] = {}
+    for name, start, end in sorted(stretches):
+        known = found.setdefault(name, [])
+        if known and known[-1][1] == start:
+            known[-1] = (known[-1][0], end)
+        else:
+            known.append((start, end))
+    return found
+
+
+def listed(covers: Stretches) -> list[tuple[str, int, int]]:
+    """The inverse of `joined`, which the list of a file has as JSON."""
+    return [(name, start, end) for name, known in sorted(covers.items()) for start, end in known]
 
 
 def value_of(parts: list[Part]) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from errno import EIO, ENOSPC
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pinyon.errors import PlanError
@@ -69,6 +71,29 @@ def lock(connection: Connection, files: Iterable[str]) -> None:
 def quoted(text: str) -> str:
     """A text as SQL writes it."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def select_all(columns: Sequence[tuple[str, str]], table: str, files: Sequence[str]) -> str:
+    """The rows of a table and of Parquet files with the same columns, as SQL writes it."""
+    names = ", ".join(f"{name(column)}::{type} as {name(column)}" for column, type in columns)
+    listed = ", ".join(quoted(file) for file in files)
+    more = f" union all select {names} from read_parquet([{listed}])" if files else ""
+    return f"select {names} from {name(table)}{more}"
+
+
+def write_parquet(
+    connection: Connection, path: Path, table: str, columns: Sequence[tuple[str, str]], files: Sequence[str]
+) -> None:
+    """One file of a table and of other files with the same columns.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    target = f"{quoted(str(path))} (format parquet, compression zstd)"
+    try:
+        connection.execute(f"copy ({select_all(columns, table, files)}) to {target}")
+    except module().IOException as error:
+        raise OSError(ENOSPC if "No space" in str(error) else EIO, str(error), str(path)) from error
 
 
 def name(text: str) -> str:

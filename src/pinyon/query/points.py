@@ -27,9 +27,13 @@ class Points(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What a segment holds from one offset on. ``end`` is behind its last flush line: what comes before it never changes.
-    ``damaged`` are offsets of batches whose bytes are not those that were flushed; their points are left out, since no one
-    can tell which are wrong."""
+    """What a segment holds from one offset on.
+
+    Attributes:
+        end: before it everything was flushed, is sound and was understood: it will never be read in another way.
+        damaged: offsets of batches whose bytes are not those that were flushed. Their points are left out, since nobody can
+            tell which of them are wrong.
+    """
 
     points: Points
     end: int
@@ -55,20 +59,19 @@ def read(path: Path, start: int = 0, stop: int | None = None) -> Found:
     with open(path, "rb") as file:
         file.seek(start)
         data = file.read() if stop is None else file.read(stop - start)
-    found = Found(Points([], [], [], [], [], []), start, [])
-    end = start
-    begin = 0  # of the batch
+    found = Points([], [], [], [], [], [])
+    damaged: list[int] = []
+    end, begin, sure = 0, 0, True  # `begin` of the batch
     for at, line in _flushes(data):
         sound = _sound_from(data, begin, at, line)
         if sound != begin:
-            found.damaged.append(start + begin)
-        if sound is not None:
-            _take(found.points, data[sound:at], start + sound)
+            damaged.append(start + begin)
+        whole = sound is not None and _take(found, data[sound:at], start + sound)
+        sure = sure and whole and sound == begin
         begin = at + len(line) + 1
-        end = start + begin
-    tail = data[begin : data.rfind(b"\n") + 1]
-    _take(found.points, tail, start + begin)
-    return found._replace(end=end)
+        end = begin if sure else end
+    _take(found, data[begin : data.rfind(b"\n") + 1], start + begin)
+    return Found(found, start + end, damaged)
 
 
 def _flushes(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -111,8 +114,8 @@ def _json(line: bytes) -> Any:
         return None
 
 
-def _take(points: Points, data: bytes, at: int) -> None:
-    """Add the points of whole lines that begin at an offset."""
+def _take(points: Points, data: bytes, at: int) -> bool:
+    """Add the points of whole lines that begin at an offset; whether all of the lines are points as we know them."""
     lines = data.splitlines(keepends=True)
     try:
         records = json.loads(b"[" + b",".join(lines) + b"]") if lines else []
@@ -120,17 +123,19 @@ def _take(points: Points, data: bytes, at: int) -> None:
         records = []
     if len(records) != len(lines):  # a line that is no JSON, or is several of them
         records = [_json(line) for line in lines]
+    understood = True
     for line, record in zip(lines, records, strict=True):
-        if isinstance(record, dict) and record.get("v") == 1:
-            _point(points, record, at)
+        known = isinstance(record, dict) and record.get("v") == 1 and _point(points, record, at)
+        understood = understood and known
         at += len(line)
+    return understood
 
 
-def _point(points: Points, record: dict[str, Any], at: int) -> None:
+def _point(points: Points, record: dict[str, Any], at: int) -> bool:
     attempt, step, t, metrics = (record.get(name) for name in ("attempt", "step", "t", "m"))
     whole = step is None or (isinstance(step, int) and -_LARGEST <= step < _LARGEST)
     if not (isinstance(attempt, str) and isinstance(metrics, dict) and whole):
-        return
+        return False
     since = _number(t)
     for metric, told in metrics.items():
         value = _number(told)
@@ -141,6 +146,7 @@ def _point(points: Points, record: dict[str, Any], at: int) -> None:
             points.step.append(step)
             points.t.append(since)
             points.value.append(value)
+    return True
 
 
 def _number(value: Any) -> float | None:

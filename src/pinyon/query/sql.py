@@ -137,7 +137,7 @@ def _refused(sql: str, error: Exception) -> PinyonError:
     text = str(error).strip()
     first, _, rest = text.partition("\n")
     shown = rest[rest.index("LINE ") :] if "LINE " in rest else ""
-    what = first.partition(": ")[2] or first
+    what = (first.partition(": ")[2] or first).rstrip("!")
     if table := re.search(r"Table with name (\S+) does not exist", first):
         why = _near(table[1], list(TABLES), "tables")
     elif column := re.search(r'column "([^"]+)"', first):

@@ -3,13 +3,12 @@ lies in journals beyond them."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 
 from pinyon.query import duck, raw
 from pinyon.query.contract import TABLES, Columns
-from pinyon.query.cover import covered
+from pinyon.query.cover import covered, open_blob
 from pinyon.query.direction import directions
 from pinyon.query.index import Index
 from pinyon.query.rows import Rows
@@ -144,13 +143,8 @@ class Tables:
         for gathered in raw.gather(self._beyond(table)):
             duck.add_columns(self.connection, f"raw.{table}", columns, gathered.columns)
             self.notes += gathered.notes
-        names = ", ".join(duck.name(name) for name, _ in columns)
         files = [self._open(part.blob) for part in self._covered.of(table)]
-        parts = [f"select {names} from raw.{table}"]
-        if files:
-            listed = ", ".join(duck.quoted(file) for file in files)
-            parts.append(f"select {names} from read_parquet([{listed}])")
-        self._view(f"create view raw.all_{table} as {' union all '.join(parts)}")
+        self._view(f"create view raw.all_{table} as {duck.select_all(columns, f'raw.{table}', files)}")
 
     def _beyond(self, table: str) -> Iterator[raw.Stretch]:
         for segment in raw.segments(self._store, table):
@@ -159,8 +153,5 @@ class Tables:
                     yield raw.read(self._store, table, segment, start, stop)
 
     def _open(self, blob: str) -> str:
-        """A path of an open file: one that a gc may delete meanwhile, and whose folder may look like a pattern."""
-        fd = os.open(self._store.blobs.path(blob), os.O_RDONLY | os.O_CLOEXEC)
-        self._stack.callback(os.close, fd)
-        self._files.append(f"/dev/fd/{fd}")
+        self._files.append(open_blob(self._store, blob, self._stack))
         return self._files[-1]
