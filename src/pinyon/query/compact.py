@@ -7,6 +7,7 @@ last, so whoever is killed before has changed nothing, and of two who compact at
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import NamedTuple
@@ -102,12 +103,17 @@ def _taken(
     for segment, start, stop in _uncovered(store, table, known):
         if most <= 0:
             return
-        found = raw.read(store, table, segment, start, stop)
+        limit = start + most
+        found = raw.read(store, table, segment, start, stop if stop and stop < limit else _offset(limit))
         most -= found.end - start
         if found.end > start:
             covers.append((segment, start, found.end))
             columns = [column[: found.covered] for column in found.columns]
             yield raw.Stretch(columns, found.end, found.covered, [])
+
+
+def _offset(limit: float) -> int | None:
+    return None if math.isinf(limit) else int(limit)
 
 
 def _uncovered(store: LocalStore, table: str, known: Covered) -> Iterator[tuple[str, int, int | None]]:
@@ -118,8 +124,10 @@ def _uncovered(store: LocalStore, table: str, known: Covered) -> Iterator[tuple[
 
 
 def compact_if_worthwhile(store: LocalStore, *, actor: str = "") -> Compacted | None:
-    """Compact where queries have much to read beyond the Parquet files, but never more than takes about a second; None where
-    they have not, and where it did not work: nobody's run fails for this, and `pinyon compact` says why."""
+    """Compact where queries have much to read beyond the Parquet files, but never more than takes about a second.
+
+    None where they have not, and where it did not work: nobody's run fails for this, and `pinyon compact` says why.
+    """
     try:
         if not duck.installed() or not _worthwhile(store):
             return None
