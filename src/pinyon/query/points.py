@@ -90,7 +90,7 @@ def _flushes(data: bytes) -> Iterator[tuple[int, bytes]]:
 def _sound_from(data: bytes, begin: int, end: int, line: bytes) -> int | None:
     """Where the bytes begin that a flush line vouches for; None when it vouches for none of those that are there.
 
-    Later than ``begin`` where the flush line before has rotted away: then the batch begins behind a line that is none.
+    Later than ``begin`` where the flush line before has rotted away: then the batch begins behind a line that is no point.
     """
     record = _json(line)
     try:
@@ -102,7 +102,8 @@ def _sound_from(data: bytes, begin: int, end: int, line: bytes) -> int | None:
     at = begin
     for one in data[begin:end].splitlines(keepends=True):
         at += len(one)
-        if _json(one) is None and zlib.crc32(data[at:end]) == crc:
+        told = _json(one)
+        if not (isinstance(told, dict) and "m" in told) and zlib.crc32(data[at:end]) == crc:
             return at
     return None
 

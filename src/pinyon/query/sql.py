@@ -50,6 +50,7 @@ def ask(store: LocalStore, index: Index, sql: str, timeout: float = TIMEOUT) -> 
         PlanError: it is no single SELECT, or names what is not there; DuckDB is not installed.
         ExecuteError: it took longer than ``timeout``, or more memory than there is.
     """
+    sql = duck.clean(sql)
     _check(sql)
     with ExitStack() as stack:
         tables = Tables(store, index, _wanted(sql), stack)
@@ -60,8 +61,9 @@ def ask(store: LocalStore, index: Index, sql: str, timeout: float = TIMEOUT) -> 
         deadline = monotonic() + timeout
         timer = Timer(timeout, connection.interrupt)
         timer.daemon = True
-        stack.callback(timer.cancel)
         timer.start()
+        stack.callback(timer.join)
+        stack.callback(timer.cancel)
         with _explained(sql, timeout):
             connection.execute(sql)
             columns = tuple((str(column[0]), str(column[1])) for column in connection.description or ())
@@ -73,7 +75,7 @@ def _check(sql: str) -> None:
         raise PlanError(f"a query of {len(sql)} characters is too long", why=f"{_LONGEST} are allowed")
     library = duck.module()
     try:
-        found = library.extract_statements(duck.clean(sql))
+        found = library.extract_statements(sql)
     except library.Error as error:
         raise _refused(sql, error) from None
     kinds = [statement.type.name for statement in found]
