@@ -20,29 +20,83 @@ from pinyon.query.sql import ask, spelled
 SECRET = "canary-9f3a"
 # What must be refused, each with part of why. FILE is an existing file with a secret, FOLDER one that may be written to.
 ABUSE = [
-    "attach 'FOLDER/x.db'", "attach ':memory:' as y", "detach memory", "use memory", "copy runs to 'FOLDER/x.csv'",
-    "copy runs from 'FILE'", "copy (select 1) to 'FOLDER/x.parquet' (format parquet)", "export database 'FOLDER/x'",
-    "import database 'FOLDER'", "install httpfs", "load httpfs", "force install httpfs from 'http://127.0.0.1:1'",
-    "set threads = 1", "set enable_external_access = true", "reset enable_external_access", "pragma version",
-    "pragma enable_profiling", "call pragma_version()", "checkpoint", "vacuum", "analyze", "begin", "commit",
-    "explain select 1", "explain analyze select 1", "prepare x as select 1", "execute x", "deallocate x",
-    "select 1; select 2", "select 1; drop table runs", "drop table runs", "delete from runs", "update runs set run = 1",
-    "insert into runs select * from runs", "truncate runs", "create table t (a int)", "create view v as select 1",
-    "create macro m() as 1", "create secret s (type s3)", "alter table runs add column x int", "comment on table runs is 'x'",
-    "merge into runs using runs r on true when matched then delete", "", ";", "-- nothing", "\0",
+    "attach 'FOLDER/x.db'",
+    "attach ':memory:' as y",
+    "detach memory",
+    "use memory",
+    "copy runs to 'FOLDER/x.csv'",
+    "copy runs from 'FILE'",
+    "copy (select 1) to 'FOLDER/x.parquet' (format parquet)",
+    "export database 'FOLDER/x'",
+    "import database 'FOLDER'",
+    "install httpfs",
+    "load httpfs",
+    "force install httpfs from 'http://127.0.0.1:1'",
+    "set threads = 1",
+    "set enable_external_access = true",
+    "reset enable_external_access",
+    "pragma version",
+    "pragma enable_profiling",
+    "call pragma_version()",
+    "checkpoint",
+    "vacuum",
+    "analyze",
+    "begin",
+    "commit",
+    "explain select 1",
+    "explain analyze select 1",
+    "prepare x as select 1",
+    "execute x",
+    "deallocate x",
+    "select 1; select 2",
+    "select 1; drop table runs",
+    "drop table runs",
+    "delete from runs",
+    "update runs set run = 1",
+    "insert into runs select * from runs",
+    "truncate runs",
+    "create table t (a int)",
+    "create view v as select 1",
+    "create macro m() as 1",
+    "create secret s (type s3)",
+    "alter table runs add column x int",
+    "comment on table runs is 'x'",
+    "merge into runs using runs r on true when matched then delete",
+    "",
+    ";",
+    "-- nothing",
+    "\0",
     "with x as (insert into runs select * from runs returning *) select * from x",
     "with x as (delete from runs returning *) select * from x",
     "with x as (update runs set stage = 'y' returning *) select * from x",
-    "select * from read_csv('FILE')", "select * from 'FILE'", "from 'FILE'", "select * from read_text('FILE')",
-    "select * from read_blob('FILE')", "select * from read_json('FILE')", "select * from read_parquet('FILE')",
-    "select * from glob('FOLDER/*')", "select * from sniff_csv('FILE')", "select * from parquet_metadata('FILE')",
-    "select * from read_csv('/dev/stdin')", "select * from read_csv('http://127.0.0.1:1/x')", "select * from 'FOLDER/*.csv'",
-    "select * from query('copy runs to ''FOLDER/x''')", "select * from query('select 1; select 2')",
-    "select getenv('HOME')", "select * from enable_logging()", "select * from sqlite_scan('FILE', 'x')",
-    "select * from postgres_scan('host=127.0.0.1', 'x', 'y')", "select nextval('s')", "pivot runs on stage using count(*)",
-    "select * from answer", "select * from store", "select * from told", "select (select content from read_text('FILE'))",
-    "from runs, read_text('FILE')", "select * from runs where run in (select content from read_text('FILE'))",
-]  # fmt: skip
+    "select * from read_csv('FILE')",
+    "select * from 'FILE'",
+    "from 'FILE'",
+    "select * from read_text('FILE')",
+    "select * from read_blob('FILE')",
+    "select * from read_json('FILE')",
+    "select * from read_parquet('FILE')",
+    "select * from glob('FOLDER/*')",
+    "select * from sniff_csv('FILE')",
+    "select * from parquet_metadata('FILE')",
+    "select * from read_csv('/dev/stdin')",
+    "select * from read_csv('http://127.0.0.1:1/x')",
+    "select * from 'FOLDER/*.csv'",
+    "select * from query('copy runs to ''FOLDER/x''')",
+    "select * from query('select 1; select 2')",
+    "select getenv('HOME')",
+    "select * from enable_logging()",
+    "select * from sqlite_scan('FILE', 'x')",
+    "select * from postgres_scan('host=127.0.0.1', 'x', 'y')",
+    "select nextval('s')",
+    "pivot runs on stage using count(*)",
+    "select * from answer",
+    "select * from store",
+    "select * from told",
+    "select (select content from read_text('FILE'))",
+    "from runs, read_text('FILE')",
+    "select * from runs where run in (select content from read_text('FILE'))",
+]
 
 
 @pytest.mark.parametrize("sql", ABUSE)
@@ -55,9 +109,8 @@ def test_abuse_is_refused_and_changes_nothing(told: Told, tmp_path: Path, sql: s
     file.write_text(f"{SECRET}\n1\n")
     store = {path: path.read_bytes() for path in told.store.root.rglob("*") if path.is_file()}
     text = sql.replace("FILE", str(file)).replace("FOLDER", str(folder))
-    with pytest.raises(PinyonError) as caught, ask(told.store, told.index, text) as answer:
-        shown = list(answer.rows)
-        pytest.fail(f"it was answered: {shown}")
+    with pytest.raises(PinyonError) as caught:
+        told.rows(text)
     assert SECRET not in str(caught.value)
     assert caught.value.next
     assert list(folder.iterdir()) == [file]
@@ -65,9 +118,22 @@ def test_abuse_is_refused_and_changes_nothing(told: Told, tmp_path: Path, sql: s
     assert not Path("x.db").exists()
 
 
-@pytest.mark.parametrize("sql", ["select * from runs", "FROM runs", "with x as (from runs) select * from x", "values (1)",
-    "select 1;", "/* c */ select 1 -- c", "table runs", "describe runs", "show tables", "(select 1) union all (select 2)",
-    "from information_schema.tables"])  # fmt: skip
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select * from runs",
+        "FROM runs",
+        "with x as (from runs) select * from x",
+        "values (1)",
+        "select 1;",
+        "/* c */ select 1 -- c",
+        "table runs",
+        "describe runs",
+        "show tables",
+        "(select 1) union all (select 2)",
+        "from information_schema.tables",
+    ],
+)
 def test_what_reads_is_answered(told, sql):
     told.attempt(1)
     assert told.rows(sql)
@@ -82,7 +148,7 @@ def test_only_tables_that_are_named_are_made(told, monkeypatch):
     made.clear()
     told.rows("select count(*) from runs")
     assert not made
-    assert told.rows("select count(*) from Events") == [(5,)]
+    assert told.rows("select count(*) from Events") == [(6,)]
     assert {
         name for (name,) in told.rows("select table_name from information_schema.tables")
     } >= TABLES.keys()
@@ -131,7 +197,9 @@ def test_a_query_that_never_ends_is_ended(told):
     began = monotonic()
     with (
         pytest.raises(ExecuteError, match=r"longer than 0\.3 s"),
-        ask(told.store, told.index, "select count(*) from range(10**12) a, range(10**12) b", 0.3) as answer,
+        ask(
+            told.store, told.index, "select count(*) from range(1000000000000) a, range(1000000) b", 0.3
+        ) as answer,
     ):
         list(answer.rows)
     assert monotonic() - began < 60  # it would take years

@@ -88,10 +88,13 @@ def test_runs_and_attempts(told):
 
 
 def test_params_are_leaves_with_their_types(told):
-    params = [["params.yaml", "model", {"layers": 2, "name": "lstm", "bias": True}],
-              ["conf.json", "sizes", [1, 2]],
-              ["params.yaml", "none", None], ["params.yaml", "huge", 10**400],
-              ["params.yaml", "", {"x.y": 0.5}]]  # fmt: skip
+    params = [
+        ["params.yaml", "model", {"layers": 2, "name": "lstm", "bias": True}],
+        ["conf.json", "sizes", [1, 2]],
+        ["params.yaml", "none", None],
+        ["params.yaml", "huge", 10**400],
+        ["params.yaml", "", {"x.y": 0.5}],
+    ]
     told.attempt(1, inputs={"params": params, "flags": [["lr", 0.1]]})
     told.tell("params", attempt="a-1-1", params={"opt.beta": 0.9})
     rows = told.rows("select file, name, type, number, left(text, 12) from params order by 1, 2")
@@ -147,13 +150,21 @@ def test_stages_are_as_they_last_ran(told):
 
 def cells(told: Told, execution: str = "x-1", phase: str = "lr", first: int = 1) -> None:
     told.tell(
-        "cells", execution=execution, experiment="e", phase=phase, base=[["width", 8]],
+        "cells",
+        execution=execution,
+        experiment="e",
+        phase=phase,
+        base=[["width", 8]],
         cells=[
-            {"cell": f"c-{n}", "number": n, "assignment": [["lr", n / 10]],
-             "replicates": [{"seed": [["seed", s]], "recipe": f"recipe-{first + n}"} for s in (0, 1)][:n]}
+            {
+                "cell": f"c-{n}",
+                "number": n,
+                "assignment": [["lr", n / 10]],
+                "replicates": [{"seed": [["seed", s]], "recipe": f"recipe-{first + n}"} for s in (0, 1)][:n],
+            }
             for n in (1, 2)
         ],
-    )  # fmt: skip
+    )
 
 
 def test_cells_belong_to_runs_by_their_recipe(told):
@@ -217,10 +228,13 @@ def test_edges_go_from_blobs_to_runs_to_blobs(told):
     told.attempt(2, epoch=2, inputs={"deps": [["model", f"blake3:{key_of(1)}"]]})
     told.tell("resumed", attempt="a-2-2", step=3, digest="blake3:" + "e" * 64, **{"from": "a-2-1"})
     assert set(told.rows("select source, target, kind from edges")) == {
-        ("blake3:" + "d" * 64, run_of(1), "reads"), (run_of(1), f"blake3:{key_of(1)}", "writes"),
-        (f"blake3:{key_of(1)}", run_of(2), "reads"), (run_of(1), run_of(2), "feeds"),
-        (run_of(2), f"blake3:{key_of(2)}", "writes"), ("a-2-1", "a-2-2", "resumes"),
-    }  # fmt: skip
+        ("blake3:" + "d" * 64, run_of(1), "reads"),
+        (run_of(1), f"blake3:{key_of(1)}", "writes"),
+        (f"blake3:{key_of(1)}", run_of(2), "reads"),
+        (run_of(1), run_of(2), "feeds"),
+        (run_of(2), f"blake3:{key_of(2)}", "writes"),
+        ("a-2-1", "a-2-2", "resumes"),
+    }
 
 
 # -- points and what they sum up to -------------------------------------------------------------------------------------
@@ -230,8 +244,9 @@ def test_points_have_their_run(told):
     told.attempt(1)
     told.points([point("a-1-1", 1, 0.5, loss=0.25)], tail=[point("a-unknown", 1, loss=1)])
     assert told.rows("from points order by attempt") == [
-        (run_of(1), "a-1-1", "loss", 1, 0.5, 0.25, "p"), (None, "a-unknown", "loss", 1, 0.0, 1.0, ""),
-    ]  # fmt: skip
+        (run_of(1), "a-1-1", "loss", 1, 0.5, 0.25, "p"),
+        (None, "a-unknown", "loss", 1, 0.0, 1.0, ""),
+    ]
     assert len(told.rows("from summary")) == 1
 
 
@@ -252,8 +267,13 @@ def test_nan_is_counted_and_never_best(told):
 def test_an_objective_says_which_way_is_best(told):
     told.attempt(1)
     told.points([point("a-1-1", step, score=step, size=step, loss=step) for step in (1, 2)])
-    told.tell("selected", experiment="e", phase="a", execution="x-1",
-              objective={"metric": "score", "goal": "minimize", "prefer": "size"})  # fmt: skip
+    told.tell(
+        "selected",
+        experiment="e",
+        phase="a",
+        execution="x-1",
+        objective={"metric": "score", "goal": "minimize", "prefer": "size"},
+    )
     told.tell(
         "selected",
         experiment="e",
@@ -280,9 +300,11 @@ def test_final_values_go_before_the_last_point(told):
     told.tell("summary", attempt="a-1-1", values={"words": "many"})
     rows = told.rows("select metric, last::varchar, text, max, n from summary order by 1")
     assert rows == [
-        ("accuracy", "0.9", None, 0.8, 2), ("loss", "0.5", None, 1.0, 2), ("note", "nan", None, None, 0),
+        ("accuracy", "0.9", None, 0.8, 2),
+        ("loss", "0.5", None, 1.0, 2),
+        ("note", "nan", None, None, 0),
         ("words", None, "many", None, 0),
-    ]  # fmt: skip
+    ]
 
 
 def seen(told: Told) -> list[tuple[str, int, float]]:

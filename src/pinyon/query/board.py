@@ -109,7 +109,7 @@ class Fields:
     def __init__(self, index: Index, runs: list[Candidate]) -> None:
         self.runs = runs
         self._index = index
-        self._memo: dict[str, dict[str, Any]] = {}
+        self._memo: dict[str, dict[Any, Any]] = {}
         self._parsed: dict[str, dict[str, dict[str, Any]]] = {}
 
     def get(self, one: Candidate, name: str) -> Values:
@@ -130,8 +130,7 @@ class Fields:
     def _field(self, one: Candidate, name: str) -> Values:
         last = one.last
         if name in ("experiment", "phase", "cell", "seed"):
-            cells: list[Member] = self._told("cells").get((last.project, last.recipe), [])  # type: ignore[call-overload]
-            return tuple(dict.fromkeys(getattr(cell, name) for cell in cells))
+            return _of_cells(self._told("cells").get((last.project, last.recipe), ()), name)
         if name == "run":
             return (run_id(last.key),)
         if name == "attempts":
@@ -145,7 +144,7 @@ class Fields:
             self._parsed[column] = {run.last.id: told for run, told in zip(self.runs, found, strict=True)}
         return self._parsed[column][one.last.id]
 
-    def _told(self, what: str) -> dict[str, Any]:
+    def _told(self, what: str) -> dict[Any, Any]:
         if what not in self._memo:
             ask: dict[str, Callable[[], Any]] = {
                 "tags": lambda: tags_of(self._index),
@@ -207,7 +206,7 @@ def value_of(row: RunRow, name: str) -> Values:
     """The values of a run that is known in full under a name; as `Fields.get`."""
     kind, dot, rest = name.partition(".")
     if name in ("experiment", "phase", "cell", "seed"):
-        return tuple(dict.fromkeys(getattr(cell, name) for cell in row.cells))
+        return _of_cells(row.cells, name)
     if name in FIELDS:
         return (getattr(row, name) if name in RunRow._fields and name != "attempt" else row.as_dict()[name],)
     if dot and kind == "params":
@@ -215,6 +214,15 @@ def value_of(row: RunRow, name: str) -> Values:
     if dot and kind == "tag":
         return _single(row.tags, rest)
     return _single(row.metrics, rest if dot and kind == "metric" else name)
+
+
+def _of_cells(cells: Iterable[Member], name: str) -> Values:
+    return tuple(dict.fromkeys(_seed(cell.seed) if name == "seed" else getattr(cell, name) for cell in cells))
+
+
+def _seed(text: str) -> Any:
+    """A seed as it compares: most are numbers."""
+    return int(text) if text.isdecimal() and len(text) < 20 else text
 
 
 def _single(values: dict[str, Any], name: str) -> Values:

@@ -142,11 +142,11 @@ def _refused(sql: str, error: Exception) -> PinyonError:
     what = (first.partition(": ")[2] or first).rstrip("!")
     if table := re.search(r"Table with name (\S+) does not exist", first):
         why = _near(table[1], list(TABLES), "tables")
-    elif column := re.search(r'column "([^"]+)"', first):
+    elif column := re.search(r'column (?:named )?"([^"]+)"', first):
         words = set(re.findall(r"\w+", sql.lower()))
         columns = [name for table, pairs in TABLES.items() if table in words for name, _ in pairs]
         why = _near(column[1].rpartition(".")[2], list(dict.fromkeys(columns)), "columns")
-    elif "file system operations are disabled" in text or "external extensions is disabled" in text:
+    elif re.search("operations are disabled|extensions is disabled|read-only mode", text):
         what, why = "a query reads the tables and nothing else", what
     else:
         why = ""
