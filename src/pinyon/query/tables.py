@@ -36,7 +36,9 @@ create table raw.cuts as
 _SEEN = """
 create view raw.seen as
     select a.run, p.attempt, p.metric, p.step, p.t, p.value, coalesce(a.project, '') as project,
-        (coalesce(p.step, -9223372036854775808), coalesce(a.rank, 0), split_part(p.segment, '.', 1), p.number, p.byte) as place
+        (
+            coalesce(p.step, -9223372036854775808), coalesce(a.rank, 0), split_part(p.segment, '.', 1), p.number, p.byte
+        ) as place
     from raw.all_points p left join raw.attempts a using (attempt) left join raw.cuts c using (attempt)
     where c.step is null or p.step is null or p.step < c.step
 """
