@@ -72,10 +72,10 @@ def _history(folder: Path, runs: int) -> LocalStore:
             ["params.yaml", "lr", drawn.uniform(1e-4, 1e-1)],
             ["params.yaml", "model", {"hidden": 64, "layers": 2}],
         ]
-        about = {"attempt": attempt, "execution": "x-1", "project": "bench", "root": str(folder), "key": key,
-                 "recipe": key, "stage": "train", "epoch": 1, "mode": "isolated", "supervisor": supervisor,
-                 "reason": "never run", "inputs": {"command": ["exec", "python", "train.py"], "params": params}}  # fmt: skip
-        writer.append("intent", about)
+        about = {"attempt": attempt, "execution": "x-1", "project": "bench", "root": str(folder), "key": key}
+        how = {"recipe": key, "stage": "train", "epoch": 1, "mode": "isolated", "supervisor": supervisor}
+        inputs = {"command": ["exec", "python", "train.py"], "params": params}
+        writer.append("intent", {**about, **how, "reason": "never run", "inputs": inputs})
         metrics = {name: drawn.random() for name in ("accuracy", "loss", "f1")}
         writer.append("outputs", {"attempt": attempt, "outs": [], "metrics": metrics})
         writer.append("ended", {"attempt": attempt, "state": "SUCCEEDED", "seconds": 1.0, "reusable": True})

@@ -63,10 +63,6 @@ class Rows:
         make: Callable[[], Iterator[Row]] = getattr(self, f"_{table}")
         return make()
 
-    def runs_of_attempts(self) -> list[tuple[Attempt, str]]:
-        """Every attempt with the id of its run; attempts of one run in their order."""
-        return [(one, run_id(one.key)) for one in self.attempts_known]
-
     def finals(self) -> Iterator[Row]:
         """Final values: run, metric, number, text, project; one of number and text is None."""
         for row in self.all_runs:

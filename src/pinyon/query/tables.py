@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 
+from pinyon.model.ids import run_id
 from pinyon.query import duck, raw
 from pinyon.query.contract import TABLES, Columns
 from pinyon.query.cover import covered, open_blob
@@ -96,9 +97,12 @@ class Tables:
         duck.lock(self.connection, self._files)
 
     def _make(self, name: str) -> None:
-        if name in ("points", "summary"):
+        if name == "points":
             self._seen()
-            self._view(_POINTS if name == "points" else _SUMMARY)
+            self._view(_POINTS)
+        elif name == "summary":
+            self._seen()
+            self._summary()
         elif name == "events":
             self._all("events")
             self._view(_EVENTS)
@@ -115,25 +119,30 @@ class Tables:
         duck.fill(self.connection, f"raw.{name}", columns, rows)
 
     def _seen(self) -> None:
-        """Points that no later attempt has overruled, and the final values."""
+        """Points that no later attempt has overruled."""
         if "seen" in self._made:
             return
         self._made.add("seen")
         self._all("points")
-        rows, told = self._rows, self._index.told("resumed")
-        self._fill("attempts", _ATTEMPTS, (
-            (one.id, run, rank, one.project) for rank, (one, run) in enumerate(rows.runs_of_attempts())
-        ))  # fmt: skip
-        steps = [(e.body["attempt"], step) for e in told if isinstance(step := e.body.get("step"), int)]
-        self._fill("resumed", _RESUMED, ((name, step) for name, step in steps if abs(step) < 2**62))
+        rows = (
+            (one.id, run_id(one.key), rank, one.project)
+            for rank, one in enumerate(self._index.slim("key != ''"))
+        )
+        self._fill("attempts", _ATTEMPTS, rows)
+        told = ((event.body["attempt"], event.body.get("step")) for event in self._index.told("resumed"))
+        steps = [(name, step) for name, step in told if isinstance(step, int) and abs(step) < 2**63]
+        self._fill("resumed", _RESUMED, steps)
         self._view(_CUTS)
         self._view(_SEEN)
-        finals = list(rows.finals())
+
+    def _summary(self) -> None:
+        finals = list(self._rows.finals())
         self._fill("finals", _FINALS, finals)
         drawn = self.connection.execute("select distinct metric from raw.all_points").fetchall()
         known = directions(self._index)
         metrics = {metric for (metric,) in drawn} | {duck.clean(row[1]) for row in finals}
         self._fill("directions", _DIRECTIONS, ((name, known.of(name)) for name in sorted(metrics)))
+        self._view(_SUMMARY)
 
     def _all(self, table: str) -> None:
         """``raw.all_TABLE``: Parquet files, and what lies beyond them."""
