@@ -28,6 +28,7 @@ RUN: dict[str, tuple[Any, ...]] = {
     "params.list": ([1, 2],),
     "odd name": (1,),
     "started": (1_800_000_000.0,),
+    "seconds": (90.0,),
     "params.and": (1,),
 }
 
@@ -70,6 +71,8 @@ def holds(text: str) -> bool:
         "started > 2020-01-01",
         "started < '2030-01-01 12:30'",
         "started > 1e9",
+        "seconds > 1m and seconds < 1h30m",
+        "seconds = 90",
         "params.layers ~ 2",
         "accuracy < 0 and loss > 1 or accuracy > 0",
         "tag.who > Ab",
@@ -126,6 +129,7 @@ def test_what_does_not_hold(text):
         ("a < true", 4, "a number or text"),
         ("a < null", 4, "a number or text"),
         ("started > noon", 10, "a date such as"),
+        ("seconds > long", 10, "a duration such as"),
         ("a = = 1", 4, "a value is expected"),
         ("not", 3, "a name is expected"),
         ("a\t= 1\nor", 8, "a name is expected"),

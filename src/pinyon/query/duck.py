@@ -134,9 +134,14 @@ def add_columns(
     for at in range(0, len(values[0]), _AT_ONCE):
         parts = [column[at : at + _AT_ONCE] for column in values]
         texts = [type in ("VARCHAR", "JSON") for _, type in columns]
-        cleaned = [
-            [clean(one) if one is not None else None for one in part] if text else part
-            for part, text in zip(parts, texts, strict=True)
-        ]
+        parts = [_clean(part) if text else part for part, text in zip(parts, texts, strict=True)]
         unnested = ", ".join(f"unnest(${n}::{type}[])" for n, (_, type) in enumerate(columns, 1))
-        connection.execute(f"insert into {name(table)} select {unnested}", cleaned)
+        connection.execute(f"insert into {name(table)} select {unnested}", parts)
+
+
+def _clean(texts: list[str | None]) -> list[str | None]:
+    try:
+        "".join(filter(None, texts)).encode()
+    except UnicodeEncodeError:
+        return [None if text is None else clean(text) for text in texts]
+    return texts

@@ -123,6 +123,12 @@ def params_of(attempt: Attempt) -> dict[str, Any]:
     found = {}
     for file, name, value in attempt.inputs.get("params", ()):
         where = "" if file == "params.yaml" else f"{file}:"
-        leaves = flatten(value, name) if value != {} else {name: value}
-        found.update({f"{where}{leaf}" or file: held for leaf, held in leaves.items()})
+        found.update({f"{where}{leaf}" or file: held for leaf, held in _leaves(value, name).items()})
     return {**found, **dict(attempt.inputs.get("flags", ()))}
+
+
+def _leaves(value: Any, name: str) -> dict[str, Any]:
+    try:
+        return flatten(value, name) or {name: value}
+    except RecursionError:
+        return {name: value}

@@ -133,11 +133,11 @@ def _take(points: Points, data: bytes, at: int) -> bool:
 
 
 def _point(points: Points, record: dict[str, Any], at: int) -> bool:
-    attempt, step, t, metrics = (record.get(name) for name in ("attempt", "step", "t", "m"))
+    attempt, step, metrics = record.get("attempt"), record.get("step"), record.get("m")
     whole = step is None or (isinstance(step, int) and -_LARGEST <= step < _LARGEST)
     if not (isinstance(attempt, str) and isinstance(metrics, dict) and whole):
         return False
-    since = _number(t)
+    since = _number(record.get("t"))
     for metric, told in metrics.items():
         value = _number(told)
         if value is not None:

@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from pinyon.errors import PlanError
+from pinyon.model import units
 
 Values = tuple[Any, ...]
 Get = Callable[[str], Values]
@@ -32,7 +33,14 @@ _DEEPEST = 50  # parentheses and nots within each other
 _ORDER: dict[str, Callable[[Any, Any], bool]] = {
     "<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt,
 }  # fmt: skip
-MOMENTS = frozenset({"started"})  # names whose values are seconds since the epoch, and are asked for by date
+# Names whose values are seconds, and how people write those.
+_MEANT: dict[str, tuple[Callable[[str], float], str]] = {
+    "started": (
+        lambda text: datetime.fromisoformat(text).timestamp(),
+        "a date such as 2026-11-22 or '2026-11-22 14:30'",
+    ),
+    "seconds": (units.seconds, "a duration such as 90s or 1h30m"),
+}
 
 
 class Token(NamedTuple):
@@ -157,19 +165,20 @@ class _Parser:
             value = float(token.text)
         else:
             value = token.text
-        if isinstance(value, str) and name in MOMENTS:
-            value = self._moment(token, value)
+        if isinstance(value, str) and name in _MEANT and op.text != "~":
+            value = self._meant(name, token, value)
         if op.text == "~" and token.kind == "word":
             value = token.text
         if op.text in _ORDER and (value is None or isinstance(value, bool)):
             raise self._wrong(token, "a number or text")
         return value
 
-    def _moment(self, token: Token, text: str) -> float:
+    def _meant(self, name: str, token: Token, text: str) -> float:
+        read, example = _MEANT[name]
         try:
-            return datetime.fromisoformat(text).timestamp()
+            return read(text)
         except (ValueError, OverflowError, OSError):
-            raise self._wrong(token, "a date such as 2026-11-22 or '2026-11-22 14:30'") from None
+            raise self._wrong(token, example) from None
 
 
 def _tokens(text: str) -> list[Token]:
