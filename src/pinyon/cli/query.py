@@ -37,9 +37,9 @@ _SHOWN = 200
 def command(
     directory: str, sql: str | None, as_json: bool, as_csv: bool, timeout: float, contract: bool
 ) -> None:
-    """Answer one SELECT over the tables of docs/FORMAT.md §11, read-only.
+    """Answer one SELECT over tables of everything recorded.
 
-    SQL is DuckDB's; - reads it from standard input. Nothing outside the tables can be read.
+    SQL is DuckDB's; - reads it from standard input. Nothing outside the tables can be read, and nothing be changed.
     """
     if contract:
         _print_contract(as_json)
