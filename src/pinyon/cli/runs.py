@@ -21,7 +21,12 @@ _SHOWN = 40
 @json_option
 @click.option("--stage", help="Only runs of this stage.", shell_complete=completes("stage_names"))
 @click.option("--where", default="", metavar="CONDITION", help="Only runs that meet it; see below.")
-@click.option("--sort", metavar="NAMES", default="", help="By these names, with commas between; -NAME: the largest first.")
+@click.option(
+    "--sort",
+    metavar="NAMES",
+    default="",
+    help="By these names, with commas between; -NAME: the largest first.",
+)
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="At most N runs.")
 @click.option("--columns", metavar="NAMES", default="", help="Show these, not what is usual.")
 @click.option("--project", metavar="NAME|all", help="Runs of another project in this store, or of all.")
