@@ -30,10 +30,10 @@ def point(attempt: str, step: int | None, t: float = 0.0, **metrics: Any) -> dic
     return {"v": 1, "attempt": attempt, "t": t, "step": step, "m": metrics}
 
 
-def spelled(*batches: Batch, tail: Batch = (), torn: str = "") -> bytes:
+def spelled(*batches: Batch, tail: Batch = (), torn: str = "", first: int = 0) -> bytes:
     """A segment of points: batches with their flush lines, points that were not flushed, half a line."""
     whole = b""
-    for number, batch in enumerate(batches):
+    for number, batch in enumerate(batches, first):
         data = _lines(batch)
         flush = {
             "v": 1,
@@ -103,11 +103,13 @@ class Told:
                       max_rss=2**33, log=["l", 0, 10], message="")  # fmt: skip
         return name
 
-    def points(self, *batches: Batch, tail: Batch = (), torn: str = "", segment: str = "") -> Path:
+    def points(
+        self, *batches: Batch, tail: Batch = (), torn: str = "", segment: str = "", first: int = 0
+    ) -> Path:
         """One more segment of points."""
         self._segments += 1
         path = self.store.root / "journals" / (segment or f"w-{self._segments:04}.points.0.jsonl")
-        path.write_bytes(spelled(*batches, tail=tail, torn=torn))
+        path.write_bytes(spelled(*batches, tail=tail, torn=torn, first=first))
         return path
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:

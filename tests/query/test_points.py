@@ -25,7 +25,7 @@ def found(path: Path, data: bytes, start: int = 0, stop: int | None = None) -> p
 
 
 def rows(told: points.Found) -> list[tuple[object, ...]]:
-    return list(zip(*told.points[1:], strict=True))
+    return list(zip(*told.points[2:], strict=True))
 
 
 @pytest.fixture
@@ -145,3 +145,10 @@ def test_segments_are_only_those_of_points(tmp_path):
         (tmp_path / name).touch()
     assert points.segments(tmp_path) == ["w-1.points.0.jsonl", "w-1.points.10.jsonl"]
     assert points.segments(tmp_path / "none") == []
+
+
+def test_points_know_their_batch(file):
+    data = spelled([point("a-1", 1, x=1, y=2)], [point("a-1", 2, x=3)], tail=[point("a-1", 3, x=4)], first=7)
+    assert found(file, data).points.batch == [7, 7, 8, None]
+    odd = data.replace(b'"flush": 7', b'"flush": true').replace(b'"flush": 8', b'"flush": -1')
+    assert found(file, odd).points.batch == [1, 1, None, None]

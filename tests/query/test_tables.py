@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from stores import Told, key_of, point, run_of
 
+from pinyon.query.compact import compact
 from pinyon.query.contract import TABLES
 from pinyon.query.tables import Tables
 
@@ -96,7 +97,7 @@ def test_params_are_leaves_with_their_types(told):
         ["params.yaml", "", {"x.y": 0.5}],
     ]
     told.attempt(1, inputs={"params": params, "flags": [["lr", 0.1]]})
-    told.tell("params", attempt="a-1-1", params={"opt.beta": 0.9})
+    told.tell("params", attempt="a-1-1", params={"opt.beta": 0.9, "lr": 7, "model.layers": 7})
     rows = told.rows("select file, name, type, number, left(text, 12) from params order by 1, 2")
     assert rows == [
         ("", "lr", "number", 0.1, "0.1"),
@@ -126,8 +127,19 @@ def test_artifacts_and_checkpoints(told):
         about={},
     )
     told.tell("checkpoint", attempt="a-1-1", step=100, digest=here, size=7, metrics={"loss": "NaN"})
-    told.tell("checkpoint", attempt="a-1-1", step=200, digest=gone, size=8, metrics={})
-    told.tell("checkpoint", attempt="a-?", step=2**80, digest=None, size="big")
+    dropped = told.writer.append(
+        "checkpoint", {"attempt": "a-1-1", "step": 150, "digest": here, "size": 7, "metrics": {}}
+    )
+    told.tell(
+        "checkpoint",
+        attempt="a-1-1",
+        step=200,
+        drops=[[dropped.writer, dropped.seq]],
+        digest=gone,
+        size=8,
+        metrics={},
+    )
+    told.tell("checkpoint", attempt="a-?", step=2**80, digest=None, size="big", drops=[1, [[], {}], ["w"]])
     assert told.rows("select run, attempt, name, path, digest, size, role from artifacts order by role") == [
         (run_of(1), "a-1-1", "confusion", "c.svg", here, 7, "figure"),
         (run_of(1), "a-1-1", "model", "model", f"blake3:{key_of(1)}", 10, "out"),
@@ -357,8 +369,26 @@ def test_order_is_by_epoch_not_by_time_or_file(told):
 def test_the_last_of_one_step_is_the_later_line(told):
     told.attempt(1)
     told.points([point("a-1-1", 5, loss=1)], segment="w-1.points.2.jsonl")
-    told.points([point("a-1-1", 5, loss=2)], [point("a-1-1", 4, loss=3)], segment="w-1.points.10.jsonl")
+    told.points(
+        [point("a-1-1", 5, loss=2)], [point("a-1-1", 4, loss=3)], segment="w-1.points.10.jsonl", first=1
+    )
     assert told.rows("select last from summary") == [(2.0,)]
+
+
+@pytest.mark.parametrize("compacted", [False, True])
+def test_a_batch_that_is_written_again_after_a_failed_write_counts_once(told, compacted):
+    told.attempt(1)
+    one, two, three = ([point("a-1-1", step, loss=step)] for step in range(3))
+    told.points(
+        one, two, tail=three, segment="w-1.points.0.jsonl"
+    )  # the second write landed and was told as failed
+    if compacted:
+        compact(told.store)
+    told.points(two, three, segment="w-1.points.1.jsonl", first=1)
+    told.points(one, segment="w-2.points.1.jsonl")  # another writer, whose first segment is gone
+    assert [step for (step,) in told.rows("select step from points order by 1")] == [0, 0, 1, 2]
+    compact(told.store)
+    assert [step for (step,) in told.rows("select step from points order by 1")] == [0, 0, 1, 2]
 
 
 # -- damage -------------------------------------------------------------------------------------------------------------

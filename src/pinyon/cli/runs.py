@@ -76,8 +76,7 @@ def _names(text: str) -> list[str]:
 
 
 def _print(rows: list[RunRow], first: list[str]) -> None:
-    # Parameters of stages are whole sections; a command's own flags are few, and what tells such runs apart.
-    flags = any("flags" in row.attempt.inputs for row in rows)
+    flags = any(_said(row.attempt.inputs) for row in rows)
     tags = any(row.tags for row in rows)
     table(
         (
@@ -93,13 +92,19 @@ def _print(rows: list[RunRow], first: list[str]) -> None:
                 row.status,
                 when(row.attempt.started),
                 took(row.attempt),
-                *([_some(dict(row.attempt.inputs.get("flags", ())))] if flags else []),
+                *([_some(_said(row.attempt.inputs))] if flags else []),
                 *([_some(row.tags)] if tags else []),
                 _some({name: row.metrics[name] for name in first if name in row.metrics} | row.metrics),
             )
             for row in rows
         ],
     )
+
+
+def _said(inputs: dict[str, Any]) -> dict[str, Any]:
+    """What the command says itself. Declared parameters can be whole sections; these are few, and tell runs apart."""
+    given = {name: value for file, name, value in inputs.get("params", ()) if not file}
+    return given | dict(inputs.get("flags", ()))
 
 
 def _print_columns(rows: list[RunRow], columns: list[str]) -> None:

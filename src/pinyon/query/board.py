@@ -118,8 +118,8 @@ class Fields:
             return self._field(one, name)
         kind, dot, rest = name.partition(".")
         if dot and kind == "params":
-            flags = self._told("params").get(one.last.id)
-            return _single(flags if flags and rest in flags else self._json(one, "params"), rest)
+            declared = self._json(one, "params")
+            return _single(declared if rest in declared else self._told("params").get(one.last.id, {}), rest)
         if dot and kind == "tag":
             tags = self._told("tags")
             return _single({k: v for a in one.attempts for k, v in tags.get(a, {}).items()}, rest)
@@ -210,7 +210,7 @@ def value_of(row: RunRow, name: str) -> Values:
     if name in FIELDS:
         return (getattr(row, name) if name in RunRow._fields and name != "attempt" else row.as_dict()[name],)
     if dot and kind == "params":
-        return _single({**params_of(row.attempt), **row.params}, rest)
+        return _single({**row.params, **params_of(row.attempt)}, rest)
     if dot and kind == "tag":
         return _single(row.tags, rest)
     return _single(row.metrics, rest if dot and kind == "metric" else name)

@@ -24,6 +24,8 @@ _TOLD_OF = {
     **dict.fromkeys(("cells", "selected", "proposed"), "experiment"),
 }
 
+_PLAIN = ("params.yaml", "")  # files whose parameters are named without them; "" is the command itself
+
 
 def subject(event: Event) -> tuple[str, str] | None:
     """What a record is about: ("attempt" or "execution", id); None for what the fold does not keep."""
@@ -122,7 +124,7 @@ def params_of(attempt: Attempt) -> dict[str, Any]:
     """Leaves of all its parameters by the name that a person writes; of another file than params.yaml as ``FILE:NAME``."""
     found = {}
     for file, name, value in attempt.inputs.get("params", ()):
-        where = "" if file == "params.yaml" else f"{file}:"
+        where = "" if file in _PLAIN else f"{file}:"
         found.update({f"{where}{leaf}" or file: held for leaf, held in _leaves(value, name).items()})
     return {**found, **dict(attempt.inputs.get("flags", ()))}
 

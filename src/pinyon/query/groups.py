@@ -45,7 +45,11 @@ def groups(index: Index, names: Sequence[str], by: str = "", where: str = "") ->
 
 def params(row: RunRow) -> dict[str, Any]:
     """The parameters of a run, leaves by dotted name."""
-    return {**params_of(row.attempt), **{k: v for k, v in row.params.items() if not isinstance(v, dict)}}
+    declared = params_of(row.attempt)
+    return {
+        **declared,
+        **{k: v for k, v in row.params.items() if k not in declared and not isinstance(v, dict)},
+    }
 
 
 def _by(index: Index, rows: Sequence[RunRow], by: str) -> list[Group]:

@@ -16,9 +16,11 @@ _NOT_FINITE = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float
 
 
 class Points(NamedTuple):
-    """Columns of equal length: where its line begins, attempt, metric, step, seconds since the attempt began, value."""
+    """Columns of equal length: where its line begins, number of its batch (None for what was not flushed), attempt, metric,
+    step, seconds since the attempt began, value."""
 
     at: list[int]
+    batch: list[int | None]
     attempt: list[str]
     metric: list[str]
     step: list[int | None]
@@ -59,18 +61,18 @@ def read(path: Path, start: int = 0, stop: int | None = None) -> Found:
     with open(path, "rb") as file:
         file.seek(start)
         data = file.read() if stop is None else file.read(stop - start)
-    found = Points([], [], [], [], [], [])
+    found = Points([], [], [], [], [], [], [])
     damaged: list[int] = []
     end, begin, sure = 0, 0, True  # `begin` of the batch
     for at, line in _flushes(data):
         sound = _sound_from(data, begin, at, line)
         if sound != begin:
             damaged.append(start + begin)
-        whole = sound is not None and _take(found, data[sound:at], start + sound)
+        whole = sound is not None and _take(found, data[sound:at], start + sound, _batch(line))
         sure = sure and whole and sound == begin
         begin = at + len(line) + 1
         end = begin if sure else end
-    _take(found, data[begin : data.rfind(b"\n") + 1], start + begin)
+    _take(found, data[begin : data.rfind(b"\n") + 1], start + begin, None)
     return Found(found, start + end, damaged)
 
 
@@ -115,7 +117,12 @@ def _json(line: bytes) -> Any:
         return None
 
 
-def _take(points: Points, data: bytes, at: int) -> bool:
+def _batch(line: bytes) -> int | None:
+    number = _json(line)["flush"]
+    return number if isinstance(number, int) and 0 <= number < _LARGEST else None
+
+
+def _take(points: Points, data: bytes, at: int, batch: int | None) -> bool:
     """Add the points of whole lines that begin at an offset; whether all of the lines are points as we know them."""
     lines = data.splitlines(keepends=True)
     try:
@@ -124,11 +131,12 @@ def _take(points: Points, data: bytes, at: int) -> bool:
         records = []
     if len(records) != len(lines):  # a line that is no JSON, or is several of them
         records = [_json(line) for line in lines]
-    understood = True
+    understood, before = True, len(points.at)
     for line, record in zip(lines, records, strict=True):
         known = isinstance(record, dict) and record.get("v") == 1 and _point(points, record, at)
         understood = understood and known
         at += len(line)
+    points.batch.extend([batch] * (len(points.at) - before))
     return understood
 
 

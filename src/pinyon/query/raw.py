@@ -11,8 +11,8 @@ from pinyon.store.authors import author_of
 from pinyon.store.local import LocalStore
 
 POINTS = (
-    ("segment", "VARCHAR"), ("number", "INTEGER"), ("byte", "BIGINT"), ("attempt", "VARCHAR"), ("metric", "VARCHAR"),
-    ("step", "BIGINT"), ("t", "DOUBLE"), ("value", "DOUBLE"),
+    ("segment", "VARCHAR"), ("number", "INTEGER"), ("byte", "BIGINT"), ("batch", "BIGINT"), ("attempt", "VARCHAR"),
+    ("metric", "VARCHAR"), ("step", "BIGINT"), ("t", "DOUBLE"), ("value", "DOUBLE"),
 )  # fmt: skip
 EVENTS = (
     ("segment", "VARCHAR"), ("number", "INTEGER"), ("byte", "BIGINT"), ("writer", "VARCHAR"), ("seq", "BIGINT"),

@@ -12,7 +12,7 @@ from pinyon.model.actor import actor_of
 from pinyon.model.ids import run_id
 from pinyon.model.outcome import SUCCEEDED, Attempt
 from pinyon.query.cells import members
-from pinyon.query.fold import Document
+from pinyon.query.fold import Document, params_of
 from pinyon.query.index import Index
 from pinyon.query.runs import RunRow, flags_of, rows_of, status
 from pinyon.query.status import state_of
@@ -114,7 +114,9 @@ class Rows:
         told = flags_of(self._index)
         for row in self.all_runs:
             last = row.attempt
-            flags = {**dict(last.inputs.get("flags", ())), **told.get(last.id, {})}
+            declared = params_of(last)
+            flags = {name: value for name, value in told.get(last.id, {}).items() if name not in declared}
+            flags |= dict(last.inputs.get("flags", ()))
             listed = [*last.inputs.get("params", ()), *(("", name, value) for name, value in flags.items())]
             for file, name, value in listed:
                 for leaf, held in _leaves(value, name):
@@ -134,7 +136,12 @@ class Rows:
         known = self._index.told("checkpoint")
         digests = [digest for event in known if isinstance(digest := event.body.get("digest"), str)]
         missing = self._store.blobs.missing({one for one in digests if one.startswith("blake3:")})
+        given_up = {
+            (row[0], row[1]) for event in known for row in event.body.get("drops") or () if len(row) == 2
+        }
         for event in known:
+            if (event.writer, event.seq) in given_up:
+                continue
             body, (run, attempt, project) = event.body, self._about(event.body["attempt"])
             digest = _text(body.get("digest"))
             here = int(digest is not None and digest not in missing)
@@ -211,6 +218,13 @@ class Rows:
                 _, attempt, project = self._about(event.body["attempt"])
                 found[source, attempt, "resumes", project] = None
         return iter(found)
+
+
+def _records(told: Any) -> Iterator[tuple[str, int]]:
+    """The (writer, seq) that a record names."""
+    for row in told if isinstance(told, list) else ():
+        if isinstance(row, list) and len(row) == 2 and isinstance(row[0], str) and isinstance(row[1], int):
+            yield row[0], row[1]
 
 
 def _leaves(value: Any, name: str) -> list[tuple[str, Any]]:

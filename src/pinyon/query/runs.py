@@ -10,6 +10,7 @@ from pinyon.errors import PlanError
 from pinyon.model.ids import run_id
 from pinyon.model.outcome import FINAL, LOST, SUCCEEDED, Attempt
 from pinyon.query.cells import Member, by_recipe, members
+from pinyon.query.fold import params_of
 from pinyon.query.index import Index
 
 _CELL = ("experiment", "phase", "cell", "seed")
@@ -85,7 +86,7 @@ def rows_of(index: Index, attempts: Iterable[Attempt]) -> list[RunRow]:
         rows.append(
             row._replace(
                 actor=actors.get(last.execution),
-                params={**row.params, **flags.get(last.id, {})},
+                params={**row.params, **_without(flags.get(last.id, {}), params_of(last))},
                 metrics={**row.metrics, **_without(finals.get(last.id, {}), row.metrics)},
                 tags={name: text for one in found for name, text in tags.get(one.id, {}).items()},
                 cells=tuple(cells.get((last.project, last.recipe), ())),
@@ -135,7 +136,7 @@ def _row(attempts: list[Attempt]) -> RunRow:
         tuple((o.path, o.digest) for o in a.outputs) for a in attempts if a.state == SUCCEEDED and a.reusable
     }
     params = {
-        (name and (name if file == "params.yaml" else f"{file}:{name}")) or file: value
+        (name and (name if file in ("params.yaml", "") else f"{file}:{name}")) or file: value
         for file, name, value in last.inputs.get("params", ())
     }
     params |= dict(last.inputs.get("flags", ()))

@@ -22,6 +22,20 @@ _FINALS = (
     ("run", "VARCHAR"), ("metric", "VARCHAR"), ("number", "DOUBLE"), ("text", "VARCHAR"), ("project", "VARCHAR"),
 )  # fmt: skip
 _DIRECTIONS = (("metric", "VARCHAR"), ("goal", "VARCHAR"))
+# After a write that failed, a writer writes the same batch again into its next segment; the first may have landed, too.
+_ONCE = """
+create table raw.again as
+    with begun as (
+        select segment, split_part(segment, '.', 1) as writer, number, min(batch) as batch
+        from raw.every_point group by all
+    )
+    select segment, min(batch) over (
+        partition by writer order by number rows between 1 following and unbounded following
+    ) as batch from begun qualify batch is not null;
+create view raw.all_points as
+    select p.* from raw.every_point p left join raw.again a using (segment)
+    where a.batch is null or p.batch < a.batch
+"""
 # A later attempt overrules earlier ones of its run from the step on at which it resumed, but not before its first point.
 _CUTS = """
 create table raw.cuts as
@@ -104,7 +118,7 @@ class Tables:
             self._seen()
             self._summary()
         elif name == "events":
-            self._all("events")
+            self._all("events", "all_events")
             self._view(_EVENTS)
         else:
             duck.create(self.connection, name, TABLES[name])
@@ -123,7 +137,8 @@ class Tables:
         if "seen" in self._made:
             return
         self._made.add("seen")
-        self._all("points")
+        self._all("points", "every_point")
+        self._view(_ONCE)
         rows = (
             (one.id, run_id(one.key), rank, one.project)
             for rank, one in enumerate(self._index.slim("key != ''"))
@@ -144,18 +159,15 @@ class Tables:
         self._fill("directions", _DIRECTIONS, ((name, known.of(name)) for name in sorted(metrics)))
         self._view(_SUMMARY)
 
-    def _all(self, table: str) -> None:
-        """``raw.all_TABLE``: Parquet files, and what lies beyond them."""
-        if f"all_{table}" in self._made:
-            return
-        self._made.add(f"all_{table}")
+    def _all(self, table: str, view: str) -> None:
+        """A view of what Parquet files and journals beyond them hold."""
         columns = raw.COLUMNS[table]
         self._fill(table, columns, ())
         for gathered in raw.gather(self._beyond(table)):
             duck.add_columns(self.connection, f"raw.{table}", columns, gathered.columns)
             self.notes += gathered.notes
         files = [self._open(part.blob) for part in self._covered.of(table)]
-        self._view(f"create view raw.all_{table} as {duck.select_all(columns, f'raw.{table}', files)}")
+        self._view(f"create view raw.{view} as {duck.select_all(columns, f'raw.{table}', files)}")
 
     def _beyond(self, table: str) -> Iterator[raw.Stretch]:
         for segment in raw.segments(self._store, table):
