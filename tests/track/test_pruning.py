@@ -51,7 +51,7 @@ def test_what_it_says(inside: Begin) -> None:
     assert stop is not None
     assert stop.met({"accuracy": 0.25}, 7) == "accuracy < 0.3 and step >= 5 held at step 7: accuracy 0.25"
     assert stop_when("  ") is None
-    with pytest.raises(ValueError, match="no condition"):
+    with pytest.raises(ValueError, match="not a condition"):
         stop_when("accuracy is bad")
 
 
@@ -111,7 +111,7 @@ def test_a_condition_that_is_none_is_said(inside: Begin, capfd: pytest.CaptureFi
     run = inside(PINYON_STOP_WHEN="loss is high")
     for _ in range(3):
         run.log(loss=9)
-    assert capfd.readouterr().err.count("PINYON_STOP_WHEN is left out: 'loss is high' is no condition") == 1
+    assert capfd.readouterr().err.count("PINYON_STOP_WHEN is left out: 'loss is high' is not a condition") == 1
 
 
 def test_without_a_place_for_the_word_it_goes_on(
