@@ -29,8 +29,8 @@ def freeze(graph: Graph, params: Mapping[str, Any], root: Path, store: Store, st
     kept = {out.path for stage in stages if stage.frozen for out in stage.outs}
     made = {out.path for stage in stages for out in stage.outs} - kept
     name = bundles.freeze(root, store, stats, exclude=sorted(made), extra=[*graph.sources, *sorted(kept)])
-    touched = overlay.files_of(graph.goal.overrides)
-    laid = overlay.apply({file: params[file] for file in touched}, graph.goal.overrides)
+    in_files, _ = overlay.parted(params, graph.goal.overrides)
+    laid = overlay.apply({file: params[file] for file in overlay.files_of(in_files)}, in_files)
     return Frozen(name, tuple(_overlay(store, file, content) for file, content in laid.items()))
 
 

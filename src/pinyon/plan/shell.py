@@ -7,7 +7,7 @@ import shlex
 from typing import NamedTuple
 
 _COMPOUND = frozenset({"if", "for", "while", "until", "case", "select", "function", "[[", "{", "!", "time"})
-_PROGRAM = re.compile(r"(?:^|/)(?:python|pypy)[0-9.]*$|\.(?:py|sh|bash|[rR]|jl|pl|rb|js|ts|lua)$")
+PROGRAM = re.compile(r"(?:^|/)(?:python|pypy)[0-9.]*$|\.(?:py|sh|bash|[rR]|jl|pl|rb|js|ts|lua)$")
 _SETUP = frozenset({"cd", "export", "source", ".", "set"})
 
 
@@ -21,7 +21,7 @@ class Simple(NamedTuple):
     @property
     def runs_script(self) -> bool:
         """Whether a word of it is an interpreter of Python or a script."""
-        return any(map(_PROGRAM.search, self.words))
+        return any(map(PROGRAM.search, self.words))
 
     @property
     def prepares(self) -> bool:

@@ -73,7 +73,7 @@ def _row(attempts: list[Attempt]) -> RunRow:
         tuple((o.path, o.digest) for o in a.outputs) for a in attempts if a.state == SUCCEEDED and a.reusable
     }
     params = {
-        (name and (name if file == "params.yaml" else f"{file}:{name}")) or file: value
+        (name and (name if file in ("params.yaml", "") else f"{file}:{name}")) or file: value
         for file, name, value in last.inputs.get("params", ())
     }
     params |= dict(last.inputs.get("flags", ()))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pinyon.execute import fingerprint
 from pinyon.execute.statcache import StatCache
+from pinyon.model.flags import Heard
 from pinyon.model.graph import Graph, Stage
 from pinyon.model.project import Goal, Project
 from pinyon.plan.build import Need, build, graph_of
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pinyon.bridges.dvc.write import Written
     from pinyon.capture.imports import Imports
     from pinyon.execute.frozen import Frozen
+    from pinyon.session.speakers import Speakers
 
 
 class Session(NamedTuple):
@@ -37,6 +39,7 @@ class Session(NamedTuple):
     stats: StatCache
     imports: Imports
     opened: int  # wall clock in ns, before anything was read
+    heard: Collection[str] = ()  # files that told what commands can be given
 
     def freeze(self) -> Frozen:
         """What isolated attempts are made from."""
@@ -60,7 +63,7 @@ class Session(NamedTuple):
         root, store = self.records.root, self.records.store
         journals = store.root / "journals"
         read = {name for name, content in self.params.items() if content is not None}
-        there = [*self.project.files, *read, *first_look(self.graph), *imported]
+        there = [*self.project.files, *read, *first_look(self.graph), *imported, *self.heard]
         others = [
             *(root / name for name in {*SPEC_FILES, *self.params} - {*self.project.files, *read}),
             root / STORE / HOME,
@@ -86,10 +89,10 @@ def open_session(start: Path, goal: Goal, stack: ExitStack, adhoc: Stage | None 
     project = _anonymous(start) if adhoc else load_project(find_root(start))
     store = home_store(Path(project.root))
     imports = stack.enter_context(closing(_imports(project)))
-    graph, params = (graph_of([adhoc], goal), {}) if adhoc else load(project, goal, imports)
+    loaded = Loaded(graph_of([adhoc], goal), {}) if adhoc else load(project, goal, imports)
     records = records_of(Path(project.root), store, stack, project)
     stats = stack.enter_context(closing(StatCache(records.store.cache / "stat.sqlite")))
-    return Session(records, project, graph, params, stats, imports, opened)
+    return Session(records, project, loaded.graph, loaded.params, stats, imports, opened, loaded.heard)
 
 
 def _anonymous(start: Path) -> Project:
@@ -97,15 +100,30 @@ def _anonymous(start: Path) -> Project:
     return Project(root, os.path.basename(root) or "project", (), ())
 
 
-def load(project: Project, goal: Goal, imports: Imports | None = None) -> tuple[Graph, dict[str, Any]]:
-    """The graph of a goal and the parameter files it needed, by path; None for one that does not exist."""
+class Loaded(NamedTuple):
+    """The graph of a goal and the parameter files it needed, by path; None for one that does not exist. ``heard`` are
+    files that told what commands can be given."""
+
+    graph: Graph
+    params: dict[str, Any]
+    heard: Collection[str] = ()
+
+
+def load(project: Project, goal: Goal, imports: Imports | None = None) -> Loaded:
+    """The graph of a goal, and what it was made from."""
     read: dict[str, Any] = {}
     imported: dict[str, tuple[str, ...]] = {}
+    heard: dict[str, Heard] = {}
     imports = imports or _imports(project)
-    while isinstance(graph := build(project, goal, read, imported), Need):
+    speakers: Speakers | None = None
+    while isinstance(graph := build(project, goal, read, imported, heard), Need):
         read |= _read(Path(project.root), graph.paths)
         imported |= {stage.name: imports.of(stage).files for stage in graph.importers}
-    return _pointed(Path(project.root), graph), read
+        if graph.speakers:
+            speakers = speakers or _speakers(project, imports)
+            heard |= {stage.name: speakers.of(stage) for stage in graph.speakers}
+            speakers.close()
+    return Loaded(_pointed(Path(project.root), graph), read, speakers.files if speakers else ())
 
 
 def _pointed(root: Path, graph: Graph) -> Graph:
@@ -120,6 +138,12 @@ def _imports(project: Project) -> Imports:
     from pinyon.capture.imports import Imports  # of no use to those who only look at records
 
     return Imports(project.root, str(home_store(Path(project.root)).cache / "imports"))
+
+
+def _speakers(project: Project, imports: Imports) -> Speakers:
+    from pinyon.session.speakers import Speakers  # most projects keep their parameters in files
+
+    return Speakers(project.root, str(home_store(Path(project.root)).cache / "flags"), imports)
 
 
 def _read(root: Path, paths: Iterable[str]) -> dict[str, Any]:
