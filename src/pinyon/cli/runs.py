@@ -31,8 +31,8 @@ def command(directory: str, as_json: bool, stage: str | None, project: str | Non
         print_json([row.as_dict() for row in rows])
         return
     shown = rows if every else rows[-_SHOWN:]
-    # Parameters of stages are whole sections; a command's own flags are few, and what tells such runs apart.
-    flags = any("flags" in row.attempt.inputs for row in shown)
+    said = [_said(row.attempt.inputs) for row in shown]
+    flags = any(said)
     if len(shown) < len(rows):
         click.echo(f"the newest {len(shown)} of {len(rows)} runs (--all shows every one)")
     table(
@@ -44,14 +44,20 @@ def command(directory: str, as_json: bool, stage: str | None, project: str | Non
                 row.status,
                 when(row.attempt.started),
                 took(row.attempt),
-                *([_some(dict(row.attempt.inputs.get("flags", ())))] if flags else []),
+                *([_some(given)] if flags else []),
                 _some(row.metrics),
             )
-            for row in shown
+            for row, given in zip(shown, said, strict=True)
         ],
     )
     if not rows:
         click.echo(f"no runs{f' of a stage {stage!r}' if stage else ''} yet; pinyon run makes some")
+
+
+def _said(inputs: dict[str, Any]) -> dict[str, Any]:
+    """What the command says itself. Declared parameters can be whole sections; these are few, and tell runs apart."""
+    given = {name: value for file, name, value in inputs.get("params", ()) if not file}
+    return given | dict(inputs.get("flags", ()))
 
 
 def _some(values: dict[str, Any]) -> str:
