@@ -199,7 +199,7 @@ def _absolute(parent: str, package: str) -> str:
 
 
 def _join(folder: str, path: str) -> str:
-    return path[1:] if path.startswith("/") or not folder else f"{folder}/{path}"
+    return path.lstrip("/") if path.startswith("/") or not folder else f"{folder}/{path}"
 
 
 def _nested(package: str, content: Mapping[str, Any]) -> Mapping[str, Any]:
