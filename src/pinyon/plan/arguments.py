@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pinyon.errors import PlanError
@@ -186,15 +186,13 @@ def _finder(flags: tuple[Flag, ...]) -> Callable[[str, bool], str | None]:
 def _hydra(stage: Stage, config: HydraConfig | None, overrides: Overrides) -> _Speech:
     said = words_of(stage)
     names = dict.fromkeys(stage.arg_names)
-    added: Iterable[str] = ()
+    added: Collection[str] = ()
     if config is not None:
         known, added = composed(config, said, overrides)
         names = dict.fromkeys([*known.groups, *dotted_names(known.values), *added])
 
     def into(pairs: Sequence[tuple[str, Any]]) -> Stage:
-        rows = [(name, str(value) if config and is_group(config, name) and isinstance(value, (int, float)) else value)
-                for name, value in pairs]  # fmt: skip
-        more = [f"++{word}" if word.partition("=")[0] in added else word for word in words("hydra", rows, ())]
+        more = [_override(name, value, config, added) for name, value in pairs]
         if stage.command.kind == "shell":
             return _behind(stage, more)
         keys = {name for name, _ in pairs}
@@ -205,6 +203,16 @@ def _hydra(stage: Stage, config: HydraConfig | None, overrides: Overrides) -> _S
 
     files = {file.path for file in config.files.values()} if config else ()
     return _Speech(lambda name, _: name if name in names else None, says, into, tuple(names), files)
+
+
+def _override(name: str, value: Any, config: HydraConfig | None, added: Collection[str]) -> str:
+    """The word for one pair, as what it names wants it."""
+    if config is not None and is_group(config, name):
+        if value is None:
+            return f"~{name}"  # Hydra takes no null for a group
+        value = value if isinstance(value, list) else str(value)
+    word = words("hydra", [(name, value)], ())[0]
+    return f"++{word}" if name in added else word
 
 
 def composed(

@@ -17,6 +17,7 @@ from pinyon.plan.interpolate import nearest
 Choice = str | None | list[str]
 _INTERPOLATION = re.compile(r"\$\{([^${}]+)\}")
 _MISSING = "???"
+_DEPTH = 50  # of files that name files
 
 
 class Group(NamedTuple):
@@ -46,7 +47,8 @@ def compose(config: HydraConfig, choices: Mapping[str, Choice], added: Mapping[s
     composer = _Composer(config, dict(choices))
     values: dict[str, Any] = {}
     extra = tuple({group: choice} for group, choice in added.items())
-    for package, content in composer.expand(config.primary, "", "", extra):
+    package = _absolute("", _header(config.files[config.primary]))
+    for package, content in composer.expand(config.primary, "", package, extra):
         _merge(values, _nested(package, content))
     values.pop("hydra", None)
     return Composed(values, composer.groups)
@@ -76,6 +78,7 @@ class _Composer:
     def __init__(self, config: HydraConfig, choices: dict[str, Choice]) -> None:
         self._config = config
         self._choices = choices
+        self._depth = 0
         self.groups: dict[str, Group] = {}
 
     def expand(
@@ -87,6 +90,9 @@ class _Composer:
             folder: where its relative defaults are looked for.
             package: where its content goes.
         """
+        self._depth += 1
+        if self._depth > _DEPTH:
+            raise PlanError(f"defaults lists go on for ever at '{path}'", where=self._config.files[path].path)
         file = self._config.files[path]
         own = (package, file.content)
         entries = [_entry(item, folder, package, file) for item in (*file.defaults, *extra)]
@@ -106,6 +112,7 @@ class _Composer:
                 overridden = entry.key in self._choices
                 parts.append(entry if late and not overridden else self._child(entry, package, file))
         chosen = [self._child(part, package, file) if isinstance(part, _Entry) else part for part in parts]
+        self._depth -= 1
         return [found for part in reversed(chosen) for found in part] if chosen else [own]
 
     def _child(self, entry: _Entry, package: str, file: ConfigFile) -> list[tuple[str, Mapping[str, Any]]]:
@@ -142,10 +149,7 @@ class _Composer:
                 where=file.path,
                 why=nearest(path.rpartition("/")[2], list(options)),
             )
-        package = there.package
-        if package in (None, "_group_"):
-            return ""
-        return "_global_" if package in ("", "_global_") else f"_global_.{package}"
+        return _header(there)
 
     def _chosen(self, key: str) -> str:
         known = self._choices.get(key, self.groups[key].choice if key in self.groups else None)
@@ -154,6 +158,13 @@ class _Composer:
     def _options(self, folder: str) -> tuple[str, ...]:
         inside = (path for path in self._config.files if path.rpartition("/")[0] == folder)
         return tuple(sorted(path.rpartition("/")[2] for path in inside))
+
+
+def _header(file: ConfigFile) -> str:
+    """The package that a file says for itself, from the top; "" if none."""
+    if file.package in (None, "_group_"):
+        return ""
+    return "_global_" if file.package in ("", "_global_") else f"_global_.{file.package}"
 
 
 def _entry(item: Any, folder: str, package: str, file: ConfigFile) -> _Entry:
