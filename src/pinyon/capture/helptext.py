@@ -100,7 +100,7 @@ def _counted(metavar: str, *, click: bool) -> tuple[int, int | None]:
     if click:
         several = re.fullmatch(r"<(.*)>\.\.\.", metavar)
         count = len(several[1].split()) if several else 1
-        return count, count
+        return count, None if metavar.endswith("...") and not several else count
     pieces = _PIECE.findall(metavar)
     if any("..." in piece for piece in pieces):
         return len([piece for piece in pieces if not piece.startswith("[") and piece != "..."]), None
