@@ -23,6 +23,7 @@ from pinyon.store.place import make_cache
 SECONDS = 10.0  # that a command has to tell its flags
 _VERSION = 1
 _BYTES = 1_000_000  # of output; no help is longer
+_LOOK = 0.1  # seconds between two looks whether it has ended
 _KEPT = 200  # commands that are remembered
 _DECLARE = "name its parameters: args: {argparse: [lr, epochs]}"
 
@@ -156,8 +157,10 @@ def _read(process: subprocess.Popen[bytes], deadline: float) -> bytes:
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
         while len(output) < _BYTES and (left := deadline - time.monotonic()) > 0:
-            if not selector.select(left):
-                break
+            if not selector.select(min(left, _LOOK)):
+                if process.poll() is not None:
+                    break  # somebody that it has started holds the pipe
+                continue
             data = os.read(process.stdout.fileno(), 65_536)
             if not data:
                 break

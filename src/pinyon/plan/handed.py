@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from pinyon.errors import PlanError
@@ -51,7 +51,7 @@ def hand(
         return list(stages)
     named = [(key, value) for key, value in overrides if ":" not in key]
     there = {key for key, _ in filed}
-    found = [arguments.given(stage, heard.get(stage.name), named, there) for stage in stages]
+    found = [_given(stage, heard.get(stage.name), named, there) for stage in stages]
     used = there.union(*(one.used for one in found))
     for key, _ in named:
         if key not in used:
@@ -59,3 +59,13 @@ def hand(
             why = nearest(key, [*overlay.names_in(read), *names])
             raise PlanError(f"-S {key}: neither params.yaml nor a command has a parameter '{key}'", why=why)
     return [one.stage for one in found]
+
+
+def _given(
+    stage: Stage, heard: Heard | None, overrides: overlay.Overrides, filed: Collection[str]
+) -> arguments.Given:
+    try:
+        return arguments.given(stage, heard, overrides, filed)
+    except PlanError as error:
+        where = error.where or str(stage.origin)
+        raise PlanError(error.what, where=where, why=error.why, next=error.next) from None
