@@ -18,16 +18,24 @@ from pinyon.model.graph import Command
 
 # As argparse of each Python printed it for one and the same parser, in a window of 1,000 columns.
 USAGE = (
-    "usage: t.py [-h] [-l LR] [--model.hidden-size N] [--a_very_long_option_name METAVAR] [--xs XS [XS ...]] [--ys [YS ...]]"
-    " [--xy X Y] [--pair P P] [--ckpt [CKPT]] [--opt {sgd,adam w}] [--opts {a,b} [{a,b} ...]] [--amp | --no-amp] [-v] [-q]"
+    "usage: t.py [-h] [-l LR] [--model.hidden-size N] [--a_very_long_option_name METAVAR] [--xs XS [XS ...]]"
+    " [--ys [YS ...]] [--xy X Y] [--pair P P] [--ckpt [CKPT]] [--opt {sgd,adam w}] [--opts {a,b} [{a,b} ...]] [--amp | --no-amp] [-v] [-q]"
     " [--rest ...] --req REQ data\n\nTrain.\n  --fake X   not an option\n\npositional arguments:\n  data\n\n"
 )
 OPTIONS = {
-    "3.9": ("optional arguments:", "  -l LR, --lr LR        rate (default: 0.1)", "  --amp, --no-amp       mixed (default: True)"),
-    "3.10": ("options:", "  -l LR, --lr LR        rate (default: 0.1)", "  --amp, --no-amp       mixed (default: True)"),
+    "3.9": (
+        "optional arguments:",
+        "  -l LR, --lr LR        rate (default: 0.1)",
+        "  --amp, --no-amp       mixed (default: True)",
+    ),
+    "3.10": (
+        "options:",
+        "  -l LR, --lr LR        rate (default: 0.1)",
+        "  --amp, --no-amp       mixed (default: True)",
+    ),
     "3.12": ("options:", "  -l LR, --lr LR        rate (default: 0.1)", "  --amp, --no-amp       mixed"),
     "3.13": ("options:", "  -l, --lr LR           rate (default: 0.1)", "  --amp, --no-amp       mixed"),
-}  # fmt: skip
+}
 REST = """\
   --model.hidden-size N
   --a_very_long_option_name METAVAR
@@ -126,7 +134,7 @@ def test_what_is_no_help_tells_nothing(text: str) -> None:
     assert flags_in(text) == ()
 
 
-# -- asking -----------------------------------------------------------------------------------------------------------------
+# -- asking ------------------------------------------------------------------------------------------------------------
 
 
 class Script:

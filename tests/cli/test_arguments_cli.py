@@ -60,18 +60,20 @@ def test_an_override_becomes_a_flag_of_an_isolated_run(project: Project) -> None
         project, "-S", "lr=0.5", "-S", "layers=[3, -2]", "-S", "amp=false", "-S", "fast=true", "train"
     )
     assert found == {
-        "lr": 0.5, "note": "", "layers": [3, -2], "amp": False, "fast": True,
+        "lr": 0.5,
+        "note": "",
+        "layers": [3, -2],
+        "amp": False,
+        "fast": True,
         "params": {"amp": False, "fast": True, "layers": [3, -2], "lr": 0.5},
-    }  # fmt: skip
+    }
     assert "lr=0.5" in project.good("runs").out
     shown = project.good("show", "train").out
     assert "param     lr = 0.5" in shown
     assert "train.py --no-amp --fast --layers 3 -2 --lr 0.5" in shown
 
 
-@pytest.mark.parametrize(
-    "note", ["a b", "it's", '"q"', "$(touch owned)", "a\nb", "-x", "--lr=7", "`id`", "é;|&", "a=b", " "]
-)
+@pytest.mark.parametrize("note", ["a b's", '"q" é;|&', "$(touch owned)\n`id`", "--lr=7", " "])
 @pytest.mark.parametrize("shell", [False, True])
 def test_whatever_a_value_holds_it_arrives_as_it_is(project: Project, note: str, shell: bool) -> None:
     if shell:
@@ -142,12 +144,18 @@ def test_declared_parameters_are_flags_of_every_run_and_nothing_to_do_stays_chea
 
 
 def test_the_environment(empty: Project) -> None:
-    script = "import json, os\njson.dump({k: v for k, v in os.environ.items() if k.startswith('MODEL_') or k == 'LR'}, open('out.json', 'w'))\n"
-    empty.fill({
-        "train.py": script, "params.yaml": "model: {size: 4}\n",
-        "pinyon.yaml": f"stages: {{train: {{cmd: {sys.executable} train.py, args: {{env: [lr, model.note]}}, params: [model.size],"
-        " deps: [train.py], outs: [out.json]}}",
-    })  # fmt: skip
+    script = (
+        "import json, os\nfound = {k: v for k, v in os.environ.items() if k.startswith('MODEL_') or k == 'LR'}\n"
+        "json.dump(found, open('out.json', 'w'))\n"
+    )
+    empty.fill(
+        {
+            "train.py": script,
+            "params.yaml": "model: {size: 4}\n",
+            "pinyon.yaml": f"stages: {{train: {{cmd: {sys.executable} train.py, args: {{env: [lr, model.note]}},"
+            " params: [model.size], deps: [train.py], outs: [out.json]}}",
+        }
+    )
     found = made(empty, "-S", "lr=0.5", "-S", "model.note=\"$(id) 'x'\"", "-S", "model.size=8")
     del found["params"]
     assert found == {"LR": "0.5", "MODEL_NOTE": "$(id) 'x'", "MODEL_SIZE": "8"}
@@ -156,8 +164,10 @@ def test_the_environment(empty: Project) -> None:
 
 
 # A stand-in for Hydra that only notes the overrides: what Hydra makes of them is asked in tests/dvc.
-HYDRA = "def main(**_):\n    import sys, json\n    json.dump(sys.argv[1:], open('model.json', 'w'))\n" \
-        "    json.dump({'accuracy': 1}, open('metrics.json', 'w'))\n    return lambda function: lambda: None\n"  # fmt: skip
+HYDRA = (
+    "def main(**_):\n    import sys, json\n    json.dump(sys.argv[1:], open('model.json', 'w'))\n"
+    "    json.dump({'accuracy': 1}, open('metrics.json', 'w'))\n    return lambda function: lambda: None\n"
+)
 
 
 def test_hydra_is_told_by_overrides_that_its_files_know(make_example: Callable[[str], Project]) -> None:
@@ -208,8 +218,12 @@ def test_the_example_with_flags_takes_what_its_phases_try(make_example: Callable
     project.good("run", *(word for one in first for word in ("-S", one)))
     run = project.good("runs", "--json").json()[-1]
     assert run["params"] == {
-        "activation": "relu", "hidden-size": 8, "lr": 0.2, "optim.momentum": 0.5, "standardize": True,
-    }  # fmt: skip
+        "activation": "relu",
+        "hidden-size": 8,
+        "lr": 0.2,
+        "optim.momentum": 0.5,
+        "standardize": True,
+    }
     assert run["metrics"]["accuracy"] > 0.7
 
 

@@ -6,7 +6,9 @@ Hydra lives in the environment that DVC has, since DVC itself is built on it.
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,11 +48,20 @@ for line in sys.stdin:
     print(json.dumps(answer), flush=True)
 """
 examples = settings(
-    deadline=None, derandomize=True, database=None, max_examples=80,
-    phases=[Phase.explicit, Phase.generate],  # each question takes Hydra a tenth of a second, and shrinking asks hundreds
-
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
-)  # fmt: skip
+    deadline=None,
+    derandomize=True,
+    database=None,
+    max_examples=80,
+    phases=[
+        Phase.explicit,
+        Phase.generate,
+    ],  # each question takes Hydra a tenth of a second, and shrinking asks hundreds
+    suppress_health_check=[
+        HealthCheck.function_scoped_fixture,
+        HealthCheck.too_slow,
+        HealthCheck.filter_too_much,
+    ],
+)
 
 
 class Hydra:
@@ -86,12 +97,18 @@ def ours(root: Path, overrides: list[tuple[str, Any]], said: tuple[str, ...] = (
     return json.loads(json.dumps(values))
 
 
-# -- one repository that is like many ---------------------------------------------------------------------------------
+# -- one repository that is like many ----------------------------------------------------------------------------------
 
 CHOICES: list[list[tuple[str, Any]]] = [
-    [], [("model", "cubic")], [("optimizer", "momentum")], [("experiment", "strong")], [("logger", "csv")],
-    [("experiment", "strong"), ("model", "linear")], [("trainer", "debug"), ("logger", "csv")], [("trainer", None)],
-]  # fmt: skip
+    [],
+    [("model", "cubic")],
+    [("optimizer", "momentum")],
+    [("experiment", "strong")],
+    [("logger", "csv")],
+    [("experiment", "strong"), ("model", "linear")],
+    [("trainer", "debug"), ("logger", "csv")],
+    [("trainer", None)],
+]
 
 
 @pytest.mark.parametrize("choices", CHOICES)
@@ -108,7 +125,7 @@ def test_the_example_is_composed_as_hydra_does(
     assert "error" not in theirs
 
 
-# -- repositories that nobody wrote -----------------------------------------------------------------------------------
+# -- repositories that nobody wrote ------------------------------------------------------------------------------------
 
 GROUPS = ("a", "b", "a/c")
 OPTIONS = ("x", "y")
@@ -131,20 +148,35 @@ words = st.sampled_from(
 )
 contents = st.dictionaries(
     st.sampled_from(["p", "q", "r", "a", "c"]),
-    st.integers(0, 9) | st.dictionaries(st.sampled_from("pqr"), st.integers(0, 9), max_size=2) | st.lists(st.integers(0, 3), max_size=2)
+    st.integers(0, 9)
+    | st.dictionaries(st.sampled_from("pqr"), st.integers(0, 9), max_size=2)
+    | st.lists(st.integers(0, 3), max_size=2)
     | st.none(),
     max_size=3,
-)  # fmt: skip
+)
 headers = st.sampled_from(["", "", "", "# @package _global_\n", "# @package q.r\n", "#@package p\n"])
 entries = st.one_of(
     st.just("_self_"),
-    st.builds(lambda g, o: {g: o}, st.sampled_from(["a", "b", "c", "/a", "/b", "/a/c", "a/c"]), st.sampled_from([*OPTIONS, None])),
-    st.builds(lambda g, p, o: {f"{g}@{p}": o}, st.sampled_from(["a", "/b"]), st.sampled_from(["p", "_global_", "q.r", "_here_"]), st.sampled_from(OPTIONS)),
-    st.builds(lambda g, o: {g: o}, st.sampled_from(["a", "b"]), st.lists(st.sampled_from(OPTIONS), max_size=2, unique=True)),
+    st.builds(
+        lambda g, o: {g: o},
+        st.sampled_from(["a", "b", "c", "/a", "/b", "/a/c", "a/c"]),
+        st.sampled_from([*OPTIONS, None]),
+    ),
+    st.builds(
+        lambda g, p, o: {f"{g}@{p}": o},
+        st.sampled_from(["a", "/b"]),
+        st.sampled_from(["p", "_global_", "q.r", "_here_"]),
+        st.sampled_from(OPTIONS),
+    ),
+    st.builds(
+        lambda g, o: {g: o},
+        st.sampled_from(["a", "b"]),
+        st.lists(st.sampled_from(OPTIONS), max_size=2, unique=True),
+    ),
     st.builds(lambda o: {"optional b": o}, st.sampled_from(["x", "missing"])),
     st.sampled_from(["x", "y", "/b/x", "/a/c/y", "b/x", "/b/y@p"]),
     st.just({"b": "${a}"}),
-)  # fmt: skip
+)
 overriding = st.builds(
     lambda g, o: {f"override {g}": o},
     st.sampled_from(["/a", "/b", "/a/c", "b"]),
@@ -152,8 +184,11 @@ overriding = st.builds(
 )
 files = st.builds(
     lambda header, defaults, last, content: (header, [*defaults, *last], content),
-    headers, st.lists(entries, max_size=3, unique_by=repr), st.lists(overriding, max_size=1), contents,
-)  # fmt: skip
+    headers,
+    st.lists(entries, max_size=3, unique_by=repr),
+    st.lists(overriding, max_size=1),
+    contents,
+)
 chosen = st.lists(
     st.tuples(st.sampled_from(["a", "b", "a/c"]), st.sampled_from(OPTIONS)),
     max_size=2,
@@ -202,9 +237,37 @@ def test_plain_words_have_the_values_that_hydra_gives_them(hydra: Hydra, found: 
         assert json.dumps(mine) == json.dumps(theirs)
 
 
-# -- overrides ----------------------------------------------------------------------------------------------------------
+# -- overrides ---------------------------------------------------------------------------------------------------------
 
-PIECES = ["a", "/", "\\", "'", '"', " ", ",", "=", ":", "{", "}", "[", "]", "(", ")", "$(id)", "\n", "\t", "-", "é", "1e5", "null", "true", "#", "~", "@", "`"]  # fmt: skip
+PIECES = [
+    "a",
+    "/",
+    "\\",
+    "'",
+    '"',
+    " ",
+    ",",
+    "=",
+    ":",
+    "{",
+    "}",
+    "[",
+    "]",
+    "(",
+    ")",
+    "$(id)",
+    "\n",
+    "\t",
+    "-",
+    "é",
+    "1e5",
+    "null",
+    "true",
+    "#",
+    "~",
+    "@",
+    "`",
+]
 texts = st.lists(st.sampled_from(PIECES), max_size=8).map("".join) | st.text(
     st.characters(codec="utf-8"), max_size=8
 )
@@ -240,3 +303,24 @@ def test_names_are_those_of_the_composed_configuration(hydra: Hydra) -> None:
     values = composed(read_hydra(EXAMPLE, "src/train.py"), (), [])[0].values
     assert {"optimizer.lr", "model.degree", "trainer.epochs"} <= set(dotted_names(values))
     assert dotted_names(values) == dotted_names(theirs)
+
+
+def test_the_example_gets_its_overrides_from_pinyon(dvc_python: str, tmp_path: Path) -> None:
+    shutil.copytree(EXAMPLE, tmp_path / "hydra", ignore=shutil.ignore_patterns("out", ".pinyon"))
+    spec = tmp_path / "hydra" / "pinyon.yaml"
+    spec.write_text(spec.read_text().replace("[python,", f"[{dvc_python},"))
+    overrides = {
+        "experiment": "strong",
+        "optimizer.momentum": 0.5,
+        "task_name": "it's $(mine)",
+        "tags": ["a b", "c"],
+    }
+    sets = [word for name, value in overrides.items() for word in ("-S", f"{name}={json.dumps(value)}")]
+    done = subprocess.run(
+        [sys.executable, "-m", "pinyon.cli", "run", *sets], cwd=spec.parent, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    model = json.loads(next(spec.parent.glob(".pinyon/work/*/*/model.json")).read_text())
+    assert len(model["powers"]) == 10  # cubic, as the experiment chooses
+    log = next(spec.parent.glob(".pinyon/logs/*/*.log")).read_text()
+    assert "it's $(mine)-cubic, epoch 5" in log

@@ -1,4 +1,4 @@
-"""How overrides and declared parameters get into commands: whose they are, where they go, and what a shell makes of them."""
+"""How overrides and declared parameters get into commands: whose they are, where they go, what a shell makes of them."""
 
 from __future__ import annotations
 
@@ -21,15 +21,24 @@ from pinyon.plan.build import Need, resolve_all
 from pinyon.plan.keys import recipe_of
 from pinyon.plan.shell import simple_commands
 
-FLAGS = Heard((Flag("lr", ("--lr", "-l")), Flag("model.hidden-size", ("--model.hidden-size",)), Flag("seed", ("--seed",)),
-               Flag("fast", ("--fast",), 0, 0), Flag("xs", ("--xs",), 1, None)))  # fmt: skip
+FLAGS = Heard(
+    (
+        Flag("lr", ("--lr", "-l")),
+        Flag("model.hidden-size", ("--model.hidden-size",)),
+        Flag("seed", ("--seed",)),
+        Flag("fast", ("--fast",), 0, 0),
+        Flag("xs", ("--xs",), 1, None),
+    )
+)
 PARAMS = {"params.yaml": {"seed": 1, "train": {"lr": 0.1}}}
 
 
 def resolved(
-    bodies: dict[str, dict[str, Any]], overrides: dict[str, Any], heard: dict[str, Heard] | None = None,
+    bodies: dict[str, dict[str, Any]],
+    overrides: dict[str, Any],
+    heard: dict[str, Heard] | None = None,
     read: dict[str, Any] | None = None,
-) -> Any:  # fmt: skip
+) -> Any:
     templates = tuple(StageTemplate(name, body, Origin("pinyon.yaml", 3)) for name, body in bodies.items())
     project = Project("/p", "p", ("pinyon.yaml",), templates)
     goal = Goal(overrides=tuple(overrides.items()))
@@ -48,7 +57,7 @@ def command(body: dict[str, Any], overrides: dict[str, Any], heard: Heard = FLAG
     return str(stage(body, overrides, heard, **more).command)
 
 
-# -- whose an override is -----------------------------------------------------------------------------------------------
+# -- whose an override is ----------------------------------------------------------------------------------------------
 
 
 def test_flags_are_asked_for_only_when_something_is_to_be_said() -> None:
@@ -115,7 +124,7 @@ def test_an_override_of_a_file_by_name_is_for_that_file() -> None:
         resolved({"train": {"cmd": "train", "args": {"env": ["seed"]}}}, {"params.yaml:nope": 3})
 
 
-# -- where words go -------------------------------------------------------------------------------------------------------
+# -- where words go ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -128,11 +137,15 @@ def test_an_override_of_a_file_by_name_is_for_that_file() -> None:
         (["python", "-u", "-m", "pkg.train", "sub"], {"lr": 2}, "python -u -m pkg.train sub --lr 2"),
         ("python t.py", {"lr": 2}, "python t.py --lr 2"),
         ("python t.py > log 2>&1", {"lr": 2}, "python t.py --lr 2 > log 2>&1"),
-        ("set -e\ncd src && A=1 python t.py 2>&1 | tee 'a b'", {"lr": 2}, "set -e\ncd src && A=1 python t.py --lr 2 2>&1 | tee 'a b'"),
+        (
+            "set -e\ncd src && A=1 python t.py 2>&1 | tee 'a b'",
+            {"lr": 2},
+            "set -e\ncd src && A=1 python t.py --lr 2 2>&1 | tee 'a b'",
+        ),
         ("python t.py # as ever", {"lr": 2}, "python t.py --lr 2 # as ever"),
         ("echo start; python t.py; echo end", {"lr": 2}, "echo start; python t.py --lr 2; echo end"),
     ],
-)  # fmt: skip
+)
 def test_words_stand_behind_the_command_that_takes_them(
     cmd: Any, overrides: dict[str, Any], expected: str
 ) -> None:
@@ -175,9 +188,12 @@ def test_a_refusal_names_the_stage() -> None:
         (["python", "t.py", "sub", "--lr", "1", "x"], ("exec", ("python", "t.py", "sub", "--help"))),
         (["./train", "--lr", "1"], ("exec", ("./train", "--help"))),
         (["python", "-m", "a.b", "x"], ("exec", ("python", "-m", "a.b", "x", "--help"))),
-        ("rm -r out; cd src && python t.py --lr 1 > log | tee x", ("shell", ("cd src && python t.py --lr 1 --help",))),
+        (
+            "rm -r out; cd src && python t.py --lr 1 > log | tee x",
+            ("shell", ("cd src && python t.py --lr 1 --help",)),
+        ),
     ],
-)  # fmt: skip
+)
 def test_help_is_asked_of_the_script_and_of_nothing_around_it(cmd: Any, asked: Any) -> None:
     found = resolved({"train": {"cmd": cmd}}, {}).stages[0]
     assert asking(found) == Command(*asked)
@@ -209,8 +225,11 @@ texts = st.lists(st.sampled_from(PIECES), max_size=6).map("".join)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
-@given(st.lists(texts, min_size=1, max_size=3), st.sampled_from(["{}", "{} > out.txt", "cd . && {} 2>&1 | cat > out.txt", "{} # x"]),
-       st.sampled_from(["argparse", "env"]))  # fmt: skip
+@given(
+    st.lists(texts, min_size=1, max_size=3),
+    st.sampled_from(["{}", "{} > out.txt", "cd . && {} 2>&1 | cat > out.txt", "{} # x"]),
+    st.sampled_from(["argparse", "env"]),
+)
 def test_no_shell_sees_a_value(tmp_path: Path, values: list[str], frame: str, style: str) -> None:
     tell = tmp_path / "tell.py"
     tell.write_text(
@@ -244,7 +263,7 @@ def test_any_line_is_taken_apart_or_refused(line: str) -> None:
         assert line[one.start : one.end].strip()
 
 
-# -- the environment and Hydra ---------------------------------------------------------------------------------------------
+# -- the environment and Hydra -----------------------------------------------------------------------------------------
 
 
 def test_variables_stand_before_the_command() -> None:
@@ -254,15 +273,24 @@ def test_variables_stand_before_the_command() -> None:
         command({**body, "cmd": "cd x; python t.py"}, {"lr": "a b"})
         == "cd x; LR='a b' SEED=1 TRAIN_LR=0.1 python t.py"
     )
-    with pytest.raises(PlanError, match="a_b and a.b in one variable, A_B"):
+    with pytest.raises(PlanError, match=r"a_b and a.b in one variable, A_B"):
         stage({"args": {"env": ["a_b", "a.b"]}}, {"a.b": 1})
 
 
-CONFIG = Heard(config=HydraConfig("train", {
-    "train": ConfigFile("conf/train.yaml", {"lr": 0.1, "name": None}, ("_self_", {"model": "small"}, {"optional x": None})),
-    "model/small": ConfigFile("conf/model/small.yaml", {"size": 3}),
-    "model/large": ConfigFile("conf/model/large.yaml", {"size": 9, "heads": 2}),
-}))  # fmt: skip
+CONFIG = Heard(
+    config=HydraConfig(
+        "train",
+        {
+            "train": ConfigFile(
+                "conf/train.yaml",
+                {"lr": 0.1, "name": None},
+                ("_self_", {"model": "small"}, {"optional x": None}),
+            ),
+            "model/small": ConfigFile("conf/model/small.yaml", {"size": 3}),
+            "model/large": ConfigFile("conf/model/large.yaml", {"size": 9, "heads": 2}),
+        },
+    )
+)
 
 
 @pytest.mark.parametrize(
@@ -321,5 +349,5 @@ def test_a_broken_file_is_told_of_when_it_is_needed() -> None:
     assert CONFIG.config
     config = CONFIG.config._replace(broken={"model/bad": "conf/model/bad.yaml:3: not YAML"})
     assert command({"args": "hydra"}, {"lr": 1}, Heard(config=config)) == "python train.py lr=1"
-    with pytest.raises(PlanError, match="bad.yaml:3: not YAML"):
+    with pytest.raises(PlanError, match=r"bad.yaml:3: not YAML"):
         stage({"args": "hydra"}, {"model": "bad"}, Heard(config=config))

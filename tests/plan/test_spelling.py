@@ -59,7 +59,7 @@ KINDS: dict[str, tuple[dict[str, Any], st.SearchStrategy[Any]]] = {
     "x y": ({"nargs": 2, "metavar": ("X", "Y")}, st.lists(plain, min_size=2, max_size=2)),
     "some texts": ({"nargs": "+"}, st.lists(plain, min_size=1, max_size=3)),
     "optional": ({"nargs": "?", "const": "yes"}, texts),
-}  # fmt: skip
+}
 NAMES = [
     "lr",
     "model.hidden-size",
@@ -84,8 +84,8 @@ def parsers(draw: st.DrawFn) -> tuple[argparse.ArgumentParser, dict[str, str], d
     for place, name in enumerate(draw(st.lists(st.sampled_from(NAMES), min_size=1, unique=True))):
         options, values = KINDS[draw(st.sampled_from(sorted(KINDS)))]
         short = [f"-{'abcdefg'[place]}"] if draw(st.booleans()) and name != "a" else []
-        help = draw(st.sampled_from([None, "how it is", "--lr or not", "it is {a,b}, (default: 3)"]))
-        where[name] = parser.add_argument(*short, f"--{name}", help=help, **options).dest
+        told = draw(st.sampled_from([None, "how it is", "--lr or not", "it is {a,b}, (default: 3)"]))
+        where[name] = parser.add_argument(*short, f"--{name}", help=told, **options).dest
         if draw(st.booleans()):
             meant[name] = draw(values)
     return parser, where, meant
@@ -120,10 +120,16 @@ def test_a_parser_asked_for_its_flags_gets_what_was_meant(made: Any) -> None:
         ("decay", None),  # a part of two names
         ("x.y", None),
     ],
-)  # fmt: skip
+)
 def test_a_name_means_one_flag_or_none(name: str, meant: str | None) -> None:
-    flags = [Flag("lr", ("--lr", "-l")), Flag("model.hidden-size", ("--model.hidden-size",)), Flag("a.decay", ("--a.decay",)),
-             Flag("b.decay", ("--b.decay",)), Flag("x-y", ("--x-y",)), Flag("x_y", ("--x_y",))]  # fmt: skip
+    flags = [
+        Flag("lr", ("--lr", "-l")),
+        Flag("model.hidden-size", ("--model.hidden-size",)),
+        Flag("a.decay", ("--a.decay",)),
+        Flag("b.decay", ("--b.decay",)),
+        Flag("x-y", ("--x-y",)),
+        Flag("x_y", ("--x_y",)),
+    ]
     found = find(name, flags)
     assert (found and found.name) == meant
     assert find("optim.lr", flags, loose=False) is None

@@ -101,7 +101,7 @@ def test_a_broken_file_breaks_only_what_needs_it(tmp_path: Path) -> None:
     )
     found = read_hydra(tmp_path, "src/train.py")
     assert set(found.files) == {"train"}
-    assert "configs/model/bad.yaml:1" in found.broken["model/bad"]
+    assert "configs/model/bad.yaml:" in found.broken["model/bad"]
     assert "holds no map" in found.broken["model/list"]
     assert "defaults is no list" in found.broken["model/odd"]
     fill(tmp_path, {"configs/train.yaml": "a: ["})

@@ -47,8 +47,8 @@ def compose(config: HydraConfig, choices: Mapping[str, Choice], added: Mapping[s
     composer = _Composer(config, dict(choices))
     values: dict[str, Any] = {}
     extra = tuple({group: choice} for group, choice in added.items())
-    package = _absolute("", _header(config.files[config.primary]))
-    for package, content in composer.expand(config.primary, "", package, extra):
+    own = _absolute("", _header(config.files[config.primary]))
+    for package, content in composer.expand(config.primary, "", own, extra):
         _merge(values, _nested(package, content))
     values.pop("hydra", None)
     return Composed(values, composer.groups)
