@@ -20,7 +20,8 @@ from pinyon.model.graph import Command
 USAGE = (
     "usage: t.py [-h] [-l LR] [--model.hidden-size N] [--a_very_long_option_name METAVAR] [--xs XS [XS ...]]"
     " [--ys [YS ...]] [--xy X Y] [--pair P P] [--ckpt [CKPT]] [--opt {sgd,adam w}] [--opts {a,b} [{a,b} ...]]"
-    " [--amp | --no-amp] [-v] [-q] [--rest ...] --req REQ data\n\nTrain.\n  --fake X   not an option\n\npositional arguments:\n  data\n\n"
+    " [--amp | --no-amp] [-v] [-q] [--rest ...] --req REQ data\n\n"
+    "Train.\n  --fake X   not an option\n\npositional arguments:\n  data\n\n"
 )
 OPTIONS = {
     "3.9": (

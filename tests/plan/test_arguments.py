@@ -90,6 +90,20 @@ def test_an_override_goes_to_every_stage_that_knows_it_and_to_no_other() -> None
     assert found["old"].params == (Param("params.yaml", "seed", 5),)
 
 
+def test_every_stage_of_a_loop_gets_it_and_lines_of_dvcs_do() -> None:
+    do = {"cmd": ["python", "t.py", "--seed", "${item}"], "args": "argparse"}
+    found = resolved({"s": {"foreach": [1, 2], "do": do}}, {"lr": 0.3}, {"s@1": FLAGS, "s@2": FLAGS}).stages
+    assert [str(one.command) for one in found] == [f"python t.py --seed {n} --lr 0.3" for n in (1, 2)]
+    assert len({asking(one) for one in found}) == 1  # one question for all of them
+    lines = {"cmd": ["mkdir -p out", "python t.py > out/log"], "args": "argparse"}
+    template = StageTemplate("train", lines, Origin("dvc.yaml", 1), dialect="dvc")
+    project = Project("/p", "p", ("dvc.yaml",), (template,))
+    one = resolve_all(project, Goal(overrides=(("lr", 2),)), PARAMS, {"train": FLAGS})
+    assert not isinstance(one, Need)
+    assert one.stages[0].cmd == ("mkdir -p out", "python t.py --lr 2 > out/log")
+    assert one.stages[0].command == Command("shell", one.stages[0].cmd)
+
+
 def test_an_override_that_nobody_knows_is_refused_with_the_nearest_name() -> None:
     for wrong, near in (("lrr", "lr"), ("model.hiden-size", "model.hidden-size"), ("train.l", "train.lr")):
         with pytest.raises(PlanError, match=f"'{wrong}'; did you mean {near}"):

@@ -84,7 +84,7 @@ def _stages(root: Path) -> dict[str, str]:
     from pinyon.session import load
     from pinyon.spec.load import load_project
 
-    graph = load(load_project(root), Goal()).graph
+    graph, _ = load(load_project(root), Goal())
     return {out.path: task.stage.name for task in graph.tasks.values() for out in task.stage.outs}
 
 

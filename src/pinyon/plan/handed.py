@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pinyon.errors import PlanError
 from pinyon.model.flags import Heard
 from pinyon.model.graph import Stage
 from pinyon.model.project import Project
-from pinyon.plan import arguments, overlay
+from pinyon.plan import overlay
 from pinyon.plan.interpolate import nearest
+
+if TYPE_CHECKING:
+    from pinyon.plan.arguments import Given
 
 
 def in_files(project: Project, read: Mapping[str, Any], overrides: overlay.Overrides) -> overlay.Overrides:
@@ -25,9 +28,12 @@ def unheard(
     stages: Iterable[Stage], overrides: overlay.Overrides, heard: Mapping[str, Heard]
 ) -> tuple[Stage, ...]:
     """Stages of which it must first be found out what their command can be given."""
-    return tuple(
-        stage for stage in stages if stage.name not in heard and arguments.must_hear(stage, overrides)
-    )
+    speaking = [stage for stage in stages if stage.args != "file" and stage.name not in heard]
+    if not speaking:
+        return ()
+    from pinyon.plan.arguments import must_hear  # of no use to most projects, whose parameters stand in files
+
+    return tuple(stage for stage in speaking if must_hear(stage, overrides))
 
 
 def hand(
@@ -61,11 +67,11 @@ def hand(
     return [one.stage for one in found]
 
 
-def _given(
-    stage: Stage, heard: Heard | None, overrides: overlay.Overrides, filed: Collection[str]
-) -> arguments.Given:
+def _given(stage: Stage, heard: Heard | None, overrides: overlay.Overrides, filed: Collection[str]) -> Given:
+    from pinyon.plan.arguments import given
+
     try:
-        return arguments.given(stage, heard, overrides, filed)
+        return given(stage, heard, overrides, filed)
     except PlanError as error:
         where = error.where or str(stage.origin)
         raise PlanError(error.what, where=where, why=error.why, next=error.next) from None

@@ -89,7 +89,7 @@ def open_session(start: Path, goal: Goal, stack: ExitStack, adhoc: Stage | None 
     project = _anonymous(start) if adhoc else load_project(find_root(start))
     store = home_store(Path(project.root))
     imports = stack.enter_context(closing(_imports(project)))
-    loaded = Loaded(graph_of([adhoc], goal), {}) if adhoc else load(project, goal, imports)
+    loaded = _Loaded(graph_of([adhoc], goal), {}) if adhoc else _load(project, goal, imports)
     records = records_of(Path(project.root), store, stack, project)
     stats = stack.enter_context(closing(StatCache(records.store.cache / "stat.sqlite")))
     return Session(records, project, loaded.graph, loaded.params, stats, imports, opened, loaded.heard)
@@ -100,30 +100,33 @@ def _anonymous(start: Path) -> Project:
     return Project(root, os.path.basename(root) or "project", (), ())
 
 
-class Loaded(NamedTuple):
-    """The graph of a goal and the parameter files it needed, by path; None for one that does not exist. ``heard`` are
-    files that told what commands can be given."""
+def load(project: Project, goal: Goal, imports: Imports | None = None) -> tuple[Graph, dict[str, Any]]:
+    """The graph of a goal and the parameter files it needed, by path; None for one that does not exist."""
+    loaded = _load(project, goal, imports or _imports(project))
+    return loaded.graph, loaded.params
+
+
+class _Loaded(NamedTuple):
+    """What `load` gives, and the files that told what commands can be given."""
 
     graph: Graph
     params: dict[str, Any]
     heard: Collection[str] = ()
 
 
-def load(project: Project, goal: Goal, imports: Imports | None = None) -> Loaded:
-    """The graph of a goal, and what it was made from."""
+def _load(project: Project, goal: Goal, imports: Imports) -> _Loaded:
     read: dict[str, Any] = {}
     imported: dict[str, tuple[str, ...]] = {}
     heard: dict[str, Heard] = {}
-    imports = imports or _imports(project)
     speakers: Speakers | None = None
     while isinstance(graph := build(project, goal, read, imported, heard), Need):
         read |= _read(Path(project.root), graph.paths)
         imported |= {stage.name: imports.of(stage).files for stage in graph.importers}
         if graph.speakers:
-            speakers = speakers or _speakers(project, imports)
+            speakers = speakers or speakers_of(project, imports)
             heard |= {stage.name: speakers.of(stage) for stage in graph.speakers}
             speakers.close()
-    return Loaded(_pointed(Path(project.root), graph), read, speakers.files if speakers else ())
+    return _Loaded(_pointed(Path(project.root), graph), read, speakers.files if speakers else ())
 
 
 def _pointed(root: Path, graph: Graph) -> Graph:
@@ -140,7 +143,8 @@ def _imports(project: Project) -> Imports:
     return Imports(project.root, str(home_store(Path(project.root)).cache / "imports"))
 
 
-def _speakers(project: Project, imports: Imports) -> Speakers:
+def speakers_of(project: Project, imports: Imports) -> Speakers:
+    """Who finds out what the commands of `Need.speakers` can be given."""
     from pinyon.session.speakers import Speakers  # most projects keep their parameters in files
 
     return Speakers(project.root, str(home_store(Path(project.root)).cache / "flags"), imports)
