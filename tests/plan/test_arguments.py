@@ -16,9 +16,9 @@ from pinyon.errors import PlanError
 from pinyon.model.flags import ConfigFile, Flag, Heard, HydraConfig
 from pinyon.model.graph import Command, Param, Stage
 from pinyon.model.project import Goal, Origin, Project, StageTemplate
-from pinyon.plan.arguments import asking
 from pinyon.plan.build import Need, resolve_all
 from pinyon.plan.keys import recipe_of
+from pinyon.plan.placing import asking
 from pinyon.plan.shell import simple_commands
 
 FLAGS = Heard(
@@ -177,6 +177,8 @@ def test_words_stand_behind_the_command_that_takes_them(
         ("(cd a; python t.py)", "more than simple commands"),
         ("python t.py <<EOF", "more than simple commands"),
         ("python t.py 'x", "more than simple commands"),
+        ("python t.py -- x", "nothing behind -- is an option"),
+        ("bash -c 'python t.py'", "no place for parameters in bash -c"),
         (["bash", "-c", "python t.py"], "no place for parameters in bash -c"),
     ],
 )
@@ -200,6 +202,11 @@ def test_a_refusal_names_the_stage() -> None:
     ("cmd", "asked"),
     [
         (["python", "t.py", "sub", "--lr", "1", "x"], ("exec", ("python", "t.py", "sub", "--help"))),
+        (
+            ["/a/v1.2/bin/python3.11", "-u", "t.py", "--lr", "1"],
+            ("exec", ("/a/v1.2/bin/python3.11", "-u", "t.py", "--help")),
+        ),
+        (["bash", "run.sh", "--lr", "1"], ("exec", ("bash", "run.sh", "--help"))),
         (["./train", "--lr", "1"], ("exec", ("./train", "--help"))),
         (["python", "-m", "a.b", "x"], ("exec", ("python", "-m", "a.b", "x", "--help"))),
         (

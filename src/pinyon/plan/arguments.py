@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pinyon.errors import PlanError
 from pinyon.model.flags import Flag, Heard, HydraConfig
-from pinyon.model.graph import Command, Param, Stage
+from pinyon.model.graph import Param, Stage
 from pinyon.plan.grammar import written
 from pinyon.plan.hydra import Choice, Composed, compose, is_group
 from pinyon.plan.params import dotted_names
-from pinyon.plan.shell import PROGRAM, Simple, simple_commands
+from pinyon.plan.placing import before, behind, no_place, script_at, with_parts, words_of
 from pinyon.plan.spelling import declared, find, without, words
 
 Overrides = Sequence[tuple[str, Any]]
-_SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh"})
 
 
 class Given(NamedTuple):
@@ -74,33 +72,6 @@ def given(stage: Stage, heard: Heard | None, overrides: Overrides, in_files: Col
     return Given(speech.into(rows)._replace(params=params), frozenset(used), speech.names)
 
 
-def asking(stage: Stage) -> Command:
-    """The stage's command with ``--help`` instead of its options.
-
-    Raises:
-        PlanError: a shell command in which it is not clear what is to be asked.
-    """
-    if stage.command.kind == "exec":
-        begin = _script_at(stage.command.parts) + 1
-        rest = stage.command.parts[begin:]
-        positional = next((at for at, word in enumerate(rest) if word.startswith("-")), len(rest))
-        return Command("exec", (*stage.command.parts[: begin + positional], "--help"))
-    at, simple = _spot(stage)
-    line = stage.command.parts[at]
-    before = [line[one.start : one.end] for one in simple_commands(line) or () if one.start < simple.start]
-    kept = [text for text in before if text.split()[0] in ("cd", "export", "source", ".", "set")]
-    return Command("shell", (" && ".join([*kept, f"{line[simple.start : simple.end]} --help"]),))
-
-
-def words_of(stage: Stage) -> tuple[str, ...]:
-    """The words of the command that the stage's parameters belong to, as far as they can be told apart.
-
-    Raises:
-        PlanError: a shell command in which it is not clear which one that is.
-    """
-    return stage.command.parts if stage.command.kind == "exec" else _spot(stage)[1].words
-
-
 # -- what a command understands -----------------------------------------------------------------------------------------
 
 
@@ -142,14 +113,14 @@ def _options(stage: Stage, flags: tuple[Flag, ...]) -> _Speech:
         if stage.command.kind == "shell":
             for name, value in pairs:
                 if says(name) and not words("argparse", [(name, value)], flags):
-                    raise _no_place(stage, f"its command says {by_name[name].spellings[0]}, to be taken away")
-            return _behind(stage, more)
-        begin = _script_at(stage.command.parts) + 1
+                    raise no_place(stage, f"its command says {by_name[name].spellings[0]}, to be taken away")
+            return behind(stage, more)
+        begin = script_at(stage.command.parts) + 1
         rest = list(stage.command.parts[begin:])
         for name, _ in pairs:
             rest = without(rest, by_name[name])
         end = rest.index("--") if "--" in rest else len(rest)
-        return _exec(stage, (*stage.command.parts[:begin], *rest[:end], *more, *rest[end:]))
+        return with_parts(stage, (*stage.command.parts[:begin], *rest[:end], *more, *rest[end:]))
 
     return _Speech(_finder(flags), says, into, tuple(by_name))
 
@@ -165,12 +136,8 @@ def _environment(stage: Stage, flags: tuple[Flag, ...]) -> _Speech:
     def into(pairs: Sequence[tuple[str, Any]]) -> Stage:
         more = words("env", pairs, flags)
         if stage.command.kind == "exec":
-            return _exec(stage, ("env", *more, *stage.command.parts)) if more else stage
-        at, simple = _spot(stage)
-        text = "".join(
-            f"{name}={shlex.quote(value)} " for name, _, value in (one.partition("=") for one in more)
-        )
-        return _line(stage, at, simple.start, text)
+            return with_parts(stage, ("env", *more, *stage.command.parts)) if more else stage
+        return before(stage, more)
 
     return _Speech(_finder(flags), lambda _: False, into, tuple(flag.name for flag in flags))
 
@@ -194,9 +161,11 @@ def _hydra(stage: Stage, config: HydraConfig | None, overrides: Overrides) -> _S
     def into(pairs: Sequence[tuple[str, Any]]) -> Stage:
         more = [_override(name, value, config, added) for name, value in pairs]
         if stage.command.kind == "shell":
-            return _behind(stage, more)
+            return behind(stage, more)
         keys = {name for name, _ in pairs}
-        return _exec(stage, (*(w for w in stage.command.parts if w.partition("=")[0] not in keys), *more))
+        return with_parts(
+            stage, (*(w for w in stage.command.parts if w.partition("=")[0] not in keys), *more)
+        )
 
     def says(name: str) -> bool:
         return any(word.partition("=")[0].lstrip("+") == name for word in said if "=" in word)
@@ -233,56 +202,3 @@ def composed(
 
 def _choice(value: Any) -> Choice:
     return value if isinstance(value, (str, list, type(None))) else str(value)
-
-
-# -- where words go in a command ------------------------------------------------------------------------------------------
-
-
-def _script_at(parts: Sequence[str]) -> int:
-    """Where an argument vector names what it runs: its first script, the module after ``-m``, else the program."""
-    if parts[0].rpartition("/")[2] in _SHELLS and "-c" in parts[1:3]:
-        raise PlanError(
-            f"there is no place for parameters in {parts[0]} -c", next="write cmd as one line of text"
-        )
-    for at, word in enumerate(parts):
-        if at and parts[at - 1] == "-m":
-            return at
-        if PROGRAM.search(word) and "." in word:
-            return at
-    return 0
-
-
-def _spot(stage: Stage) -> tuple[int, Simple]:
-    """Which simple command of which shell line the parameters belong to: the only one, or the only one with a script."""
-    found: list[tuple[int, Simple]] = []
-    for at, line in enumerate(stage.command.parts):
-        simple = simple_commands(line)
-        if simple is None:
-            raise _no_place(stage, f"{line[:60]!r} is more than simple commands")
-        found += [(at, one) for one in simple]
-    scripts = [entry for entry in found if entry[1].runs_script]
-    chosen = found if len(found) == 1 else scripts
-    if len(chosen) != 1:
-        raise _no_place(stage, f"its command runs {len(chosen) or 'no'} scripts")
-    return chosen[0]
-
-
-def _no_place(stage: Stage, why: str) -> PlanError:
-    what = f"it is not clear where in the command of stage '{stage.name}' its parameters go"
-    return PlanError(what, where=str(stage.origin), why=why, next="write cmd as a list: [python, train.py]")
-
-
-def _behind(stage: Stage, more: Sequence[str]) -> Stage:
-    at, simple = _spot(stage)
-    return _line(stage, at, simple.end, "".join(f" {shlex.quote(word)}" for word in more))
-
-
-def _line(stage: Stage, at: int, place: int, text: str) -> Stage:
-    parts = list(stage.command.parts)
-    parts[at] = parts[at][:place] + text + parts[at][place:]
-    cmd = "\n".join(parts) if isinstance(stage.cmd, str) else tuple(parts)
-    return stage._replace(command=Command("shell", tuple(parts)), cmd=cmd)
-
-
-def _exec(stage: Stage, parts: tuple[str, ...]) -> Stage:
-    return stage._replace(command=Command("exec", parts), cmd=parts)

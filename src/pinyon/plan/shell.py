@@ -7,7 +7,8 @@ import shlex
 from typing import NamedTuple
 
 _COMPOUND = frozenset({"if", "for", "while", "until", "case", "select", "function", "[[", "{", "!", "time"})
-PROGRAM = re.compile(r"(?:^|/)(?:python|pypy)[0-9.]*$|\.(?:py|sh|bash|[rR]|jl|pl|rb|js|ts|lua)$")
+SCRIPT = re.compile(r"\.(?:py|sh|bash|[rR]|jl|pl|rb|js|ts|lua)$")
+_PYTHON = re.compile(r"(?:^|/)(?:python|pypy)[0-9.]*$")
 _SETUP = frozenset({"cd", "export", "source", ".", "set"})
 
 
@@ -21,7 +22,7 @@ class Simple(NamedTuple):
     @property
     def runs_script(self) -> bool:
         """Whether a word of it is an interpreter of Python or a script."""
-        return any(map(PROGRAM.search, self.words))
+        return any(SCRIPT.search(word) or _PYTHON.search(word) for word in self.words)
 
     @property
     def prepares(self) -> bool:

@@ -12,7 +12,7 @@ from pinyon.capture.imports import Imports
 from pinyon.errors import PinyonError, PlanError
 from pinyon.model.flags import Heard, HydraConfig
 from pinyon.model.graph import Stage
-from pinyon.plan.arguments import asking, words_of
+from pinyon.plan.placing import asking, words_of
 
 
 class Speakers:
