@@ -143,6 +143,27 @@ def test_declared_parameters_are_flags_of_every_run_and_nothing_to_do_stays_chea
     )  # train.lr is no flag any more; the script may read the file
 
 
+def test_who_only_looks_runs_nothing(project: Project) -> None:
+    project.fill({"pinyon.yaml": STAGE + "    params: [train.lr]\n", "params.yaml": "train: {lr: 0.25}\n"})
+    for verb in (["graph"], ["params"], ["metrics"], ["status"], ["doctor"]):
+        project(*verb)
+    project(
+        "run",
+        env={
+            **project.env,
+            "_PINYON_COMPLETE": "bash_complete",
+            "COMP_WORDS": "pinyon run t",
+            "COMP_CWORD": "2",
+        },
+    )
+    assert project.all_ran() == []
+    project.good("plan")
+    assert project.all_ran() == ["help"]
+    before = project.all_ran()
+    assert "train" in project.good("graph").out
+    assert project.all_ran() == before
+
+
 def test_the_environment(empty: Project) -> None:
     script = (
         "import json, os\nfound = {k: v for k, v in os.environ.items() if k.startswith('MODEL_') or k == 'LR'}\n"

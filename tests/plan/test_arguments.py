@@ -187,6 +187,11 @@ def test_where_no_place_is_clear_it_is_said(cmd: Any, why: str) -> None:
         stage({"cmd": cmd}, {"lr": 2})
 
 
+@pytest.mark.parametrize("style", ["argparse", "hydra", "env"])
+def test_where_nothing_is_said_any_command_will_do(style: str) -> None:
+    assert command({"cmd": "for i in 1; do x; done", "args": style}, {}) == "for i in 1; do x; done"
+
+
 def test_a_switch_in_a_shell_line_cannot_be_taken_away() -> None:
     with pytest.raises(PlanError, match="--fast, to be taken away"):
         stage({"cmd": "python t.py --fast"}, {"fast": False})

@@ -34,10 +34,11 @@ class Flags:
     Args:
         root: absolute path of the project.
         cache: path of a file to remember in; disposable.
+        asks: False to run nothing and know only what is remembered.
     """
 
-    def __init__(self, root: str, cache: str) -> None:
-        self._root, self._cache = root, cache
+    def __init__(self, root: str, cache: str, *, asks: bool = True) -> None:
+        self._root, self._cache, self._asks = root, cache, asks
         self._known: dict[str, Any] | None = None
         self._learnt = False
 
@@ -58,6 +59,8 @@ class Flags:
         key = self._key(command, wdir, files)
         if self._known is None:
             self._known = self._load()
+        if key not in self._known and not self._asks:
+            return ()
         if key not in self._known:
             flags = flags_in(_asked(command, os.path.join(self._root, wdir), seconds))
             if not flags:

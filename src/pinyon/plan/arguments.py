@@ -45,7 +45,7 @@ def given(stage: Stage, heard: Heard | None, overrides: Overrides, in_files: Col
     Raises:
         PlanError: a value that the command cannot take, or a command in which there is no place for it.
     """
-    if stage.args == "file" or stage.frozen:
+    if stage.args == "file" or stage.frozen or not (overrides or stage.params):
         return Given(stage, frozenset(), ())
     speech = _speech(stage, heard or Heard(), overrides)
     pairs: dict[str, Any] = {}
@@ -151,7 +151,7 @@ def _finder(flags: tuple[Flag, ...]) -> Callable[[str, bool], str | None]:
 
 
 def _hydra(stage: Stage, config: HydraConfig | None, overrides: Overrides) -> _Speech:
-    said = words_of(stage)
+    said = words_of(stage) if config or stage.arg_names else ()
     names = dict.fromkeys(stage.arg_names)
     added: Collection[str] = ()
     if config is not None:

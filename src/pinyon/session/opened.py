@@ -101,8 +101,9 @@ def _anonymous(start: Path) -> Project:
 
 
 def load(project: Project, goal: Goal, imports: Imports | None = None) -> tuple[Graph, dict[str, Any]]:
-    """The graph of a goal and the parameter files it needed, by path; None for one that does not exist."""
-    loaded = _load(project, goal, imports or _imports(project))
+    """The graph of a goal and the parameter files it needed, by path; None for one that does not exist. No command is
+    asked what it can be given, as `open_session` does."""
+    loaded = _load(project, goal, imports or _imports(project), asks=False)
     return loaded.graph, loaded.params
 
 
@@ -114,7 +115,7 @@ class _Loaded(NamedTuple):
     heard: Collection[str] = ()
 
 
-def _load(project: Project, goal: Goal, imports: Imports) -> _Loaded:
+def _load(project: Project, goal: Goal, imports: Imports, *, asks: bool = True) -> _Loaded:
     read: dict[str, Any] = {}
     imported: dict[str, tuple[str, ...]] = {}
     heard: dict[str, Heard] = {}
@@ -123,7 +124,7 @@ def _load(project: Project, goal: Goal, imports: Imports) -> _Loaded:
         read |= _read(Path(project.root), graph.paths)
         imported |= {stage.name: imports.of(stage).files for stage in graph.importers}
         if graph.speakers:
-            speakers = speakers or speakers_of(project, imports)
+            speakers = speakers or speakers_of(project, imports, asks=asks)
             heard |= {stage.name: speakers.of(stage) for stage in graph.speakers}
             speakers.close()
     return _Loaded(_pointed(Path(project.root), graph), read, speakers.files if speakers else ())
@@ -143,11 +144,11 @@ def _imports(project: Project) -> Imports:
     return Imports(project.root, str(home_store(Path(project.root)).cache / "imports"))
 
 
-def speakers_of(project: Project, imports: Imports) -> Speakers:
-    """Who finds out what the commands of `Need.speakers` can be given."""
+def speakers_of(project: Project, imports: Imports, *, asks: bool = True) -> Speakers:
+    """Who finds out what the commands of `Need.speakers` can be given; see `Speakers`."""
     from pinyon.session.speakers import Speakers  # most projects keep their parameters in files
 
-    return Speakers(project.root, str(home_store(Path(project.root)).cache / "flags"), imports)
+    return Speakers(project.root, str(home_store(Path(project.root)).cache / "flags"), imports, asks=asks)
 
 
 def _read(root: Path, paths: Iterable[str]) -> dict[str, Any]:

@@ -22,14 +22,16 @@ class Speakers:
         root: absolute path of the project.
         cache: path of a file to remember in; disposable.
         imports: which files of the project decide what a command says.
+        asks: whether a command may be run to find out. Who only looks at records takes what is known already; what is
+            not, or not as it should be, then is nothing.
 
     Attributes:
         files: paths relative to the root of everything that was looked at.
     """
 
-    def __init__(self, root: str, cache: str, imports: Imports) -> None:
-        self._root, self._imports = root, imports
-        self._flags = Flags(root, cache)
+    def __init__(self, root: str, cache: str, imports: Imports, *, asks: bool = True) -> None:
+        self._root, self._imports, self._asks = root, imports, asks
+        self._flags = Flags(root, cache, asks=asks)
         self._configs: dict[tuple[str, tuple[str, ...]], HydraConfig] = {}
         self.files: set[str] = set()
 
@@ -42,6 +44,8 @@ class Speakers:
         try:
             return self._hydra(stage) if stage.args == "hydra" else self._argparse(stage)
         except PinyonError as error:
+            if not self._asks:
+                return Heard()
             what = f"which parameters stage '{stage.name}' has is unknown: {error.what}"
             raise PlanError(
                 what, where=error.where or str(stage.origin), why=error.why, next=error.next
