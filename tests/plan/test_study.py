@@ -47,7 +47,7 @@ def variants(stages: dict[str, dict[str, Any]] = STAGES, **goal: Any) -> Variant
         for n, (name, body) in enumerate(stages.items(), 1)
     )
     project = Project("/p", "p", ("pinyon.yaml",), templates)
-    return Variants(project, Goal(isolated=True, **goal), {"params.yaml": PARAMS}, {})
+    return Variants(project, Goal(isolated=True, **goal), {"params.yaml": PARAMS}, {}, {})
 
 
 def graph(
@@ -288,5 +288,5 @@ def test_a_file_that_cells_write_into_is_nobodys_dep():
 
 def test_what_must_be_read_first_is_asked_for():
     project = variants().project
-    need = study_of(STUDY, Variants(project, Goal(isolated=True), {}, {}))
+    need = study_of(STUDY, Variants(project, Goal(isolated=True), {}, {}, {}))
     assert need == Need(("params.yaml",))

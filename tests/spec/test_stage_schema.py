@@ -16,7 +16,7 @@ TOP = "stages, vars, params, metrics, plots, artifacts, datasets"
 OUR_TOP = f"{TOP}, meta, experiments, targets, stores, rules, project, dvc"
 DEFINITION = "cmd, wdir, deps, params, outs, metrics, plots, frozen, always_changed, vars, desc, meta"
 STAGE = f"{DEFINITION}, matrix"
-OUR_STAGE = f"{DEFINITION}, env, resources, retry, timeout, estimate, strict_deps, matrix"
+OUR_STAGE = f"{DEFINITION}, env, resources, retry, timeout, estimate, strict_deps, args, matrix"
 OUT = "cache, persist, checkpoint, remote, push, desc, type, labels, meta"
 PLOT = f"{OUT}, template, x, y, x_label, y_label, title, header"
 CAUSES = "exit, signal, timeout, oom, missing_out, setup, lost, preempted"
@@ -365,7 +365,7 @@ BOTH: list[tuple[str, str, str]] = [
         stage("meta:", "  pinyon:", "    retri: {}"),
         (
             "FILE:6: unknown key 'retri' in pinyon of meta of stage 't'; "
-            "allowed are env, resources, retry, timeout, estimate, strict_deps → did you mean retry?"
+            "allowed are env, resources, retry, timeout, estimate, strict_deps, args → did you mean retry?"
         ),
     ),
     (
@@ -538,7 +538,7 @@ def test_mistakes_in_pinyon_yaml(text: str, message: str, complain: Complain) ->
     assert complain(pinyon=text) == f"pinyon.yaml:{message}"
 
 
-@pytest.mark.parametrize("key", ["env", "resources", "retry", "timeout", "estimate", "strict_deps"])
+@pytest.mark.parametrize("key", ["env", "resources", "retry", "timeout", "estimate", "strict_deps", "args"])
 def test_our_stage_keys_have_their_place_in_dvc_yaml(key: str, complain: Complain) -> None:
     assert complain(dvc=stage(f"{key}: x")) == (
         f"dvc.yaml:4: unknown key '{key}' in stage 't'; allowed are {STAGE} → "

@@ -111,7 +111,9 @@ def test_a_condition_that_is_none_is_said(inside: Begin, capfd: pytest.CaptureFi
     run = inside(PINYON_STOP_WHEN="loss is high")
     for _ in range(3):
         run.log(loss=9)
-    assert capfd.readouterr().err.count("PINYON_STOP_WHEN is left out: 'loss is high' is not a condition") == 1
+    assert (
+        capfd.readouterr().err.count("PINYON_STOP_WHEN is left out: 'loss is high' is not a condition") == 1
+    )
 
 
 def test_without_a_place_for_the_word_it_goes_on(

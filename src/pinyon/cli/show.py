@@ -60,7 +60,7 @@ def _print(attempts: list[Attempt], described: dict[str, object]) -> None:
         else f"code      not recorded: {described['git_note'] or 'not a git repository'}"
     )
     for file, name, value in last.inputs.get("params", ()):
-        click.echo(f"param     {file}:{name} = {number(value)}")
+        click.echo(f"param     {':'.join(filter(None, (file, name)))} = {number(value)}")
     for name, value in last.inputs.get("flags", ()):
         click.echo(f"flag      {name} = {number(value)}")
     for path, digest in last.inputs.get("deps", ()):

@@ -32,15 +32,15 @@ def freeze(graph: Graph, params: Mapping[str, Any], root: Path, store: Store, st
     kept = {out.path for stage in stages if stage.frozen for out in stage.outs}
     made = {out.path for stage in stages for out in stage.outs} - kept
     name = bundles.freeze(root, store, stats, exclude=sorted(made), extra=[*graph.sources, *sorted(kept)])
-    touched = overlay.files_of(graph.goal.overrides)
-    files = overlay.apply(params, graph.goal.overrides)
-    return Frozen(name, tuple(_overlay(store, file, files[file]) for file in touched), files)
+    in_files, _ = overlay.parted(params, graph.goal.overrides)
+    files = overlay.apply(params, in_files)
+    laid = tuple(_overlay(store, file, files[file]) for file in overlay.files_of(in_files))
+    return Frozen(name, laid, files)
 
 
 def lay(frozen: Frozen, store: Store, pairs: Pairs) -> tuple[Output, ...]:
     """The parameter files that a cell's task finds, with its values in them."""
-    touched = overlay.files_of(pairs)
-    laid = overlay.apply({file: frozen.files[file] for file in touched}, pairs)
+    laid = overlay.apply({file: frozen.files[file] for file in overlay.files_of(pairs)}, pairs)
     return tuple(_overlay(store, file, content) for file, content in laid.items())
 
 

@@ -22,7 +22,8 @@ class Command(NamedTuple):
 
 
 class Param(NamedTuple):
-    """One declared parameter: file (relative to the root), dotted name ("" is the whole file) and its typed value."""
+    """One declared parameter: file (relative to the root), dotted name ("" is the whole file) and its typed value. Without
+    a file it stands in the command."""
 
     file: str
     name: str
@@ -75,6 +76,7 @@ class Stage(NamedTuple):
 
     ``cmd`` is the command as written, resolved but not taken apart: what a dvc.lock records. ``estimate`` is how long the
     user expects it to take, in seconds. ``strict_deps``: the project files that its Python imports are deps, too.
+    ``args`` is how it gets its parameters (`pinyon.model.flags.STYLES`), ``arg_names`` those that it names itself.
     """
 
     name: str
@@ -94,6 +96,8 @@ class Stage(NamedTuple):
     estimate: float | None = None
     strict_deps: bool = False
     adhoc: Adhoc = Adhoc()
+    args: str = "file"
+    arg_names: tuple[str, ...] = ()
 
     @property
     def unconditional(self) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from pinyon.errors import CycleError, OutputConflictError, PlanError
+from pinyon.model.flags import Heard
 from pinyon.model.graph import Graph, Input, Stage, Task
 from pinyon.model.project import Goal, Pointer, Project, StageTemplate
-from pinyon.plan import expand, imports, overlay
+from pinyon.plan import expand, handed, imports, overlay
 from pinyon.plan.goals import Known, reach, wanted, within
 from pinyon.plan.interpolate import Budget, resolve
 from pinyon.plan.keys import digest, recipe_of
@@ -20,10 +22,11 @@ from pinyon.plan.scope import Files, Scope, UnreadFileError, scope_of
 
 class Need(NamedTuple):
     """Files that `build` must be given before it can go on; paths relative to the root. ``importers`` are stages of which
-    it must know what they import."""
+    it must know what they import, ``speakers`` those of which it must know what their command can be given."""
 
     paths: tuple[str, ...]
     importers: tuple[Stage, ...] = ()
+    speakers: tuple[Stage, ...] = ()
 
 
 class Stages(NamedTuple):
@@ -38,17 +41,19 @@ def build(
     goal: Goal,
     read: Mapping[str, Any],
     imported: Mapping[str, tuple[str, ...]] | None = None,
+    heard: Mapping[str, Heard] | None = None,
 ) -> Graph | Need:
     """The graph of everything that the goal needs.
 
     Args:
         read: content of parameter files by path; None for a file that does not exist.
         imported: files that a stage with ``strict_deps`` imports, by its name.
+        heard: what a stage's command can be given, by its name.
 
     Raises:
         PlanError: unknown goals or parameters, cycles, overlapping outs; nothing has been run or written.
     """
-    found = resolve_all(project, goal, read)
+    found = resolve_all(project, goal, read, heard or {})
     if isinstance(found, Need):
         return found
     known = imported or {}
@@ -58,11 +63,14 @@ def build(
     return graph_of(imports.strict(found.stages, known), goal, project, found.lacks)
 
 
-def resolve_all(project: Project, goal: Goal, read: Mapping[str, Any]) -> Stages | Need:
+def resolve_all(
+    project: Project, goal: Goal, read: Mapping[str, Any], heard: Mapping[str, Heard] = MappingProxyType({})
+) -> Stages | Need:
     """Every stage of the project; or what must be read first, all of it that can be known now."""
     if goal.overrides and (absent := [file for file in overlay.files_of(goal.overrides) if file not in read]):
         return Need(tuple(absent))
-    files = Files(overlay.apply(read, goal.overrides), Budget())
+    in_files = handed.in_files(project, read, goal.overrides)
+    files = Files(overlay.apply(read, in_files), Budget())
     scopes = _Scopes(project, files)
     stages: dict[str, Stage] = {}
     lacks: dict[str, list[Lack]] = {}
@@ -84,7 +92,10 @@ def resolve_all(project: Project, goal: Goal, read: Mapping[str, Any]) -> Stages
         _check_sections(project, scopes)
     except UnreadFileError as need:
         missing[need.path] = None
-    return Need(tuple(missing)) if missing else Stages(list(stages.values()), lacks)
+    speakers = handed.unheard(stages.values(), goal.overrides, heard)
+    if missing or speakers:
+        return Need(tuple(missing), (), speakers)
+    return Stages(handed.hand(list(stages.values()), heard, goal.overrides, in_files, read), lacks)
 
 
 class _Scopes:

@@ -25,6 +25,21 @@ def files_of(overrides: Overrides) -> list[str]:
     return list(dict.fromkeys(split(key)[0] for key, _ in overrides))
 
 
+def names_in(read: Mapping[str, Any]) -> list[str]:
+    """Every parameter that can be named without its file."""
+    return dotted_names(read.get(DEFAULT_PARAMS))
+
+
+def parted(read: Mapping[str, Any], overrides: Overrides) -> tuple[Overrides, Overrides]:
+    """Those that mean a parameter file, and those whose name stands in none: they are for commands, if for anybody."""
+    elsewhere = [
+        pair
+        for pair in overrides
+        if ":" not in pair[0] and not get_path(read.get(DEFAULT_PARAMS) or {}, pair[0])[0]
+    ]
+    return [pair for pair in overrides if pair not in elsewhere], elsewhere
+
+
 def apply(read: Mapping[str, Any], overrides: Overrides, said: str = "") -> Mapping[str, Any]:
     """The files with the overrides in them; the originals are not changed.
 

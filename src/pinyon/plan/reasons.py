@@ -90,7 +90,7 @@ def _params(before: Iterable[list[Any]], now: Iterable[list[Any]]) -> Iterable[s
     old = {(file, name): value for file, name, value in before}
     new = {(file, name): value for file, name, value in now}
     for file, name in sorted(old.keys() | new.keys()):
-        label = f"{file}:{name}" if name else file
+        label = ":".join(filter(None, (file, name)))
         if (file, name) not in old:
             yield f"new parameter {label} = {_short(new[file, name])}"
         elif (file, name) not in new:

@@ -16,7 +16,7 @@ from pinyon.plan.scope import Files, Scope, extended
 
 _ROLES = (("outs", "out"), ("metrics", "metric"), ("plots", "plot"))
 _AXES = frozenset({"template", "x", "y", "x_label", "y_label", "title", "header"})
-_OURS = ("env", "resources", "retry", "timeout", "estimate", "strict_deps")
+_OURS = ("env", "resources", "retry", "timeout", "estimate", "strict_deps", "args")
 _READ = frozenset({"cmd", "wdir", "vars", "deps", "params", "frozen", "always_changed", "desc", *_OURS})
 _WRITTEN = frozenset(key for key, _ in _ROLES)
 _NO_RESOURCES, _NO_RETRY = Resources(), Retry()
@@ -93,6 +93,7 @@ def resolve_stage(
             cmd=cmd,
             estimate=_estimate(template, name, value("estimate")),
             strict_deps=bool(body.get("strict_deps")),
+            **_args(value("args")),
         ),
         lacks,
     )
@@ -219,6 +220,14 @@ def _measured(
         return how(value)
     except (TypeError, ValueError) as error:
         raise PlanError(f"{field} of stage '{name}': {error}", where=str(template.at(*at))) from None
+
+
+def _args(written: Any) -> dict[str, Any]:
+    """How the stage gets its parameters, and the names of those that it tells."""
+    if not isinstance(written, Mapping):
+        return {"args": written or "file"}
+    style, names = next(iter(written.items()))
+    return {"args": style, "arg_names": tuple(map(str, names))}
 
 
 def _retry(asked: Mapping[str, Any]) -> Retry:

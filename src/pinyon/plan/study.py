@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from pinyon.errors import PinyonError, PlanError, UnknownGoalError
 from pinyon.model.canonical import canonical
 from pinyon.model.experiment import Cell, Experiment, Pairs, Phase, words
+from pinyon.model.flags import Heard
 from pinyon.model.graph import Graph, Stage, Task
 from pinyon.model.project import Goal, Origin, Project
 from pinyon.model.study import PhaseStudy, Replicate, Study
@@ -49,14 +50,19 @@ class Variants:
     Args:
         goal: its stages are ignored.
         read: parameter files by path; may grow between calls.
-        imported: see `pinyon.plan.build.build`; may grow, too.
+        imported, heard: see `pinyon.plan.build.build`; may grow, too.
     """
 
     def __init__(
-        self, project: Project, goal: Goal, read: Mapping[str, Any], imported: Mapping[str, tuple[str, ...]]
+        self,
+        project: Project,
+        goal: Goal,
+        read: Mapping[str, Any],
+        imported: Mapping[str, tuple[str, ...]],
+        heard: Mapping[str, Heard],
     ) -> None:
         self.project, self.goal = project, goal
-        self._read, self._imported = read, imported
+        self._read, self._imported, self._heard = read, imported, heard
         self._known: dict[tuple[tuple[str, ...], str], Graph] = {}
 
     def closure(self, stages: tuple[str, ...], pairs: Pairs) -> Graph | Need:
@@ -65,18 +71,22 @@ class Variants:
         found = self._known.get(key)
         if found is None:
             goal = self.goal._replace(stages=stages, overrides=(*self.goal.overrides, *pairs))
-            built = build(self.project, goal, self._read, self._imported)
+            built = build(self.project, goal, self._read, self._imported, self._heard)
             if isinstance(built, Need):
                 return built
-            tasks = {r: task._replace(overlay=laid(task.stage, pairs)) for r, task in built.tasks.items()}
+            in_files, _ = overlay.parted(self._read, pairs)
+            tasks = {r: task._replace(overlay=laid(task.stage, in_files)) for r, task in built.tasks.items()}
             found = self._known[key] = built._replace(tasks=tasks)
         return found
 
     def value(self, key: str) -> Any:
         """What a parameter is without any overlay but ``-S``; None if it is nowhere or its file was not read."""
         file, name = overlay.split(key)
-        content = overlay.apply(self._read, self.goal.overrides).get(file)
+        content = self._base().get(file)
         return get_path(content, name)[1] if content is not None else None
+
+    def _base(self) -> Mapping[str, Any]:
+        return overlay.apply(self._read, overlay.parted(self._read, self.goal.overrides)[0])
 
     def check(self, pairs: Pairs, said: str, where: Origin) -> Need | None:
         """Refuse a parameter that is not there, or a value of another kind than it has; None if all is well.
@@ -87,8 +97,8 @@ class Variants:
         absent = tuple(file for file in overlay.files_of(pairs) if file not in self._read)
         if absent:
             return Need(absent)
-        base = overlay.apply(self._read, self.goal.overrides)
-        for pair in pairs:
+        base = self._base()
+        for pair in overlay.parted(base, pairs)[0]:  # the others are words of commands: `build` knows those
             try:
                 overlay.apply(base, [pair], said)
             except PlanError as error:
@@ -96,7 +106,7 @@ class Variants:
         return None
 
 
-def laid(stage: Stage, pairs: Pairs) -> Pairs:
+def laid(stage: Stage, pairs: overlay.Overrides) -> Pairs:
     """What of an overlay stands in the files that a stage is given: parameters that it declares, and no others."""
     found = []
     for key, value in pairs:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,8 +15,9 @@ from pinyon.model.graph import Graph, Stage
 from pinyon.model.project import Goal, Project
 from pinyon.plan.build import Need, build, graph_of
 from pinyon.plan.check import first_look, refuse_made, sources
+from pinyon.session.reading import Reading
 from pinyon.session.records import Records, records_of
-from pinyon.spec.load import find_root, load_project, read_params
+from pinyon.spec.load import find_root, load_project
 from pinyon.spec.pointer import find_pointers
 from pinyon.store.local import home_store
 from pinyon.store.place import DVC, HOME, SPEC_FILES, STORE, project_around
@@ -38,6 +39,7 @@ class Session(NamedTuple):
     stats: StatCache
     imports: Imports
     opened: int  # wall clock in ns, before anything was read
+    heard: Collection[str] = ()  # files that told what commands can be given
     growth: Growth | None = None  # of an experiment: ``graph`` is then over assumed winners
 
     def freeze(self) -> Frozen:
@@ -90,35 +92,30 @@ def open_session(start: Path, goal: Goal, stack: ExitStack, adhoc: Stage | None 
     project = _anonymous(start) if adhoc else load_project(find_root(start))
     store = home_store(Path(project.root))
     imports = stack.enter_context(closing(_imports(project)))
+    reading = Reading(project, imports)
     growth = None
-    params: Mapping[str, Any] = {}
     if adhoc:
         graph = graph_of([adhoc], goal)
         records = records_of(Path(project.root), store, stack, project)
-    elif goal.experiment or goal.skip or project.settings.get("experiments"):
+    elif goal.skip or project.settings.get("experiments"):
         records = records_of(Path(project.root), store, stack, project)
-        graph, params, growth = _load_any(project, goal, imports, records)
+        graph, growth = _any(project, goal, reading, records)
     else:
-        graph, params = load(project, goal, imports)
+        graph = _load(project, goal, reading)
         records = records_of(Path(project.root), store, stack, project)
     stats = stack.enter_context(closing(StatCache(records.store.cache / "stat.sqlite")))
-    return Session(records, project, graph, params, stats, imports, opened, growth)
+    return Session(records, project, graph, reading.params, stats, imports, opened, reading.files, growth)
 
 
-def _load_any(
-    project: Project, goal: Goal, imports: Imports, records: Records
-) -> tuple[Graph, dict[str, Any], Growth | None]:
+def _any(project: Project, goal: Goal, reading: Reading, records: Records) -> tuple[Graph, Growth | None]:
     """The graph of a goal that may be an experiment; that one over assumed winners."""
-    from pinyon.session import study  # of no use to projects without experiments
+    from pinyon.session.study import Growth, named  # of no use to projects without experiments
 
-    goal, root = study.named(project, goal), Path(project.root)
+    goal = named(project, goal)
     if not goal.experiment:
-        return *load(project, goal, imports), None
-    growth = study.Growth(
-        project, goal, lambda paths: _read(root, paths), lambda stage: imports.of(stage).files, records.fold
-    )
-    graph = _pointed(root, growth.graph(assume=True))
-    return graph, growth.params, growth
+        return _load(project, goal, reading), None
+    growth = Growth(project, goal, reading, records.fold)
+    return _pointed(Path(project.root), growth.graph(assume=True)), growth
 
 
 def _anonymous(start: Path) -> Project:
@@ -127,14 +124,16 @@ def _anonymous(start: Path) -> Project:
 
 
 def load(project: Project, goal: Goal, imports: Imports | None = None) -> tuple[Graph, dict[str, Any]]:
-    """The graph of a goal and the parameter files it needed, by path; None for one that does not exist."""
-    read: dict[str, Any] = {}
-    imported: dict[str, tuple[str, ...]] = {}
-    imports = imports or _imports(project)
-    while isinstance(graph := build(project, goal, read, imported), Need):
-        read |= _read(Path(project.root), graph.paths)
-        imported |= {stage.name: imports.of(stage).files for stage in graph.importers}
-    return _pointed(Path(project.root), graph), read
+    """The graph of a goal and the parameter files it needed, by path; None for one that does not exist. No command is
+    asked what it can be given, as `open_session` does."""
+    reading = Reading(project, imports or _imports(project), asks=False)
+    return _load(project, goal, reading), reading.params
+
+
+def _load(project: Project, goal: Goal, reading: Reading) -> Graph:
+    while isinstance(graph := build(project, goal, reading.params, reading.imported, reading.heard), Need):
+        reading.answer(graph)
+    return _pointed(Path(project.root), graph)
 
 
 def _pointed(root: Path, graph: Graph) -> Graph:
@@ -149,7 +148,3 @@ def _imports(project: Project) -> Imports:
     from pinyon.capture.imports import Imports  # of no use to those who only look at records
 
     return Imports(project.root, str(home_store(Path(project.root)).cache / "imports"))
-
-
-def _read(root: Path, paths: Iterable[str]) -> dict[str, Any]:
-    return {path: read_params(root, path) for path in paths}

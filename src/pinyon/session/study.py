@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from pinyon.errors import PlanError, UnknownGoalError
 from pinyon.model.experiment import Cell, Experiment, Pairs, Phase
-from pinyon.model.graph import Graph, Stage
+from pinyon.model.graph import Graph
 from pinyon.model.project import Goal, Project
 from pinyon.model.study import PhaseStudy, StudyResult
 from pinyon.plan.actions import Select
@@ -18,6 +18,7 @@ from pinyon.plan.interpolate import nearest
 from pinyon.plan.phases import Tried
 from pinyon.plan.study import Choices, Variants, study_of
 from pinyon.query.index import Index
+from pinyon.session.reading import Reading
 from pinyon.session.search import Search
 from pinyon.spec.experiments import experiments_of
 from pinyon.spec.load import find_root, load_project
@@ -44,24 +45,14 @@ class Growth:
     """The graph of one experiment, which grows with each choice.
 
     Args:
-        read: gives parameter files by path.
-        imports: gives the files that a stage with ``strict_deps`` imports.
+        reading: of parameter files, and of what else is needed.
         fold: knows earlier winners.
     """
 
-    def __init__(
-        self,
-        project: Project,
-        goal: Goal,
-        read: Callable[[Iterable[str]], Mapping[str, Any]],
-        imports: Callable[[Stage], tuple[str, ...]],
-        fold: Index,
-    ) -> None:
+    def __init__(self, project: Project, goal: Goal, reading: Reading, fold: Index) -> None:
         self.experiment: Experiment = experiments_of(project)[goal.experiment]
-        self.params: dict[str, Any] = {}
-        self._imported: dict[str, tuple[str, ...]] = {}
-        self._read, self._imports = read, imports
-        self._variants = Variants(project, goal, self.params, self._imported)
+        self._reading = reading
+        self._variants = Variants(project, goal, reading.params, reading.imported, reading.heard)
         self._winners: dict[str, str] = {}
         self._searches: dict[str, Search] = {}
         self._exhausted: set[str] = set()
@@ -73,8 +64,7 @@ class Growth:
         """See `pinyon.plan.study.study_of`."""
         choices = Choices(self._winners, self._recorded, self._proposed, self._exhausted)
         while isinstance(found := study_of(self.experiment, self._variants, choices, assume=assume), Need):
-            self.params.update(self._read(found.paths))
-            self._imported.update({stage.name: self._imports(stage) for stage in found.importers})
+            self._reading.answer(found)
         return found
 
     def choose(self, phase: str, cell: str) -> None:

@@ -57,6 +57,48 @@ def resolve(text: str) -> Any:
     return int(match[kind], _BASES[kind])
 
 
+_OLD_BOOLEANS = {
+    spelling(word): word in ("yes", "true", "on")
+    for word in ("yes", "no", "true", "false", "on", "off")
+    for spelling in (str.lower, str.capitalize, str.upper)
+}
+_OLD_INTEGER = re.compile(
+    r"(?P<sign>[-+]?)(?:0b(?P<bin>[01_]+)|0x(?P<hex>[0-9a-fA-F_]+)|0(?P<oct>[0-7_]+)|(?P<int>0|[1-9][0-9_]*)"
+    r"|(?P<sixty>[1-9][0-9_]*(?::[0-5]?[0-9])+))"
+)
+_OLD_FLOAT = re.compile(
+    r"[-+]?[0-9]+(?:_[0-9]+)*\.[0-9_]*(?:[eE][-+]?[0-9]+)?|[-+]?[0-9]+(?:_[0-9]+)*[eE][-+]?[0-9]+"
+    r"|\.[0-9]+(?:_[0-9]+)*(?:[eE][-+][0-9]+)?"
+)
+
+
+def resolve_old(text: str) -> Any:
+    """The value of a plain scalar as Hydra reads it: YAML 1.1, in which ``on`` is true and ``1_000`` a number, but dates
+    are text and ``1e-4`` is a number.
+
+    Raises:
+        ValueError: an integer of more digits than Python can show.
+    """
+    if text in _OLD_BOOLEANS:
+        return _OLD_BOOLEANS[text]
+    if text in _WORDS:
+        return _WORDS[text]
+    if _OLD_FLOAT.fullmatch(text):
+        return float(text.replace("_", ""))
+    match = _OLD_INTEGER.fullmatch(text)
+    if match is None or len(text) > DIGITS:
+        return text
+    kind = match.lastgroup or ""
+    digits = match[kind].replace("_", "")
+    sign = -1 if match["sign"] == "-" else 1
+    if kind == "sixty":
+        value = 0
+        for part in digits.split(":"):
+            value = value * 60 + int(part)
+        return sign * value
+    return sign * int(digits or "0", {"bin": 2, "oct": 8, "hex": 16}.get(kind, 10))
+
+
 def is_text(text: str) -> bool:
     """Whether a plain scalar of this text is read as the text itself."""
     return text not in _WORDS and _NUMBER.fullmatch(text) is None

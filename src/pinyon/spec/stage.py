@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from pinyon.model.flags import STYLES
 from pinyon.model.outcome import CAUSES
 from pinyon.model.units import seconds, size
 from pinyon.spec.checks import (
@@ -42,6 +43,20 @@ def _cause(value: Any, path: Path) -> None:
         )
 
 
+def _args(value: Any, path: Path) -> None:
+    """A style, or a style with the names of parameters below it."""
+    if isinstance(value, str):
+        if value not in STYLES:
+            why = f"allowed are {', '.join(STYLES)}"
+            raise SchemaError(
+                path, f"{named(path)} cannot be '{value[:60]}'", why=why, next=nearest(value, STYLES)
+            )
+        return
+    if not isinstance(value, dict) or len(value) != 1:
+        raise wrong(value, path, "one word", "write for example args: argparse, or args: {argparse: [lr]}")
+    closed(dict.fromkeys(STYLES[1:], list_of(text, "a list of parameter names", "lr")))(value, path)
+
+
 paths = list_of(location, "a list of paths", "train.py")
 labels = list_of(text, "a list of text", "vision")
 
@@ -62,6 +77,7 @@ OUR_KEYS: dict[str, Check] = {
     "timeout": measure(seconds),
     "estimate": measure(seconds),
     "strict_deps": flag,
+    "args": _args,
 }
 _ours = closed(OUR_KEYS)
 

@@ -7,7 +7,7 @@ without a bound, and keep the last of two equal keys. An explicit stack over eve
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import yaml
@@ -71,10 +71,13 @@ class Lines(Mapping[str, int]):
         return len(self._all())
 
 
-def load_yaml(raw: bytes, file: str, limit: int = PROJECT_LIMIT) -> Document:
+def load_yaml(
+    raw: bytes, file: str, limit: int = PROJECT_LIMIT, words: Callable[[str], Any] = resolve
+) -> Document:
     """Plain data (None, bool, int, float, str, list, dict) of one YAML document; None for an empty one.
 
-    Aliases share their value; merge keys (``<<``) give way to keys that are written out.
+    Aliases share their value; merge keys (``<<``) give way to keys that are written out. ``words`` gives the value of an
+    unquoted word.
 
     Raises:
         SpecError: not YAML, two documents, equal keys, a foreign tag, an alias that grows past `NODES` values, or
@@ -82,7 +85,7 @@ def load_yaml(raw: bytes, file: str, limit: int = PROJECT_LIMIT) -> Document:
     """
     text = decode(raw, file, limit)
     try:
-        builder = _Builder(text, file)
+        builder = _Builder(text, file, words)
         return Document(builder.build(), Lines(text, builder.heads))
     except yaml.YAMLError as error:
         raise _not_yaml(error, text, file) from None
@@ -104,9 +107,10 @@ class _Frame:
 class _Builder:
     """Events to data, on an explicit stack."""
 
-    def __init__(self, text: str, file: str) -> None:
+    def __init__(self, text: str, file: str, words: Callable[[str], Any]) -> None:
         self.parser = Parser(text)
         self.file = file
+        self.words = words
         self.stack: list[_Frame] = []
         self.anchors: dict[str, tuple[Any, int]] = {}  # name → (value, how many values it holds)
         self.heads: dict[str, int] = {}  # line of each key on the two upper levels
@@ -150,7 +154,7 @@ class _Builder:
             elif text == "<<" and self.stack and self.stack[-1].key is _NO_KEY and not self.in_list():
                 value = _MERGE
             else:
-                value = resolve(text)
+                value = self.words(text)
         except ValueError as error:
             what, _, why = str(error).partition("; ")
             raise self.error(event, what, why=why) from None

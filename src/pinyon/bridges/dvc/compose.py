@@ -51,6 +51,8 @@ def params_of(stage: Stage) -> dict[str, dict[str, Any]]:
     """Parameters by file from the wdir; params.yaml first, then by name."""
     found: dict[str, dict[str, Any]] = {}
     for param in stage.params:
+        if not param.file:
+            continue  # it stands in the command
         values = found.setdefault(from_wdir(stage, param.file), {})
         if param.name:
             values[param.name] = param.value
