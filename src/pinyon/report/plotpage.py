@@ -9,7 +9,7 @@ from html import escape
 from pinyon.report.plots import Plot
 from pinyon.report.svg import svg_of
 
-_STYLE = """
+STYLE = """
 :root { color-scheme: light dark; --ink: #1f2937; --soft: #e5e7eb; --paper: #ffffff; --card: #ffffff; }
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e5e7eb; --soft: #374151; --paper: #0b0f17; --card: #131a26; }
@@ -32,7 +32,7 @@ def page(title: str, plots: Sequence[Plot], notes: Sequence[str] = ()) -> str:
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width">\n'
-        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
         f"<h1>{escape(title)}</h1>\n<main>\n{figures}\n</main>\n{below}</body>\n</html>\n"
     )
 
