@@ -20,6 +20,11 @@ figure { margin: 0; padding: 1rem; background: var(--card); border: 1px solid va
   max-width: 592px; }
 figcaption { font-weight: 600; margin-bottom: .5rem; overflow-wrap: anywhere; }
 svg { max-width: 100%; height: auto; } svg text { fill: var(--ink); } svg text[fill] { fill: #fff; }
+@media (prefers-color-scheme: dark) {
+  svg [stroke="#2563eb"] { stroke: #60a5fa; } svg [fill="#2563eb"] { fill: #60a5fa; }
+  svg [stroke="#059669"] { stroke: #34d399; } svg [fill="#059669"] { fill: #34d399; }
+  svg [stroke="#dc2626"] { stroke: #f87171; } svg [stroke="#7c3aed"] { stroke: #a78bfa; }
+}
 svg .grid { stroke: var(--soft); } svg .axis { stroke: var(--ink); }
 img { max-width: 100%; display: block; } .side { font-size: .85rem; margin: .5rem 0 .25rem; }
 """

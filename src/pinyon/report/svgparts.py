@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pinyon.report.plots import Value
 
 WIDTH, HEIGHT = 560, 340
-LEFT, RIGHT, TOP, BOTTOM = 64, 16, 14, 48
+LEFT, RIGHT, TOP, BOTTOM = 74, 16, 14, 48
 COLOURS = ("#2563eb", "#d97706", "#059669", "#dc2626", "#7c3aed", "#0891b2", "#be185d", "#65a30d")
 DASHES = ("", "6 4", "2 3", "8 3 2 3")
 GREY = "#8b93a1"  # told from the background in light and in dark

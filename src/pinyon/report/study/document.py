@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from pinyon.model.units import show_seconds
 from pinyon.report.study import words
-from pinyon.report.study.blocks import Block, Bullets, Document, Field, Heading, Row, Table, Text
+from pinyon.report.study.blocks import Block, Bullets, Document, Field, Heading, Row, Table, Text, Tone
 from pinyon.report.study.durations import duration_blocks
 from pinyon.report.study.evidence import final_blocks, problem_blocks, reuse_blocks
-from pinyon.report.study.nouns import CellView, Mean, PhaseView, StudyView, cell_name
+from pinyon.report.study.nouns import CellView, Limit, Mean, PhaseView, StudyView, cell_name
 from pinyon.report.study.pictures import curves_picture, phase_picture
 from pinyon.report.study.provenance import provenance_blocks
 
@@ -40,11 +40,15 @@ def _head(view: StudyView) -> Iterator[Block]:
     lead = "Winner: " if view.winner else ""
     yield Text(words.winner(view), lead, "strong" if view.winner else "bad")
     last = view.phases[-1] if view.phases else None
-    tied = len(last.selection.tied) if last and last.selection and view.winner else 0
-    if tied > 1:
-        yield Text(
-            f"It cannot be told apart from {words.plural(tied - 1, 'other cell')} of its phase.", tone="bad"
+    if last and view.winner:
+        tied = len(last.selection.tied) if last.selection else 0
+        lines = [f"it cannot be told apart from {words.plural(tied - 1, 'other cell')} of its phase."] * (
+            tied > 1
         )
+        lines += [words.against_before(last, view.phases[:-1], view)]
+        lines += ["with one seed, no error can be estimated."] * (view.seeds == 1)
+        if any(lines):
+            yield Text(" ".join(filter(None, lines)), "How sure: ")
     yield Text(words.objective(view), f"Stage {view.experiment.stage}. ")
     yield Text(words.counts(view), "Counted: ")
     times = view.times
@@ -70,7 +74,7 @@ def _phase(phase: PhaseView, view: StudyView) -> Iterator[Block]:
     if not phase.cells:
         yield Text("It has no cells.", tone="muted")
         return
-    yield _table(phase.cells, phase.varied, view)
+    yield _table(phase, view)
     out = [cell for cell in phase.cells if cell.verdict == "out"]
     if out and phase.selection is not None:
         yield Text(f"{words.plural(len(out), 'cell')} cannot win:")
@@ -103,40 +107,60 @@ def _ranking(view: StudyView) -> Iterator[Block]:
             tone="muted",
         )
     shown = [cell._replace(rank=place if cell.rank else 0) for place, cell in enumerate(cells[:_RANKED], 1)]
-    yield _table(shown, None, view)
+    yield Table(
+        ("rank", "cell", "assignment", "n", f"{target.metric} ± s.e.", "runs"),
+        tuple(_ranked(cell, view) for cell in shown),
+    )
     if len(cells) > _RANKED:
         yield Text(f"{len(cells) - _RANKED} more stand in the exported table.", tone="muted")
 
 
-def _table(cells: Sequence[CellView], varied: Sequence[str] | None, view: StudyView) -> Table:
-    """Cells with their numbers; ``varied`` parameters each get a column, else the whole assignment has one."""
+def _ranked(cell: CellView, view: StudyView) -> Row:
+    fields = (
+        Field(_rank(cell)),
+        Field(cell_name(cell.cell) + _mark(cell)),
+        Field(words.assignment(cell.cell.assignment)),
+        Field(_finished(cell)),
+        _mean(cell.objective),
+        _runs(cell),
+    )
+    won = view.winner is not None and cell.cell == view.winner.cell
+    return Row(fields, "strong" if won else "muted" if cell.verdict == "out" else "")
+
+
+def _table(phase: PhaseView, view: StudyView) -> Table:
+    """The cells of a phase with their numbers; every parameter that it varies has a column."""
     target = view.experiment.objective
-    names = words.short(varied or ())
-    columns = ["rank", "cell", *(names[one] for one in varied or ())] + ["assignment"] * (varied is None)
-    columns += ["n", f"{target.metric} ± s.e." if target else "objective"]
+    names = words.short(phase.varied)
+    columns = ["rank", "cell", *names.values(), "n", f"{target.metric} ± s.e." if target else "objective"]
     columns += [str(clause) for clause in target.subject_to] if target else []
     prefer = target.prefer if target and target.prefer not in [c.metric for c in target.subject_to] else ""
     columns += [prefer] if prefer else []
-    columns += ["time", "expected", "runs"]
+    columns += ["time (expected)", "runs"]
     rows = []
-    for cell in cells:
-        fields = [Field(str(cell.rank) if cell.rank else "–"), Field(cell_name(cell.cell) + _mark(cell))]
-        if varied is None:
-            fields.append(Field(words.assignment(cell.cell.assignment)))
-        else:
-            setting = dict(cell.cell.assignment)
-            fields += [Field(words.value(setting[one]) if one in setting else "–") for one in varied]
-        runs = tuple(dict.fromkeys(one.run for one in cell.samples if one.run))
-        fields += [Field(_finished(cell)), _mean(cell.objective)]
-        fields += [_limit(cell, place) for place in range(len(cell.limits))]
+    for cell in phase.cells:
+        setting = dict(cell.cell.assignment)
+        fields = [Field(_rank(cell)), Field(f"{cell.cell.number}{_mark(cell)}")]
+        fields += [Field(words.value(setting[one]) if one in setting else "–") for one in phase.varied]
+        fields += [Field(_finished(cell)), _mean(cell.objective), *map(_limit, cell.limits)]
         fields += [_mean(cell.prefer)] if prefer and cell.prefer else []
-        fields += [
-            _time(cell.seconds),
-            _time(cell.expected),
-            Field(" ".join(runs) or "–", runs, links=bool(runs)),
-        ]
-        rows.append(Row(tuple(fields), {"winner": "strong", "out": "muted"}.get(cell.verdict, "")))  # type: ignore[arg-type]
+        fields += [_time(cell), _runs(cell)]
+        rows.append(
+            Row(
+                tuple(fields),
+                "strong" if cell.verdict == "winner" else "muted" if cell.verdict == "out" else "",
+            )
+        )
     return Table(tuple(columns), tuple(rows))
+
+
+def _rank(cell: CellView) -> str:
+    return str(cell.rank) if cell.rank else "–"
+
+
+def _runs(cell: CellView) -> Field:
+    runs = tuple(dict.fromkeys(one.run for one in cell.samples if one.run))
+    return Field(" ".join(runs) or "–", runs, links=bool(runs))
 
 
 def _mark(cell: CellView) -> str:
@@ -155,19 +179,20 @@ def _mean(mean: Mean) -> Field:
     return Field(words.with_error(mean), known, number=True)
 
 
-def _limit(cell: CellView, place: int) -> Field:
-    limit = cell.limits[place]
+def _limit(limit: Limit) -> Field:
     if limit.mean.value is None:
         return Field("missing ✗", tone="bad")
     margin = "" if limit.margin is None else f" ({words.signed(limit.margin)})"
-    mark, tone = ("✓", "good") if limit.holds else ("✗", "bad")
-    text = f"{words.figure(limit.mean.value)}{margin} {mark}"
-    return Field(text, tuple(dict.fromkeys(limit.mean.runs)), number=True, tone=tone)  # type: ignore[arg-type]
+    text = f"{words.figure(limit.mean.value)}{margin} {'✓' if limit.holds else '✗'}"
+    tone: Tone = "good" if limit.holds else "bad"
+    return Field(text, tuple(dict.fromkeys(limit.mean.runs)), number=True, tone=tone)
 
 
-def _time(mean: Mean) -> Field:
-    """Of the replicates that have one."""
-    if not mean.values:
+def _time(cell: CellView) -> Field:
+    """Of the replicates that have a result, and in brackets what was expected of them."""
+    took, expected = cell.seconds.values, cell.expected.values
+    if not took:
         return Field("–")
-    average = sum(mean.values) / len(mean.values)
-    return Field(show_seconds(average), tuple(dict.fromkeys(mean.runs)), number=True)
+    text = show_seconds(sum(took) / len(took))
+    text += f" ({show_seconds(sum(expected) / len(expected))})" if len(expected) == len(took) else ""
+    return Field(text, tuple(dict.fromkeys(cell.seconds.runs)), number=True)

@@ -33,7 +33,11 @@ def duration_blocks(view: StudyView) -> Iterator[Block]:
         yield Text(f"GPU time: {times.gpu / 3600:.2f} hours. No price is known here, so no cost is given.")
     yield _stage_table(list(view.runs.values()))
     counted = _counted(view)
-    rows = [_cell_row(cell, counted, view) for phase in view.phases for cell in phase.cells]
+    rows = [
+        _cell_row(cell, counted, view)
+        for phase in view.phases
+        for cell in sorted(phase.cells, key=lambda one: one.cell.number)
+    ]
     columns = ["cell", "time", "expected", "off"]
     for name in counted:
         columns += [name, f"{name} expected"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from pinyon.report.study import words
 from pinyon.report.study.blocks import Block, Bullets, Field, Heading, Row, Table, Text
-from pinyon.report.study.nouns import CellView, Final, Sample, StudyView, cell_name
+from pinyon.report.study.nouns import CellView, Final, Mean, Sample, StudyView, cell_name
 from pinyon.report.study.spread import mean_of, number_of
 
 _METRICS = 8  # columns of a final stage
@@ -47,16 +47,18 @@ def _final_table(finals: Sequence[Final], names: Sequence[str]) -> Table:
         )
         for name in names
     ]
-    total = [
-        Field("–")
-        if mean.value is None
-        else Field(
-            f"{words.with_error(mean)} ({words.between(mean)})", tuple(dict.fromkeys(mean.runs)), number=True
+    rows.append(
+        Row(
+            (Field("mean ± s.e."), *(_of_all(words.with_error(one), one) for one in means), Field("")),
+            "strong",
         )
-        for mean in means
-    ]
-    rows.append(Row((Field("mean ± s.e."), *total, Field("")), "strong"))
+    )
+    rows.append(Row((Field("how sure"), *(_of_all(words.between(one), one) for one in means), Field(""))))
     return Table(("seed", *names, "run"), tuple(rows))
+
+
+def _of_all(text: str, mean: Mean) -> Field:
+    return Field("–") if mean.value is None else Field(text, tuple(dict.fromkeys(mean.runs)), number=True)
 
 
 def reuse_blocks(view: StudyView) -> Iterator[Block]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from html import escape
 
@@ -37,23 +38,25 @@ p, li { max-width: 50rem; overflow-wrap: anywhere; } p { margin: .4rem 0; }
 a { color: var(--link); text-decoration: none; } a:hover { text-decoration: underline; }
 nav { font-size: .9rem; display: flex; flex-wrap: wrap; gap: .25rem 1rem; margin: 0 0 1rem; }
 .strong { font-weight: 600; } .muted { color: var(--muted); } .good { color: var(--good); } .bad { color: var(--bad); }
-.head { border-left: 4px solid var(--good); background: var(--win); padding: .6rem .9rem; border-radius: 4px; }
-.head.bad { border-color: var(--bad); color: inherit; background: none; font-weight: 600; }
+.head { max-width: none; font-weight: 400; font-size: 1.05rem;
+  border-left: 4px solid var(--good); background: var(--win); padding: .6rem .9rem; border-radius: 4px; }
+.head.bad { border-color: var(--bad); color: inherit; background: none; }
 .wide { overflow-x: auto; margin: .75rem 0 1rem; border: 1px solid var(--soft); border-radius: 6px; }
 table { border-collapse: collapse; font-size: .85rem; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { padding: .35rem .6rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--soft); }
 th { font-weight: 600; white-space: nowrap; background: var(--card); }
-td { max-width: 26rem; overflow-wrap: anywhere; } tr:last-child td { border-bottom: 0; }
+td { max-width: 26rem; overflow-wrap: break-word; } tr:last-child td { border-bottom: 0; }
 .n { text-align: right; white-space: nowrap; }
-td.ids, td.code { font: .78rem/1.5 ui-monospace, monospace; min-width: 11rem; }
+td.ids, td.code { font: .78rem/1.5 ui-monospace, monospace; min-width: 11rem; overflow-wrap: anywhere; }
+td.ids a, a.run { display: inline-block; white-space: nowrap; }
 tr.strong { background: var(--win); font-weight: 600; } tr.muted td { color: var(--muted); }
 tr.muted td.bad { color: var(--bad); } tr:target { outline: 2px solid var(--link); }
 td[title] { cursor: help; } .plots { display: flex; flex-wrap: wrap; gap: 1rem; margin: .75rem 0 .25rem; }
-.plots figure { padding: .75rem; overflow-x: auto; flex: 0 1 592px; min-width: 0; }
+.plots figure { padding: .75rem; overflow-x: auto; flex: 0 1 34.9rem; min-width: 0; box-sizing: border-box; }
 .caption { font-size: .85rem; color: var(--muted); }
 @media (max-width: 40rem) {
   body { padding: 1rem .9rem 3rem; font-size: 16px; } td { max-width: 16rem; }
-  .plots svg { min-width: 30rem; }
+  .plots svg text { font-size: 15px; } .plots figure { padding: .5rem .25rem; }
 }
 @media print {
   :root { color-scheme: light; --ink: #111; --soft: #ccc; --paper: #fff; --card: #fff; --win: #f0f0f0; --muted: #555;
@@ -88,11 +91,13 @@ def _parts(block: Block, whole: Document) -> Iterator[str]:
             yield _contents(whole)
     elif isinstance(block, Text):
         lead = f"<strong>{_text(block.lead)}</strong>" if block.lead else ""
+        words = _linked(block.text, whole.origins)
         # The first paragraph is what most people came for.
         kind = f"head {block.tone}" if block is _first_text(whole) else block.tone
-        yield f"<p{_class(kind)}>{lead}{_text(block.text)}</p>"
+        yield f"<p{_class(kind)}>{lead}{words}</p>"
     elif isinstance(block, Bullets):
-        yield f"<ul>\n{chr(10).join(f'<li>{_text(item)}</li>' for item in block.items)}\n</ul>"
+        items = "\n".join(f"<li>{_linked(item, whole.origins)}</li>" for item in block.items)
+        yield f"<ul>\n{items}\n</ul>"
     elif isinstance(block, Table):
         yield from _table(block, whole.origins)
     else:
@@ -123,6 +128,7 @@ def _table(table: Table, origins: Mapping[str, str]) -> Iterator[str]:
     yield "</tbody>\n</table>\n</div>"
 
 
+_RUN = re.compile(r"\br-[0-9a-f]{16}\b")
 _IDS = frozenset({"attempt", "execution", "key", "outs"})
 
 
@@ -156,6 +162,15 @@ def _picture(picture: Picture) -> str:
 def _class(names: str) -> str:
     kept = " ".join(names.split())
     return f' class="{kept}"' if kept else ""
+
+
+def _linked(text: str, origins: Mapping[str, str]) -> str:
+    """With links on ids of runs that have a row at the end."""
+
+    def link(found: re.Match[str]) -> str:
+        return f'<a class="run" href="#{found[0]}">{found[0]}</a>' if found[0] in origins else found[0]
+
+    return _RUN.sub(link, _text(text))
 
 
 def _text(text: str) -> str:

@@ -34,30 +34,37 @@ def phase_picture(phase: PhaseView, view: StudyView) -> Picture | None:
         return None
     caption = "Dots: the means; bars: ± one standard error; faint: replicates. Ringed: the winner; hollow: cannot win."
     caption += " Dashed: the bound." if any(plot.bounds for plot in plots) else ""
+    caption += " Crossed: no mean, for a replicate lacks it." if _lacking(plots) else ""
     drawn = [row for row in means[0][1] if row[1].value is not None]
     return Picture(tuple(plots), caption, tuple(_sketch(drawn[:_ROWS], target.metric)))
+
+
+def _lacking(plots: list[ErrorPlot]) -> bool:
+    return any(bar.value is None for plot in plots for bar in plot.bars)
 
 
 def _plots(
     metric: str, rows: list[tuple[CellView, Mean]], phase: PhaseView, view: StudyView
 ) -> Iterator[ErrorPlot]:
     """One plot over the only parameter, ranked rows for several, or one plot for each where rows would be too many."""
-    drawn = [(cell, mean) for cell, mean in rows if mean.value is not None]
-    if not drawn:
+    if all(mean.value is None for _, mean in rows):
         return
     target = view.experiment.objective
-    bounds = [c for c in target.subject_to if c.metric == metric] if target else []
-    marks = tuple((c.number, f"{c.op} {figure(c.number)}") for c in bounds)
-    numeric = [name for name in phase.varied if all(isinstance(_of(cell, name), float) for cell, _ in drawn)]
-    over = numeric if len(phase.varied) == 1 or len(drawn) > _ROWS else []
+    marks = tuple(
+        (c.number, f"{c.op} {c.number:g}")
+        for c in (target.subject_to if target else ())
+        if c.metric == metric
+    )
+    numeric = [name for name in phase.varied if all(isinstance(_of(cell, name), float) for cell, _ in rows)]
+    over = numeric if len(phase.varied) == 1 or len(rows) > _ROWS else []
     for name in over:
-        bars = tuple(_bar(cell, mean, _of(cell, name)) for cell, mean in drawn)
+        bars = tuple(_bar(cell, mean, _of(cell, name)) for cell, mean in rows)
         yield ErrorPlot(f"{metric} over {name}", name, metric, bars, marks)
     if not over:
         names = short(phase.varied)
-        bars = tuple(_bar(cell, mean, _label(cell)) for cell, mean in drawn[:_ROWS])
+        bars = tuple(_bar(cell, mean, _label(cell)) for cell, mean in rows[:_ROWS])
         heading = " · ".join(["#", *(names[name] for name in phase.varied)])
-        best = "" if len(drawn) <= _ROWS else f", the best {_ROWS} of {len(drawn)}"
+        best = "" if len(rows) <= _ROWS else f", the best {_ROWS} of {len(rows)}"
         yield ErrorPlot(f"{metric}{best}", heading, metric, bars, marks)
 
 
@@ -77,7 +84,7 @@ def _bar(cell: CellView, mean: Mean, place: Value) -> Bar:
     tone: Literal["", "winner", "out"] = "" if cell.verdict == "tied" else cell.verdict
     tip = f"{cell_name(cell.cell)}: {with_error(mean)} ({', '.join(dict.fromkeys(mean.runs))})"
     spot = clean(place) if isinstance(place, str) else place
-    return Bar(spot, mean.value or 0.0, mean.error, mean.values, tone, clean(tip))
+    return Bar(spot, mean.value, mean.error, mean.values, tone, clean(tip))
 
 
 def _sketch(rows: list[tuple[CellView, Mean]], metric: str) -> Iterator[str]:

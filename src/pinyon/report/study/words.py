@@ -19,7 +19,7 @@ def figure(value: float | None) -> str:
         return "–"
     if abs(value) < 1e15 and value == round(value):
         return f"{round(value):,}".replace("-", "−")
-    return f"{value:.4g}".replace("-", "−")
+    return f"{value:#.4g}".rstrip(".").replace("-", "−")
 
 
 def with_error(mean: Mean) -> str:
@@ -47,7 +47,9 @@ def between(mean: Mean) -> str:
     """The 95 % interval in words; what is missing for it where there is none."""
     found = interval(mean)
     if found is None:
-        return "one seed, so no error can be estimated"
+        return (
+            "one seed, so no error can be estimated" if len(mean.values) == 1 else "no error can be estimated"
+        )
     if found[0] == found[1]:
         return f"all {len(mean.values)} seeds gave the same"
     return f"95 % interval {figure(found[0])} to {figure(found[1])}, {len(mean.values)} seeds"
@@ -169,8 +171,8 @@ def conclusion(phase: PhaseView, view: StudyView) -> list[str]:
     if len(tied) > 1:
         names = ", ".join(cell_name(cell.cell) for cell in tied)
         lines.append(
-            f"The winner is one of {len(tied)} cells within one standard error of the best ({names}); they cannot be"
-            " told apart."
+            f"The winner is one of {len(tied)} cells within one standard error of the best, which cannot be told apart:"
+            f" {names}."
         )
     else:
         lines += _lead(phase, won, view.experiment.objective)
@@ -182,7 +184,8 @@ def _lead(phase: PhaseView, won: CellView, target: Objective) -> list[str]:
     after = next((cell for cell in phase.cells if cell.rank and cell is not won), None)
     if after is None:
         return ["No other cell could win."] if len(phase.cells) > 1 else []
-    return [f"Against the next, {cell_name(after.cell)}: {compared(won, after, target)}."]
+    same = "so nothing says which is better"
+    return [f"Against the next, {cell_name(after.cell)}: {compared(won, after, target, same)}."]
 
 
 def against_before(phase: PhaseView, earlier: Sequence[PhaseView], view: StudyView) -> str:
@@ -198,17 +201,18 @@ def against_before(phase: PhaseView, earlier: Sequence[PhaseView], view: StudyVi
     return f"Against {name}: {compared(won, before, view.experiment.objective)}."
 
 
-def compared(one: CellView, other: CellView, target: Objective) -> str:
+def compared(one: CellView, other: CellView, target: Objective, same: str = "so no improvement") -> str:
     """``accuracy +0.004 ± 0.006, over pairs of 3 equal seeds: within the noise, so no improvement``."""
     found = difference(one.samples, other.samples, target.metric)
     if found is None:
         return f"a value of {target.metric} is missing, so they cannot be compared"
     how = f"pairs of {plural(found.n, 'equal seed')}" if found.paired else "different seeds"
-    error = "" if found.error is None else f" ± {found.error:.2g}"
-    text = f"{target.metric} {signed(found.value)}{error}, over {how}"
+    text = (
+        f"{target.metric} {'+' * (found.value >= 0)}{with_error(Mean(found.value, found.error))}, over {how}"
+    )
     if found.error is None:
         return f"{text}; with one seed nobody can say whether that is chance"
     if not found.beyond_noise:
-        return f"{text}: within the noise, so no improvement"
+        return f"{text}: within the noise, {same}"
     better = (found.value > 0) == (target.goal == "maximize")
     return f"{text}: {'better' if better else 'worse'} by more than chance gives (95 %)"
