@@ -16,9 +16,10 @@ from pathlib import Path
 # library: the modules, with all below them, that may import it. The standard library is free except where a
 # row names a part of it. `testing` ships the contract suites, so it may use what tests use.
 LIBRARIES = {
-    "blake3": ["store", "plan", "testing"],
+    "blake3": ["store", "plan", "execute.samplers", "testing"],
     "click": ["cli"],
     "hypothesis": ["testing"],
+    "optuna": ["execute.samplers.tpe"],  # behind the extra `search`
     "pytest": ["testing"],
     "rich": ["cli"],
     "sqlite3": ["execute", "query"],

@@ -101,8 +101,8 @@ class WorkspaceLockedError(ExecuteError):
     """Another driver works in this project in place; ``where`` names the holder."""
 
 
-class StageFailedError(ExecuteError):
-    """One or more stages failed; ``what`` names them, and ``result`` (`pinyon.report.plan.Result`) what became of all."""
+class UnreachedError(PinyonError):
+    """A goal was not reached; ``result`` (`pinyon.report.plan.Result`) says what became of all its tasks."""
 
     def __init__(
         self, what: str, *, where: str = "", why: str = "", next: str = "", result: object = None
@@ -113,6 +113,10 @@ class StageFailedError(ExecuteError):
     def as_dict(self) -> dict[str, object]:
         """The error, and beside it what `run --json` prints of a goal that was reached."""
         return {**super().as_dict(), **getattr(self.result, "as_dict", dict)()}
+
+
+class StageFailedError(UnreachedError, ExecuteError):
+    """One or more stages failed; ``what`` names them."""
 
 
 class LeaseLostError(ExecuteError):
@@ -151,3 +155,7 @@ class GateError(PinyonError):
     """A gate refused, or no cell satisfied the constraints."""
 
     exit_code = 6
+
+
+class NoWinnerError(UnreachedError, GateError):
+    """A phase of an experiment is done and has no winner; ``why`` says what was closest."""

@@ -6,13 +6,17 @@ import time
 from collections import Counter
 from contextlib import suppress
 
-from pinyon.errors import StageFailedError, TargetError
+from pinyon.errors import NoWinnerError, StageFailedError, TargetError
 from pinyon.execute.driver import Driver
+from pinyon.model.experiment import Selection
+from pinyon.model.graph import Graph
 from pinyon.model.outcome import Attempt
-from pinyon.plan.actions import Action, Look, Repair, Reuse, Run, Stop, Wait
+from pinyon.plan.actions import Action, Look, Repair, Reuse, Run, Select, Stop, Wait
 from pinyon.plan.decide import Settled, decide
 from pinyon.plan.estimate import look_ahead
+from pinyon.plan.phases import result_of
 from pinyon.plan.state import Seen
+from pinyon.plan.study import cell_words, labels
 from pinyon.report.estimate import surprises
 from pinyon.report.left import TimeLeft
 from pinyon.report.plan import Result
@@ -26,8 +30,10 @@ class Loop:
     """decide → perform, until there is nothing left to do."""
 
     def __init__(self, session: Session, driver: Driver, tell: Tell, jobs: int) -> None:
-        self.graph, self.state = session.graph, session.records.state
+        self.session, self.state = session, session.records.state
         self.driver, self.tell, self.jobs = driver, tell, jobs
+        self.grow(session.growth.graph() if session.growth else session.graph)
+        self.selections: dict[str, Selection] = {}
         self.done = Settled()
         self.counts: Counter[str] = Counter()
         self.awaited: tuple[str, ...] = ()
@@ -35,16 +41,23 @@ class Loop:
         self.left = TimeLeft()
         self.sharing = any(any(task.stage.resources[:4]) for task in self.graph.tasks.values())
 
+    def grow(self, graph: Graph) -> None:
+        """The graph is this one, which has all tasks of the one before."""
+        self.graph, self.cells = graph, labels(graph)
+        self.driver.grow(graph)
+
     def run(self) -> Result:
         """Carry everything out; the execution's end is recorded however it comes."""
         state = "FAILED"
         try:
             while actions := decide(self.graph, self.state, self.look_around(), self.done):
                 left = self.left.seconds(self.done.outputs)
-                standing = Standing(len(self.done.outputs), len(self.graph.tasks), left)
+                # What an experiment will have in the end is known only over assumed winners.
+                total = max(len(self.graph.tasks), len(self.session.graph.tasks))
+                standing = Standing(len(self.done.outputs), total, left)
                 self.tell(Told("standing", standing=standing))
                 self.perform(actions)
-            assert self.done.outputs.keys() == self.graph.tasks.keys(), (
+            assert self.graph.study or self.done.outputs.keys() == self.graph.tasks.keys(), (
                 "a goal is reached when every task has its outs"
             )
             state = "SUCCEEDED"
@@ -59,7 +72,8 @@ class Loop:
         return self._result()
 
     def _result(self) -> Result:
-        return Result(self.driver.execution, self.graph, self.done.verdicts, self.counts)
+        study = result_of(self.graph, self.done, self.selections)
+        return Result(self.driver.execution, self.graph, self.done.verdicts, self.counts, study)
 
     def look_around(self) -> Seen:
         """What lives and what lies here now."""
@@ -84,15 +98,25 @@ class Loop:
             self._start(runs)
         for action in actions:
             match action:
-                case Look(paths, made):
-                    self.driver.look(paths, made)
+                case Look():
+                    self.driver.look(*action)
                 case Reuse(task, attempt, _, reason):
                     if self.driver.reuse(action):
                         self.counts["reused"] += 1
-                        self.tell(Told("reuse", task.stage.name, reason.text, attempt))
+                        self.tell(
+                            Told(
+                                "reuse",
+                                task.stage.name,
+                                reason.text,
+                                attempt,
+                                cell=self.cells.get(task.recipe, ""),
+                            )
+                        )
                 case Repair(attempt, reason):
                     self.tell(Told("repair", attempt.stage, reason.text, attempt))
                     self.driver.repair(action)
+                case Select():
+                    self._select(action)
                 case Wait(attempts, adopted) if len(actions) == 1:
                     self._wait(attempts, adopted)
                 case Stop(failed, reason):
@@ -100,6 +124,28 @@ class Loop:
                     what = f"stage{'s' * (len(failed) > 1)} {names} failed"
                     hint = f"pinyon logs {failed[0]}"
                     raise StageFailedError(what, why=reason.text, next=hint, result=self._result())
+
+    def _select(self, chosen: Select) -> None:
+        """Record a phase's winner, and go on from it."""
+        growth, selection = self.session.growth, chosen.selection
+        assert growth is not None, "only an experiment has phases"
+        self.selections[chosen.phase] = selection
+        known = growth.knows(chosen)
+        self.driver.select(chosen, known=known)
+        if not selection.winner:
+            raise NoWinnerError(
+                f"phase '{chosen.phase}' of experiment '{growth.experiment.name}' has no winner",
+                why=selection.why,
+                next=f"pinyon report {growth.experiment.name}",
+                result=self._result(),
+            )
+        if self.counts or not known:
+            self.tell(
+                Told("select", chosen.phase, f"{cell_words(self.graph, selection.winner)}: {selection.why}")
+            )
+        growth.choose(chosen.phase, selection.winner)
+        self.grow(growth.graph())
+        self.left = TimeLeft()
 
     def _start(self, runs: list[Run]) -> None:
         if not self.left.begun:
@@ -111,7 +157,8 @@ class Loop:
             return  # `_hear` is told too, after the last words of the supervisor
         for run, name in started:
             self.left.started(run.task.recipe)
-            self.tell(Told("run", run.task.stage.name, run.reason.text, self.state.attempt(name)))
+            attempt, cell = self.state.attempt(name), self.cells.get(run.task.recipe, "")
+            self.tell(Told("run", run.task.stage.name, run.reason.text, attempt, cell=cell))
 
     def _wait(self, attempts: tuple[str, ...], adopted: bool) -> None:
         if not adopted:
@@ -152,7 +199,8 @@ class Loop:
         if attempt.id in self.ended:
             return  # the journal was quicker than the message
         self.ended[attempt.id] = attempt
-        self.tell(Told("ended", attempt.stage, attempt.message, attempt))
+        cell = self.cells.get(attempt.recipe, "")
+        self.tell(Told("ended", attempt.stage, attempt.message, attempt, cell=cell))
         self.counts[attempt.state.lower()] += 1
         self.left.ended(attempt.recipe)
 

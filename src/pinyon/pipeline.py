@@ -67,7 +67,7 @@ def run(
             # What would have to run is refused; the rest may have been made elsewhere.
             plan(start, goal, adhoc, machine=machine)
         store.prepare(session.project.name)
-        unlocked = goal.isolated or bool(adhoc and adhoc.adhoc.nonce)
+        unlocked = session.graph.goal.isolated or bool(adhoc and adhoc.adhoc.nonce)
         stack.enter_context(nullcontext() if unlocked else DriverLock(str(store.place)))
         state.refresh()  # what the holder before us wrote until we had the lock
         target = LocalTarget(root, store, session.project.name)

@@ -99,7 +99,7 @@ def _perform(start: Path, goal: Goal, jobs: int, chain: bool, tell: Tell, stack:
         holder = observer.holder()
         return Tick("busy", holder=f"process {holder.process.pid} on {holder.process.host}" if holder else "")
     stack.enter_context(lease)
-    if not goal.isolated:
+    if not session.graph.goal.isolated:
         try:
             stack.enter_context(DriverLock(str(store.place)))
         except WorkspaceLockedError as error:

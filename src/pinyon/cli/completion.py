@@ -77,10 +77,11 @@ def _stages(directory: str) -> list[str]:
         project = load_project(find_root(Path(directory)))
     except (PinyonError, OSError):
         return []
+    experiments = list(project.settings.get("experiments", {}))
     try:
-        return [task.stage.name for task in load(project, Goal())[0].tasks.values()]
+        return [task.stage.name for task in load(project, Goal())[0].tasks.values()] + experiments
     except (PinyonError, OSError):
-        return [template.name for template in project.stages]
+        return [template.name for template in project.stages] + experiments
 
 
 def _runs(directory: str, begun: str) -> list[CompletionItem]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pinyon.errors import PlanError
 from pinyon.store.place import place_in, project_around
+
+if TYPE_CHECKING:
+    from pinyon.model.project import Goal
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -47,6 +50,26 @@ def unless_said(ctx: click.Context, default: click.Command) -> None:
         ctx.invoke(default)
 
 
+def goal_of(directory: str, goals: tuple[str, ...], *, keep_going: bool = False, **asked: Any) -> Goal:
+    """What a call with `goal_options` asks for."""
+    from pinyon.model.project import Goal
+
+    sets = overrides(asked["sets"])
+    return Goal(
+        goals,
+        sets,
+        asked["force"],
+        keep_going,
+        asked["isolated"] or bool(sets),
+        asked["single"],
+        asked["downstream"],
+        asked["glob"],
+        asked["pull"],
+        place(directory),
+        skip=asked["skip"],
+    )
+
+
 def goal_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """GOALS, their reach, -S, -f, --isolated and --json, as `plan` and `run` both have them."""
     for decorate in (
@@ -59,6 +82,13 @@ def goal_options(function: Callable[..., Any]) -> Callable[..., Any]:
             "--isolated", is_flag=True, help="Run in workspaces of their own; your files stay as they are."
         ),
         click.option("-f", "--force", is_flag=True, help="Run again what is finished already."),
+        click.option(
+            "--skip-phase",
+            "skip",
+            metavar="PHASE",
+            multiple=True,
+            help="Of an experiment: keep this phase's recorded winner.",
+        ),
         click.option(
             "-S",
             "sets",

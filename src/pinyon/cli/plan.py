@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from pinyon.cli.options import goal_options, overrides, place
+from pinyon.cli.options import goal_of, goal_options
 from pinyon.cli.output import colour_of, print_json, reuse_text, table, word
 from pinyon.model.units import show_bytes
 
@@ -23,28 +23,24 @@ _STYLES: dict[str, dict[str, Any]] = {
 @goal_options
 @click.option("--why", is_flag=True, help="Name every fact behind each verdict, and what follows from it.")
 @click.pass_obj
-def command(
-    directory: str,
-    goals: tuple[str, ...],
-    sets: tuple[str, ...],
-    force: bool,
-    isolated: bool,
-    single: bool,
-    downstream: bool,
-    glob: bool,
-    pull: bool,
-    as_json: bool,
-    why: bool,
-) -> None:
+def command(directory: str, /, goals: tuple[str, ...], as_json: bool, why: bool, **asked: Any) -> None:
     """Say what `run` would do, and why. Changes nothing."""
     from pinyon import pipeline
-    from pinyon.model.project import Goal
 
-    isolated = isolated or bool(sets)
-    goal = Goal(
-        goals, overrides(sets), force, False, isolated, single, downstream, glob, pull, place(directory)
-    )
-    show(pipeline.plan(Path(directory), goal), as_json, why)
+    show(pipeline.plan(Path(directory), goal_of(directory, goals, **asked)), as_json, why)
+
+
+def _show_cells(plan: Any) -> None:
+    from pinyon.report import cells
+
+    study = plan.study.study
+    click.echo(cells.question(study))
+    for row in cells.rows(study, plan.verdicts):
+        if row.kind == "phase":
+            click.echo(f"{click.style(row.text, bold=True)}  {click.style(row.note, dim=True)}".rstrip())
+        else:
+            click.echo(f"  {word(row.kind, 9)} {row.text}  {click.style(row.note, dim=True)}".rstrip())
+    click.echo(cells.counts(study, plan.verdicts))
 
 
 def show(plan: Any, as_json: bool, why: bool = False) -> None:
@@ -66,6 +62,8 @@ def show(plan: Any, as_json: bool, why: bool = False) -> None:
 
         for line in tree(plan.graph, plan.verdicts, reused):
             click.echo("".join(click.style(span.text, **_STYLES.get(span.kind, {})) for span in line))
+    elif plan.study is not None:
+        _show_cells(plan)
     else:
         rows = [
             (v.kind, stage.name, reuse_text(v.reason.text, stage.name, v.reason.about)) for stage, v in tasks

@@ -88,7 +88,12 @@ class _Live(_Silent):
             name = told.attempt.id
             if told.kind in ("run", "running"):
                 began = self._running[name][1] if name in self._running else time.monotonic()
-                self._running[name] = (told.stage, began, told.attempt)
+                stage = (
+                    _named(told)
+                    if told.kind == "run" or name not in self._running
+                    else self._running[name][0]
+                )
+                self._running[name] = (stage, began, told.attempt)
             elif told.kind in ("ended", "repair"):
                 self._running.pop(name, None)
         line = describe(self._store, told)
@@ -140,17 +145,25 @@ class _Live(_Silent):
 def describe(store: str, told: Told) -> str:
     """One line for one piece of news; empty when there is nothing to say."""
     if told.kind == "ended" and told.attempt is not None:
-        return _ended(store, told.attempt)
+        return _ended(store, told.attempt, _named(told))
     if told.kind in ("run", "reuse", "repair", "adopt"):
         text = reuse_text(told.text, told.stage, told.attempt) if told.kind == "reuse" else told.text
-        return f"{word(told.kind, 9)} {told.stage}  {click.style(text, dim=True)}"
+        if told.kind == "run" and told.cell and not told.text.startswith("try "):
+            text = ""  # what the cell sets says it
+        return f"{word(told.kind, 9)} {_named(told)}  {click.style(text, dim=True)}".rstrip()
+    if told.kind == "select":
+        return f"{click.style('winner'.ljust(9), fg='green', bold=True)} {told.stage}  {told.text}"
     return f"{told.kind:9} {told.text}" if told.kind in ("wait", "note", "fetch") else ""
 
 
-def _ended(store: str, attempt: Attempt) -> str:
+def _named(told: Told) -> str:
+    return f"{told.stage}  {told.cell}" if told.cell else told.stage
+
+
+def _ended(store: str, attempt: Attempt, name: str) -> str:
     state = {SUCCEEDED: "done", FAILED: "FAILED"}.get(attempt.state, attempt.state.lower())
     colour = "green" if attempt.state == SUCCEEDED else "red"
-    line = f"{click.style(state.ljust(9), fg=colour)} {attempt.stage}  {show_seconds(attempt.seconds)}"
+    line = f"{click.style(state.ljust(9), fg=colour)} {name}  {show_seconds(attempt.seconds)}"
     shown = [f"{name} {number(value)}" for name, value in list(attempt.metrics.items())[:6]]
     line += f"  {click.style(', '.join(shown), dim=True)}" if shown else ""
     if attempt.state == SUCCEEDED:

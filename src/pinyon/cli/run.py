@@ -11,10 +11,10 @@ from typing import Any
 import click
 
 from pinyon.cli.adhoc import RunCommand, Words, command_options, run_command
-from pinyon.cli.options import goal_options, overrides, place
+from pinyon.cli.options import goal_of, goal_options
 from pinyon.cli.output import print_json
 from pinyon.cli.shortcut import nothing_to_do, print_summary, question
-from pinyon.errors import StageFailedError
+from pinyon.errors import UnreachedError
 from pinyon.store.place import home_of, project_around
 
 
@@ -29,23 +29,17 @@ def command(
     ctx: click.Context,
     /,
     goals: tuple[str, ...],
-    sets: tuple[str, ...],
-    force: bool,
-    isolated: bool,
-    single: bool,
-    downstream: bool,
-    glob: bool,
-    pull: bool,
     as_json: bool,
     jobs: int,
     keep_going: bool,
     dry_run: bool,
-    **words: Any,
+    **asked: Any,
 ) -> None:
     """Run the stages that have to run, and nothing twice.
 
     GOALS are stages, with all that they need; none means every stage. They are called train, build for all of a loop,
     build@x, sub/dvc.yaml:train, sub/dvc.yaml or data.dvc, and looked up here first, then from the project's root.
+    Or one experiment: all of its phases, each on the winners of those before it. Your files stay as they are.
 
     After -- stands a command instead, which needs no pinyon.yaml: it runs as it is, every time, and its flags,
     metrics.json and output are kept. With -d or -o it is a stage: not repeated while nothing has changed. It ends with
@@ -53,18 +47,18 @@ def command(
     """
     directory: str = ctx.obj
     if (argv := ctx.meta["command"]) is not None:
-        ctx.exit(run_command(directory, argv, Words(**words), force=force, as_json=as_json, dry_run=dry_run))
+        words = Words(**{name: asked[name] for name in Words._fields})
+        ctx.exit(run_command(directory, argv, words, force=asked["force"], as_json=as_json, dry_run=dry_run))
     began = time.monotonic()
-    plain = not (sets or force or dry_run or single or downstream or glob or pull)
+    isolated = asked["isolated"]
+    special = ("sets", "force", "single", "downstream", "glob", "pull", "skip")
+    plain = not (dry_run or any(asked[name] for name in special))
     if plain and (known := nothing_to_do(directory, goals, isolated=isolated)) is not None:
         _print(known, as_json, began)
         return
     from pinyon import pipeline
-    from pinyon.model.project import Goal
 
-    here = place(directory)
-    isolated = isolated or bool(sets)
-    goal = Goal(goals, overrides(sets), force, keep_going, isolated, single, downstream, glob, pull, here)
+    goal = goal_of(directory, goals, keep_going=keep_going, **asked)
     if dry_run:
         from pinyon.cli.plan import show
 
@@ -74,7 +68,7 @@ def command(
 
     signal.signal(signal.SIGTERM, _interrupt)
     store = home_of(project_around(directory) or directory)
-    asked = question(goals, isolated=isolated, directory=here) if plain else ""
+    remember = question(goals, isolated=isolated, directory=goal.directory) if plain else ""
     try:
         with progress_for(store, as_json) as progress:
             result = pipeline.run(
@@ -82,9 +76,9 @@ def command(
                 goal,
                 jobs=jobs,
                 tell=progress.tell,
-                remember=asked,
+                remember=remember,
             )
-    except StageFailedError as error:
+    except UnreachedError as error:
         from pinyon.cli.failures import print_failures
         from pinyon.report.plan import Result
 

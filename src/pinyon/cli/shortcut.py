@@ -32,6 +32,8 @@ def print_summary(summary: dict[str, Any], seconds: float) -> None:
     counts = {name: count for name, count in summary["counts"].items() if count}
     total = len(summary["tasks"])
     stages = f"{total} stage{'s' * (total != 1)}"
+    if "experiment" in summary:
+        stages = f"{summary['cells']} cells, {summary['distinct']} distinct runs, {stages}"
     if counts:
         parts = [f"{count} {name}" for name, count in counts.items()]
         rest = total - sum(counts.get(name, 0) for name in ("succeeded", "reused"))

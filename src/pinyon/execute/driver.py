@@ -23,13 +23,14 @@ from pinyon.execute.statcache import StatCache
 from pinyon.execute.virtual import VirtualTree
 from pinyon.model.actor import current_actor
 from pinyon.model.event import Event
-from pinyon.model.graph import Graph, Stage
+from pinyon.model.graph import Graph, Stage, Task
 from pinyon.model.ids import ProcessId, attempt_id, host_name, new_id, read_process
 from pinyon.model.outcome import FINAL, SUCCEEDED, Attempt, Output
 from pinyon.plan import admit
-from pinyon.plan.actions import Repair, Reuse, Run
+from pinyon.plan.actions import Repair, Reuse, Run, Select
 from pinyon.plan.estimate import Estimate
 from pinyon.plan.imports import uncovered
+from pinyon.plan.phases import cells_body, pending, selected_body
 from pinyon.plan.reasons import inputs_of
 from pinyon.plan.state import ABSENT, Machine, Seen
 from pinyon.store.protocol import JournalWriter, Store
@@ -120,23 +121,29 @@ class Driver:
         self._others: dict[str, Iterable[str]] = {}
         self._unlocked = any(task.stage.adhoc.nonce for task in graph.tasks.values())
         self._virtual = VirtualTree(store.blobs, frozen.bundle) if frozen else None
+        self._declared: set[str] = set()
+        self.grow(graph)
+        for overlay in frozen.overlays if frozen else ():
+            assert self._virtual is not None
+            self._virtual.lay(overlay)
+
+    def grow(self, graph: Graph) -> None:
+        """The graph has got more tasks, those of an experiment's next cells."""
+        self._graph = graph
         # Deps that are neither sources nor exactly an out: the only ones that an out changes sideways.
         tasks = graph.tasks.values()
         self._around = [
             item.path for task in tasks for item in task.inputs if item.producers and not item.exact
         ]
-        for overlay in frozen.overlays if frozen else ():
-            assert self._virtual is not None
-            self._virtual.lay(overlay)
 
     # -- eyes -----------------------------------------------------------------------------------------------------------
 
-    def look(self, paths: Iterable[str], made: Iterable[Output] = ()) -> None:
+    def look(self, paths: Iterable[str], made: Iterable[Output] = (), label: str = "") -> None:
         """Learn what lies at these paths; isolated, after laying these outs where attempts would find them."""
         if self._virtual is not None:
             for output in made:
                 self._virtual.lay(output)
-            self.files.update(self._virtual.names(paths))
+            self.files.update({path + label: name for path, name in self._virtual.names(paths).items()})
         else:
             self.files.update(observe(self._root, list(paths), self._stats))
 
@@ -200,6 +207,7 @@ class Driver:
             "goal": {
                 **goal._asdict(),
                 "stages": list(goal.stages),
+                "skip": list(goal.skip),
                 "overrides": [list(pair) for pair in goal.overrides],
             },
             "project": self._project,
@@ -211,6 +219,22 @@ class Driver:
             "stages": len(self._graph.tasks),
             **({"tick": True} if self._lasting else {}),
         }
+
+    def declare(self) -> None:
+        """Record which cells the phase has that is being worked on, so that its runs can be found."""
+        study = self._graph.study
+        phase = pending(study) if study else None
+        if study and phase and phase.phase.name not in self._declared:
+            self._declared.add(phase.phase.name)
+            self._write("cells", cells_body(study, phase) | {"execution": self.execution})
+
+    def select(self, chosen: Select, *, known: bool) -> None:
+        """Record a phase's winner, or that it has none; not again if it is known and nothing has run."""
+        study = self._graph.study
+        if study is None or (known and self._journal is None):
+            return
+        self.declare()
+        self._write("selected", selected_body(study, chosen) | {"execution": self.execution})
 
     def finish(self, state: str, counts: Mapping[str, int]) -> None:
         """Record the end of the execution, if anything of it was recorded at all."""
@@ -228,6 +252,8 @@ class Driver:
         if self._claiming:
             runs = [claimed for run in runs if (claimed := self._claim(run)) is not None]
         chosen = [(run, attempt_id(run.key, run.epoch)) for run in runs]
+        if chosen:
+            self.declare()
         for run, name in chosen:
             self._write("intent", self._intent(run, name, expected.get(run.task.recipe)))
             self._running[name] = run
@@ -305,7 +331,7 @@ class Driver:
         outs = tuple(
             SpecOut(out.path, out.role, out.cache, out.persist, self._there(out.path)) for out in stage.outs
         )
-        overlays = (*self._frozen.overlays, *run.uses) if self._frozen else ()
+        overlays = (*self._frozen.overlays, *self._cells_files(run.task), *run.uses) if self._frozen else ()
         return AttemptSpec(
             attempt=name,
             execution=self.execution,
@@ -325,6 +351,14 @@ class Driver:
             # A script may save what it has when Ctrl-C reaches it, as it would without us.
             interrupt=int(signal.SIGINT if stage.name.startswith("@") else signal.SIGTERM),
         )
+
+    def _cells_files(self, task: Task) -> tuple[Output, ...]:
+        """The parameter files with what a cell sets."""
+        if not task.overlay or not self._frozen:
+            return ()
+        from pinyon.execute.frozen import lay
+
+        return lay(self._frozen, self._store, task.overlay)
 
     def _there(self, path: str) -> str | None:
         name = self.files.get(path, ABSENT)

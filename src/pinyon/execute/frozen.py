@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from pinyon.execute import bundle as bundles
 from pinyon.execute.statcache import StatCache
+from pinyon.model.experiment import Pairs
 from pinyon.model.graph import Graph
 from pinyon.model.outcome import Output
 from pinyon.plan import overlay
@@ -17,10 +18,12 @@ from pinyon.store.protocol import Store
 
 
 class Frozen(NamedTuple):
-    """The code tree by name, and the parameter files with overrides that lie over it."""
+    """The code tree by name, the parameter files with overrides that lie over it, and all parameter files with their
+    overrides, for cells to be laid over."""
 
     bundle: str
     overlays: tuple[Output, ...]
+    files: Mapping[str, Any] = {}
 
 
 def freeze(graph: Graph, params: Mapping[str, Any], root: Path, store: Store, stats: StatCache) -> Frozen:
@@ -30,8 +33,15 @@ def freeze(graph: Graph, params: Mapping[str, Any], root: Path, store: Store, st
     made = {out.path for stage in stages for out in stage.outs} - kept
     name = bundles.freeze(root, store, stats, exclude=sorted(made), extra=[*graph.sources, *sorted(kept)])
     touched = overlay.files_of(graph.goal.overrides)
-    laid = overlay.apply({file: params[file] for file in touched}, graph.goal.overrides)
-    return Frozen(name, tuple(_overlay(store, file, content) for file, content in laid.items()))
+    files = overlay.apply(params, graph.goal.overrides)
+    return Frozen(name, tuple(_overlay(store, file, files[file]) for file in touched), files)
+
+
+def lay(frozen: Frozen, store: Store, pairs: Pairs) -> tuple[Output, ...]:
+    """The parameter files that a cell's task finds, with its values in them."""
+    touched = overlay.files_of(pairs)
+    laid = overlay.apply({file: frozen.files[file] for file in touched}, pairs)
+    return tuple(_overlay(store, file, content) for file, content in laid.items())
 
 
 def _overlay(store: Store, file: str, content: Any) -> Output:

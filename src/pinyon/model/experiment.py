@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
-from pinyon.model.condition import Clause
+from pinyon.model.condition import Comparison
 from pinyon.model.project import Origin
 
 Pairs = tuple[tuple[str, Any], ...]  # parameter names with values, in written order
@@ -17,7 +17,7 @@ class Objective(NamedTuple):
 
     metric: str
     goal: Literal["maximize", "minimize"]
-    subject_to: tuple[Clause, ...] = ()
+    subject_to: tuple[Comparison, ...] = ()
     prefer: str = ""
 
 
@@ -55,9 +55,9 @@ class Phase(NamedTuple):
     trials: int = 0
     parallel: int = 0
     sampler: Literal["tpe", "random", "grid"] = "tpe"
-    where: tuple[Clause, ...] = ()
+    where: tuple[Comparison, ...] = ()
     quorum: float = 1.0
-    stop: tuple[Clause, ...] = ()
+    stop: tuple[Comparison, ...] = ()
     origin: Origin = Origin("")
 
 
@@ -88,10 +88,12 @@ class Cell(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """What one replicate of a cell gave. ``attempt`` is "" as long as none has succeeded; then there are no metrics."""
+    """What one replicate of a cell gave. ``attempt`` is "" as long as none has succeeded; then there are no metrics, and
+    ``ended`` says why none will: how it failed, or that it was stopped early; "" while one may still come."""
 
     attempt: str = ""
     metrics: Mapping[str, Any] = {}
+    ended: str = ""
 
 
 class Candidate(NamedTuple):

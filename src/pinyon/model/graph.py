@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
+from pinyon.model.experiment import Pairs
 from pinyon.model.project import Goal, Origin, Pointer
+from pinyon.model.study import Study
 
 
 class Command(NamedTuple):
@@ -108,20 +110,24 @@ class Input(NamedTuple):
 
 
 class Task(NamedTuple):
-    """A vertex of the graph: a stage at a recipe. ``needs`` are the recipes that must have finished before."""
+    """A vertex of the graph: a stage at a recipe. ``needs`` are the recipes that must have finished before. ``overlay`` is
+    what a cell sets in the parameter files that an attempt finds."""
 
     recipe: str
     stage: Stage
     inputs: tuple[Input, ...]
     needs: tuple[str, ...]
+    overlay: Pairs = ()
 
 
 class Graph(NamedTuple):
     """Tasks by recipe, producers before users; ``followers`` turns ``needs`` round; ``sources`` nobody produces.
-    ``pointers`` tell of those sources that lie at, in or around data which a small file names."""
+    ``pointers`` tell of those sources that lie at, in or around data which a small file names. ``study`` says which tasks
+    are the cells of the goal's experiment."""
 
     goal: Goal
     tasks: Mapping[str, Task]
     followers: Mapping[str, tuple[str, ...]]
     sources: tuple[str, ...]
     pointers: tuple[Pointer, ...] = ()
+    study: Study | None = None

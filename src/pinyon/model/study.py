@@ -19,14 +19,17 @@ class Replicate(NamedTuple):
 
 
 class PhaseStudy(NamedTuple):
-    """A phase with its cells. ``base`` is what earlier winners set. ``assumed`` says, in words for a person, that ``base``
-    is no recorded winner but a guess made for a plan; "" where nothing was guessed."""
+    """A phase with its cells. ``base`` is what earlier winners set. ``winner`` is the cell that was selected, "" as long as
+    there is none. ``assumed`` says, in words for a person, what ``base`` was guessed from for a plan, "" where nothing was
+    guessed; of a ``skipped`` phase, what is kept instead of a winner. ``open`` as long as a search may get more cells."""
 
     phase: Phase
     base: Pairs
     cells: tuple[tuple[Cell, tuple[Replicate, ...]], ...]
     assumed: str = ""
     skipped: bool = False
+    winner: str = ""
+    open: bool = False
 
 
 class Study(NamedTuple):

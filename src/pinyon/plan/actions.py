@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
+from pinyon.model.experiment import Selection
 from pinyon.model.graph import Task
 from pinyon.model.outcome import Attempt, Output
 
@@ -33,10 +35,12 @@ class Look(NamedTuple):
     """These paths must be looked at before anything can be said about the tasks that need them.
 
     ``made`` are the outs that such a path lies in or around, for those who must imagine it: isolated, it lies nowhere.
+    With a ``label``, only who has these outs finds that there: what is seen is kept under path and label.
     """
 
     paths: tuple[str, ...]
     made: tuple[Output, ...] = ()
+    label: str = ""
 
 
 class Reuse(NamedTuple):
@@ -84,4 +88,20 @@ class Stop(NamedTuple):
     reason: Reason
 
 
-Action = Look | Reuse | Run | Repair | Wait | Stop
+class Select(NamedTuple):
+    """A phase is done: this is its winner, or why there is none. ``attempts`` are those that it was chosen from, by
+    recipe."""
+
+    phase: str
+    selection: Selection
+    attempts: Mapping[str, str]
+
+
+class Propose(NamedTuple):
+    """A search phase has room for so many cells more."""
+
+    phase: str
+    room: int
+
+
+Action = Look | Reuse | Run | Repair | Wait | Stop | Select | Propose

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
-from pinyon.model.graph import Graph, Task
+from pinyon.model.graph import Graph, Input, Task
 from pinyon.model.outcome import CANCELLED, FINAL, LOST, SUCCEEDED, Attempt, Output, next_epoch
-from pinyon.plan import admit
+from pinyon.plan import admit, phases
 from pinyon.plan.actions import Action, Look, Reason, Repair, Reuse, Run, Stop, Verdict, Wait
 from pinyon.plan.keys import key_of
 from pinyon.plan.reasons import last_words, why_run
@@ -35,6 +34,7 @@ class Settled:
         self.verdicts: dict[str, Verdict] = {}
         self.failed: dict[str, Reason] = {}
         self.answers: dict[str, Attempt] = {}  # whose outputs are taken instead of running
+        self.results: dict[str, Attempt] = {}  # whose outputs count, whoever ran them and when
         self._rank: dict[str, int] = {}
         self._open: dict[str, int] = {}
         self._frontier: list[int] = []  # a heap
@@ -42,13 +42,19 @@ class Settled:
         self._names: list[str] = []
 
     def begin(self, graph: Graph) -> None:
-        """Find the first frontier; later calls do nothing."""
-        if self._names or not graph.tasks:
+        """Take in the tasks that are new: all of them at first, later those of an experiment's next cells."""
+        if len(graph.tasks) == len(self._names):
             return
-        self._names = list(graph.tasks)
-        self._rank = {recipe: rank for rank, recipe in enumerate(self._names)}
-        self._open = {recipe: len(task.needs) for recipe, task in graph.tasks.items()}
-        self._frontier = [rank for rank, recipe in enumerate(self._names) if not self._open[recipe]]
+        for recipe, task in graph.tasks.items():
+            if recipe in self._rank:
+                continue
+            rank = self._rank[recipe] = len(self._names)
+            self._names.append(recipe)
+            self._open[recipe] = sum(need not in self.outputs for need in task.needs)
+            if lost := next((need for need in task.needs if self.given_up(need)), None):
+                self._stop(graph, recipe, graph.tasks[lost].stage.name)
+            elif not self._open[recipe]:
+                heapq.heappush(self._frontier, rank)
 
     def next(self) -> str | None:
         """The first task of the frontier in the graph's order; None at its end. `keep` what the visit does not settle."""
@@ -83,23 +89,25 @@ class Settled:
         """Tasks as the graph orders them."""
         return sorted(recipes, key=self._rank.__getitem__)
 
+    def given_up(self, recipe: str) -> bool:
+        """Whether a task has failed for good, or needs one that has."""
+        verdict = self.verdicts.get(recipe)
+        return verdict is not None and verdict.kind == "stop"
+
     def fail(self, graph: Graph, recipe: str, reason: Reason) -> None:
         """This task cannot be had, and neither can what needs it."""
         self.failed[recipe] = reason
         self.verdicts[recipe] = Verdict("stop", reason)
-        name = graph.tasks[recipe].stage.name
-        todo = list(graph.followers[recipe])
+        for follower in graph.followers[recipe]:
+            self._stop(graph, follower, graph.tasks[recipe].stage.name)
+
+    def _stop(self, graph: Graph, recipe: str, because: str) -> None:
+        todo = [recipe]
         while todo:
             follower = todo.pop()
-            if follower not in self.verdicts or self.verdicts[follower].kind != "stop":
-                self.verdicts[follower] = Verdict("stop", Reason(f"needs {name}, which failed"))
+            if not self.given_up(follower):
+                self.verdicts[follower] = Verdict("stop", Reason(f"needs {because}, which failed"))
                 todo += graph.followers[follower]
-
-
-class _Unknown(NamedTuple):
-    """Nothing can be said before these paths have been looked at."""
-
-    paths: tuple[str, ...]
 
 
 def decide(graph: Graph, state: State, seen: Seen, done: Settled) -> list[Action]:
@@ -122,8 +130,8 @@ class _Call:
     def __init__(self, graph: Graph, state: State, seen: Seen, done: Settled) -> None:
         self.graph, self.state, self.seen, self.done = graph, state, seen, done
         self.actions: list[Action] = []
-        self.looks: dict[str, None] = {}
-        self.made: list[Output] = []
+        self.looks: dict[str, dict[str, None]] = {}  # by label
+        self.made: dict[str, list[Output]] = {}
         self.mine: list[Attempt] = []
         self.others: list[str] = []
         self.free = seen.free
@@ -156,8 +164,8 @@ class _Call:
 
         Asked of the state and before the visit, so that neither the memory nor the order of tasks has a say in it.
         """
-        if self.graph.goal.keep_going or not self.seen.execution:
-            return
+        if self.graph.goal.keep_going or self.graph.study or not self.seen.execution:
+            return  # the cells of an experiment are each other's equals: one that fails says nothing about the others
         for attempt in self.state.failures(self.seen.execution):
             history = self.state.of_execution(self.seen.execution, attempt.recipe)
             if history[-1].state in FINAL and history[-1].state != SUCCEEDED:
@@ -179,12 +187,15 @@ class _Call:
 
     def answer(self) -> list[Action]:
         """The actions in the order they should be performed."""
-        if self.looks:
-            self.actions.append(Look(tuple(self.looks), tuple(self.made)))
+        for label, paths in self.looks.items():
+            self.actions.append(Look(tuple(paths), tuple(self.made.get(label, ())), label))
         mine = [attempt.id for attempt in self.mine]
         if mine or self.others:
             self.actions.append(Wait((*mine, *self.others), adopted=not mine))
-        if not self.actions and self.done.failed:
+        step = phases.step(self.graph.study, self.done) if self.graph.study else None
+        if step is not None:
+            self.actions.append(step)
+        if not self.actions and phases.stuck(self.graph.study, self.done):
             failed = self.done.in_order(self.done.failed)
             names = tuple(self.graph.tasks[recipe].stage.name for recipe in failed)
             self.actions.append(Stop(names, self.done.failed[failed[0]]))
@@ -199,6 +210,7 @@ class _Call:
             self.done.keep(task.recipe)
         elif history and history[-1].state == SUCCEEDED:
             ran = self.done.verdicts.get(task.recipe, Verdict("run", Reason("ran")))
+            self.done.results[task.recipe] = history[-1]
             self._settle(task, history[-1].outputs, ran)
         elif task.stage.frozen:
             self._frozen(task)
@@ -224,7 +236,7 @@ class _Call:
             self.done.keep(task.recipe)
             return
         deps = self._deps(task)
-        if isinstance(deps, _Unknown):
+        if deps is None:
             self.done.keep(task.recipe)
             return
         absent = [path for path, name in deps if name == ABSENT]
@@ -249,30 +261,37 @@ class _Call:
             return Reason(f"{path} does not exist, and {maker.name}, which makes it, is frozen")
         return Reason(f"{path} does not exist: {maker.name} did not leave it")
 
-    def _deps(self, task: Task) -> list[tuple[str, str]] | _Unknown:
-        """(path, name) of every dep and env file, in order."""
+    def _deps(self, task: Task) -> list[tuple[str, str]] | None:
+        """(path, name) of every dep and env file, in order; None as long as one has not been looked at."""
         deps: list[tuple[str, str]] = []
         unknown = False
         for item in task.inputs:
-            name = self._made(item.producers[0], item.path) if item.exact else self._name(item.path)
-            if name is None:
-                unknown = True
-                self.made += [out for producer in item.producers for out in self.done.outputs[producer]]
+            name = self._made(item.producers[0], item.path) if item.exact else self._lies(item)
+            unknown = unknown or name is None
             deps.append((item.path, name or ""))
         for path in task.stage.env:
             name = self._name(path)
             unknown = unknown or name is None
             deps.append((path, name or ""))
-        return _Unknown(tuple(self.looks)) if unknown else deps
+        return None if unknown else deps
 
     def _made(self, producer: str, path: str) -> str:
         return next((out.digest for out in self.done.outputs[producer] if out.path == path), ABSENT)
 
-    def _name(self, path: str) -> str | None:
-        """What the driver saw at a path; None, and a look asked for, if it has not looked."""
-        name = self.seen.files.get(path)
+    def _lies(self, item: Input) -> str | None:
+        """What lies at a dep that outs lie in or around; in an experiment it depends on whose outs those are."""
+        label = "\n".join(item.producers) if self.graph.study else ""
+        name = self._name(item.path, label)
         if name is None:
-            self.looks[path] = None
+            outs = [out for producer in item.producers for out in self.done.outputs[producer]]
+            self.made.setdefault(label, []).extend(outs)
+        return name
+
+    def _name(self, path: str, label: str = "") -> str | None:
+        """What the driver saw at a path; None, and a look asked for, if it has not looked."""
+        name = self.seen.files.get(path + label)
+        if name is None:
+            self.looks.setdefault(label, {})[path] = None
         return name
 
     def _why_not_reused(
@@ -301,7 +320,7 @@ class _Call:
             gone = [out.path for out in answer.outputs if out.digest in self.seen.lost_blobs]
             if gone:
                 return Reason(f"{gone[0]} is not in the store any more")
-            self.done.answers[task.recipe] = answer
+            self.done.answers[task.recipe] = self.done.results[task.recipe] = answer
             self._settle(task, answer.outputs, Verdict("reuse", Reason("made before", about=answer)))
             return None
         return self._in_place(task, answer)
@@ -314,7 +333,7 @@ class _Call:
             return None
         differing = tuple(out for out in answer.outputs if names[out.path] != out.digest)
         if not differing:
-            self.done.answers[task.recipe] = answer
+            self.done.answers[task.recipe] = self.done.results[task.recipe] = answer
             self._settle(
                 task, answer.outputs, Verdict("unchanged", Reason("nothing it depends on has changed"))
             )

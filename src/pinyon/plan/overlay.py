@@ -25,8 +25,11 @@ def files_of(overrides: Overrides) -> list[str]:
     return list(dict.fromkeys(split(key)[0] for key, _ in overrides))
 
 
-def apply(read: Mapping[str, Any], overrides: Overrides) -> Mapping[str, Any]:
+def apply(read: Mapping[str, Any], overrides: Overrides, said: str = "") -> Mapping[str, Any]:
     """The files with the overrides in them; the originals are not changed.
+
+    Args:
+        said: what errors begin with, if not with ``-S`` and the name.
 
     Raises:
         PlanError: a parameter that is not there (with the nearest name) or has another type.
@@ -34,15 +37,16 @@ def apply(read: Mapping[str, Any], overrides: Overrides) -> Mapping[str, Any]:
     files = dict(read)
     for key, value in overrides:
         file, name = split(key)
+        begin = said or f"-S {key}"
         if files.get(file) is None:
-            raise PlanError(f"-S {key}: there is no {file}", next=f"write {file} first")
+            raise PlanError(f"{begin}: there is no {file}", next=f"write {file} first")
         there, old = get_path(files[file], name)
         if not there:
             why = nearest(name, dotted_names(files[file]))
-            raise PlanError(f"-S {key}: {file} has no parameter '{name}'", why=why)
+            raise PlanError(f"{begin}: {file} has no parameter '{name}'", why=why)
         if not _fits(old, value):
             raise PlanError(
-                f"-S {key}={value}: {name} is {_kind(old)} in {file}, not {_kind(value)}",
+                f"{begin}={value}: {name} is {_kind(old)} in {file}, not {_kind(value)}",
                 next=f"give {_kind(old)}",
             )
         # The same way as `get_path` went: a key that holds the dots itself wins, but only at the top.

@@ -23,7 +23,7 @@ from pinyon.store.place import make_cache
 from pinyon.store.protocol import Journals
 
 _T = TypeVar("_T")
-_VERSION = "5"
+_VERSION = "6"
 FILE = f"index-{_VERSION}.sqlite"  # in the cache; another release keeps its own beside it
 _SCHEMA = """
 create table meta (key text primary key, value text) without rowid;
@@ -38,11 +38,17 @@ create index attempts_execution on attempts (execution, recipe);
 create index attempts_open on attempts (id) where open;
 create table executions (id text primary key, ts real, project text, doc text) without rowid;
 create table restored (stage text, ts real, attempt text, primary key (stage, attempt)) without rowid;
+create table studies (
+    writer text, seq integer, kind text, experiment text, phase text, execution text, ts real, doc text,
+    primary key (writer, seq)
+) without rowid;
+create index studies_of on studies (experiment, kind, ts);
 create table durable (writer text primary key, through integer) without rowid;
 """
 # A directory's time stamp moves in steps of the kernel's clock: a listing this fresh may have missed a file of the
 # same step.
 _RACY_NS = 2_000_000_000
+_STUDY_KINDS = frozenset({"cells", "proposed", "selected"})
 # Seconds to wait for another process that holds the index.
 _PATIENCE = 30.0
 
@@ -298,6 +304,20 @@ class Index:
             found.setdefault(name, []).append(seconds)
         return found
 
+    def studies(self, kind: str, experiment: str) -> list[dict[str, Any]]:
+        """Bodies of the ``cells``, ``selected`` or ``proposed`` records of an experiment, the newest first."""
+        name, values = (
+            ("", ()) if not self.project else (" and executions.project in (?, '')", (self.project,))
+        )
+        rows = self._rows(
+            "select studies.doc from studies left join executions on executions.id = studies.execution"
+            f" where experiment = ? and kind = ?{name} order by studies.ts desc, writer, seq desc",
+            experiment,
+            kind,
+            *values,
+        )
+        return [json.loads(doc) for (doc,) in rows]
+
     def executions(self, where: str = "1", *values: object) -> list[tuple[str, Document]]:
         """Executions, newest first (by their clocks, for people)."""
         rows = self._rows(f"select id, doc from executions where {where} order by ts desc, id", *values)
@@ -324,6 +344,7 @@ class _Batch:
         self._documents: dict[tuple[str, str], Document] = {}
         self._durable: dict[str, int] = {}
         self._restored: list[tuple[str, float, str]] = []
+        self._studies: list[tuple[Any, ...]] = []
         self.segments: dict[str, tuple[int, int, str]] = {}
         self.count = 0
 
@@ -332,6 +353,10 @@ class _Batch:
         self.count += 1
         if event.kind == "durable":
             self._durable[event.writer] = max(self._durable.get(event.writer, -1), int(event.body["through"]))
+        if event.kind in _STUDY_KINDS:
+            names = (str(event.body.get(name) or "") for name in ("experiment", "phase", "execution"))
+            row = (event.writer, event.seq, event.kind, *names, event.ts, json.dumps(event.body))
+            self._studies.append(row)
         if event.kind == "reused":  # in place only: isolated, nothing is restored
             self._restored.append((event.body["stage"], event.ts, event.body["attempt"]))
         about = subject(event)
@@ -361,6 +386,7 @@ class _Batch:
             "insert into restored values (?,?,?) on conflict do update set ts = max(ts, excluded.ts)",
             self._restored,
         )
+        self._db.executemany("insert or ignore into studies values (?,?,?,?,?,?,?,?)", self._studies)
         self._db.executemany(
             "insert or replace into segments values (?,?,?,?)",
             [(name, *row) for name, row in self.segments.items()],

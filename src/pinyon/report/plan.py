@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from pinyon.model.graph import Graph, Stage
-from pinyon.model.outcome import FAILED
+from pinyon.model.outcome import FAILED, Attempt
 from pinyon.model.project import Pointer
+from pinyon.model.study import PhaseStudy, StudyResult
 from pinyon.plan.actions import Action, Repair, Reuse, Run, Verdict
 from pinyon.plan.estimate import Expected
 from pinyon.report.estimate import figures
@@ -21,6 +22,7 @@ class Plan(NamedTuple):
     verdicts: Mapping[str, Verdict]
     expected: Expected
     fetches: tuple[Pointer, ...] = ()
+    study: StudyResult | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """``fetches`` is absent data that a pointer names, ``actions`` are those that could start now, ``tasks`` has a
@@ -31,7 +33,11 @@ class Plan(NamedTuple):
             "tasks": tasks(self.graph, self.verdicts),
             "estimate": figures(self.expected),
             "stages": {task.stage.name: stage_dict(task.stage) for task in self.graph.tasks.values()},
+            **(self._study(self.study) if self.study else {}),
         }
+
+    def _study(self, result: StudyResult) -> dict[str, Any]:
+        return {**study_dict(result), "estimate_seconds": figures(self.expected)["serial_seconds"]}
 
 
 class Result(NamedTuple):
@@ -41,6 +47,7 @@ class Result(NamedTuple):
     graph: Graph
     verdicts: Mapping[str, Verdict]
     counts: Mapping[str, int]
+    study: StudyResult | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """``execution`` is empty when nothing had to be recorded."""
@@ -49,7 +56,48 @@ class Result(NamedTuple):
             "execution": execution,
             "counts": dict(self.counts),
             "tasks": tasks(self.graph, self.verdicts),
+            **(study_dict(self.study) if self.study else {}),
         }
+
+
+def study_dict(result: StudyResult) -> dict[str, Any]:
+    """``cells``, ``replicates`` and ``distinct`` are counted over all phases that are known or assumed."""
+    study = result.study
+    return {
+        "experiment": study.experiment.name,
+        "cells": study.cells,
+        "replicates": study.replicates,
+        "distinct": study.distinct,
+        "phases": [_phase(one, result) for one in study.phases],
+    }
+
+
+def _phase(one: PhaseStudy, result: StudyResult) -> dict[str, Any]:
+    selection = result.selections.get(one.phase.name)
+    rows = [
+        {
+            "cell": cell.id,
+            "assignment": dict(cell.assignment),
+            "replicates": [
+                {"seed": dict(r.seed), "recipe": r.recipe, "attempt": _id(result.attempts.get(r.recipe))}
+                for r in replicates
+            ],
+        }
+        for cell, replicates in one.cells
+    ]
+    return {
+        "phase": one.phase.name,
+        "base": dict(one.base),
+        "assumed": one.assumed,
+        "skipped": one.skipped,
+        "cells": rows,
+        "winner": one.winner or (selection.winner if selection else ""),
+        "why": selection.why if selection else "",
+    }
+
+
+def _id(attempt: Attempt | None) -> str | None:
+    return attempt.id if attempt else None
 
 
 def failed_before(verdict: Verdict) -> bool:

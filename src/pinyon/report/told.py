@@ -17,14 +17,15 @@ class Standing(NamedTuple):
 
 
 class Told(NamedTuple):
-    """Something worth telling a person. ``kind``: run, running, ended, reuse, adopt, repair, wait, fetch, note or
-    standing."""
+    """Something worth telling a person. ``kind``: run, running, ended, reuse, adopt, repair, select, wait, fetch,
+    note or standing. ``cell`` says what the stage is given in an experiment."""
 
     kind: str
     stage: str = ""
     text: str = ""
     attempt: Attempt | None = None
     standing: Standing | None = None
+    cell: str = ""
 
 
 Tell = Callable[[Told], None]

@@ -6,12 +6,14 @@ from pinyon.execute.machine import machine_for
 from pinyon.execute.observe import observe
 from pinyon.execute.virtual import imagine
 from pinyon.model.event import Event
+from pinyon.model.experiment import Selection
 from pinyon.plan import admit
-from pinyon.plan.actions import Action, Look, Repair, Reuse
+from pinyon.plan.actions import Action, Look, Repair, Reuse, Select
 from pinyon.plan.check import first_look, refuse_absent
 from pinyon.plan.decide import Settled, decide, forecast
 from pinyon.plan.estimate import expect
 from pinyon.plan.imports import explained, recorded, stale
+from pinyon.plan.phases import result_of
 from pinyon.plan.state import Machine, Seen
 from pinyon.report.plan import Plan
 from pinyon.session import arrivals
@@ -32,6 +34,7 @@ def foresee(session: Session, *, jobs: int, machine: Machine | None, lasting: bo
     refuse_absent(graph, files)
     files |= arrivals.adopt(session, files, dry=True)
     first: list[Action] = []  # those that what follows takes as done
+    selections: dict[str, Selection] = {}
     while True:
         opened = list(state.open())
         alive = frozenset(a.id for a in opened if a.supervisor and a.supervisor.alive() is not False)
@@ -39,13 +42,21 @@ def foresee(session: Session, *, jobs: int, machine: Machine | None, lasting: bo
         seen = Seen(files=files, alive=alive, foreign=foreign, lasting=lasting)
         actions = decide(graph, state, seen, done)
         pretend = [action for action in actions if isinstance(action, Look | Reuse | Repair)]
+        chosen = next((action for action in actions if isinstance(action, Select)), None)
+        if not pretend and chosen and session.growth and chosen.phase not in selections:
+            selections[chosen.phase] = chosen.selection
+            if chosen.selection.winner:
+                session.growth.choose(chosen.phase, chosen.selection.winner)
+                graph, done = session.growth.graph(assume=True), Settled()
+                continue
         if not pretend:
             break
         first += [action for action in pretend if not isinstance(action, Look)]
         for action in pretend:
             match action:
-                case Look(paths, made):
-                    files |= imagine(root, store.blobs, paths, made, session.stats)
+                case Look(paths, made, label):
+                    found = imagine(root, store.blobs, paths, made, session.stats)
+                    files |= {path + label: name for path, name in found.items()}
                 case Reuse(_, _, restored, _):
                     files |= {output.path: output.digest for output in restored}
                 case Repair(attempt, reason):
@@ -54,4 +65,6 @@ def foresee(session: Session, *, jobs: int, machine: Machine | None, lasting: bo
     admit.refuse_too_large(graph, admit.whole(machine or machine_for(graph), jobs), verdicts)
     changed = stale(done.answers, observe(root, recorded(done.answers), session.stats))
     verdicts = explained(graph, verdicts, changed)
-    return Plan(graph, [*first, *actions], verdicts, expect(graph, state, actions, verdicts, jobs), wanted)
+    expected = expect(graph, state, actions, verdicts, jobs)
+    study = result_of(graph, done, selections, expected.seconds)
+    return Plan(graph, [*first, *actions], verdicts, expected, wanted, study)

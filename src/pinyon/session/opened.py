@@ -14,7 +14,7 @@ from pinyon.execute.statcache import StatCache
 from pinyon.model.graph import Graph, Stage
 from pinyon.model.project import Goal, Project
 from pinyon.plan.build import Need, build, graph_of
-from pinyon.plan.check import first_look, refuse_made
+from pinyon.plan.check import first_look, refuse_made, sources
 from pinyon.session.records import Records, records_of
 from pinyon.spec.load import find_root, load_project, read_params
 from pinyon.spec.pointer import find_pointers
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pinyon.bridges.dvc.write import Written
     from pinyon.capture.imports import Imports
     from pinyon.execute.frozen import Frozen
+    from pinyon.session.study import Growth
 
 
 class Session(NamedTuple):
@@ -37,6 +38,7 @@ class Session(NamedTuple):
     stats: StatCache
     imports: Imports
     opened: int  # wall clock in ns, before anything was read
+    growth: Growth | None = None  # of an experiment: ``graph`` is then over assumed winners
 
     def freeze(self) -> Frozen:
         """What isolated attempts are made from."""
@@ -60,7 +62,9 @@ class Session(NamedTuple):
         root, store = self.records.root, self.records.store
         journals = store.root / "journals"
         read = {name for name, content in self.params.items() if content is not None}
-        there = [*self.project.files, *read, *first_look(self.graph), *imported]
+        # Of the outs of isolated attempts none lies in the project.
+        looked = sources(self.graph) if self.graph.goal.isolated else first_look(self.graph)
+        there = [*self.project.files, *read, *looked, *imported]
         others = [
             *(root / name for name in {*SPEC_FILES, *self.params} - {*self.project.files, *read}),
             root / STORE / HOME,
@@ -86,10 +90,35 @@ def open_session(start: Path, goal: Goal, stack: ExitStack, adhoc: Stage | None 
     project = _anonymous(start) if adhoc else load_project(find_root(start))
     store = home_store(Path(project.root))
     imports = stack.enter_context(closing(_imports(project)))
-    graph, params = (graph_of([adhoc], goal), {}) if adhoc else load(project, goal, imports)
-    records = records_of(Path(project.root), store, stack, project)
+    growth = None
+    params: Mapping[str, Any] = {}
+    if adhoc:
+        graph = graph_of([adhoc], goal)
+        records = records_of(Path(project.root), store, stack, project)
+    elif goal.experiment or goal.skip or project.settings.get("experiments"):
+        records = records_of(Path(project.root), store, stack, project)
+        graph, params, growth = _load_any(project, goal, imports, records)
+    else:
+        graph, params = load(project, goal, imports)
+        records = records_of(Path(project.root), store, stack, project)
     stats = stack.enter_context(closing(StatCache(records.store.cache / "stat.sqlite")))
-    return Session(records, project, graph, params, stats, imports, opened)
+    return Session(records, project, graph, params, stats, imports, opened, growth)
+
+
+def _load_any(
+    project: Project, goal: Goal, imports: Imports, records: Records
+) -> tuple[Graph, dict[str, Any], Growth | None]:
+    """The graph of a goal that may be an experiment; that one over assumed winners."""
+    from pinyon.session import study  # of no use to projects without experiments
+
+    goal, root = study.named(project, goal), Path(project.root)
+    if not goal.experiment:
+        return *load(project, goal, imports), None
+    growth = study.Growth(
+        project, goal, lambda paths: _read(root, paths), lambda stage: imports.of(stage).files, records.fold
+    )
+    graph = _pointed(root, growth.graph(assume=True))
+    return graph, growth.params, growth
 
 
 def _anonymous(start: Path) -> Project:

@@ -1,0 +1,145 @@
+"""The phases of an experiment, as `decide` sees them: when a winner can be selected, and when nothing is left to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from pinyon.model.experiment import Candidate, Measured, Pairs, Selection
+from pinyon.model.graph import Graph
+from pinyon.model.outcome import Attempt, Output
+from pinyon.model.study import PhaseStudy, Study, StudyResult
+from pinyon.plan.actions import Propose, Reason, Select, Verdict
+from pinyon.plan.select import select
+
+
+class Known(Protocol):
+    """What is settled; a part of `pinyon.plan.decide.Settled`."""
+
+    outputs: dict[str, tuple[Output, ...]]
+    results: dict[str, Attempt]
+    failed: dict[str, Reason]
+    verdicts: dict[str, Verdict]
+
+    def given_up(self, recipe: str) -> bool:
+        """Whether a task has failed for good, or needs one that has."""
+        ...
+
+
+def pending(study: Study) -> PhaseStudy | None:
+    """The phase that is being worked on: the first one without a winner."""
+    if study.experiment.objective is None:
+        return None
+    return next((one for one in study.phases if not one.winner and not one.skipped), None)
+
+
+def step(study: Study, done: Known) -> Select | Propose | None:
+    """What follows from what is settled; None as long as cells are at work, and at the end."""
+    phase = pending(study)
+    if phase is None or study.experiment.objective is None:
+        return None
+    recipes = _recipes(phase)
+    if phase.open:
+        busy = sum(recipe not in done.outputs and not done.given_up(recipe) for recipe in set(recipes))
+        room = max(0, (phase.phase.parallel or _AT_ONCE) - busy)
+        return Propose(phase.phase.name, min(room, phase.phase.trials - len(phase.cells))) if room else None
+    if any(recipe not in done.outputs and not done.given_up(recipe) for recipe in recipes):
+        return None
+    finished = sum(recipe in done.outputs for recipe in recipes)
+    if not recipes or finished < phase.phase.quorum * len(recipes):
+        return None
+    selection = select(study.experiment.objective, candidates(phase, done.results), quorum=phase.phase.quorum)
+    made_by = {recipe: done.results[recipe].id for recipe in recipes if recipe in done.results}
+    return Select(phase.phase.name, selection, made_by)
+
+
+def stuck(study: Study | None, done: Known) -> bool:
+    """Whether something that has failed is in the way of the goal."""
+    if study is None:
+        return bool(done.failed)
+    phase = pending(study)
+    recipes = _recipes(phase) if phase else [r.recipe for r, _ in study.final]
+    recipes += [recipe for _, then in study.final for recipe in then if recipe]
+    if study.experiment.objective is None:
+        recipes = [recipe for one in study.phases for recipe in _recipes(one)]
+    return any(done.given_up(recipe) for recipe in recipes)
+
+
+def candidates(phase: PhaseStudy, results: Mapping[str, Attempt]) -> list[Candidate]:
+    """The cells of a phase with what their replicates gave."""
+    return [
+        Candidate(cell.id, tuple(_measured(results.get(replicate.recipe)) for replicate in replicates))
+        for cell, replicates in phase.cells
+    ]
+
+
+def result_of(
+    graph: Graph,
+    done: Known,
+    selections: Mapping[str, Selection],
+    expected: Mapping[str, float] | None = None,
+) -> StudyResult | None:
+    """What has come out of an experiment so far; None for a goal that is none."""
+    if graph.study is None:
+        return None
+    reused = frozenset(recipe for recipe, verdict in done.verdicts.items() if verdict.kind == "reuse")
+    failed = {recipe: reason.text for recipe, reason in done.failed.items()}
+    return StudyResult(graph.study, dict(done.results), reused, dict(selections), failed, expected or {})
+
+
+def _measured(attempt: Attempt | None) -> Measured:
+    return Measured(attempt.id, attempt.metrics) if attempt else Measured()
+
+
+def _recipes(phase: PhaseStudy) -> list[str]:
+    return [replicate.recipe for _, replicates in phase.cells for replicate in replicates]
+
+
+def cells_body(study: Study, phase: PhaseStudy) -> dict[str, Any]:
+    """What a ``cells`` record says, but for its execution (docs/FORMAT.md §4)."""
+    rows = [
+        {
+            "cell": cell.id,
+            "number": cell.number,
+            "assignment": _rows(cell.assignment),
+            "replicates": [{"seed": _rows(r.seed), "recipe": r.recipe} for r in replicates],
+        }
+        for cell, replicates in phase.cells
+    ]
+    return {
+        "experiment": study.experiment.name,
+        "phase": phase.phase.name,
+        "base": _rows(phase.base),
+        "cells": rows,
+    }
+
+
+def selected_body(study: Study, chosen: Select) -> dict[str, Any]:
+    """What a ``selected`` record says, but for its execution."""
+    phase = next(one for one in study.phases if one.phase.name == chosen.phase)
+    objective, selection = study.experiment.objective, chosen.selection
+    assert objective is not None, "nothing is selected without an objective"
+    rows = [
+        {"cell": cell.id, "seed": _rows(r.seed), "attempt": chosen.attempts.get(r.recipe)}
+        for cell, replicates in phase.cells
+        for r in replicates
+    ]
+    winner = next((cell for cell, _ in phase.cells if cell.id == selection.winner), None)
+    return {
+        "experiment": study.experiment.name,
+        "phase": chosen.phase,
+        "digest": selection.digest,
+        "objective": objective._asdict() | {"subject_to": [str(clause) for clause in objective.subject_to]},
+        "rows": rows,
+        "winner": winner.id if winner else None,
+        "assignment": _rows(winner.assignment) if winner else None,
+        "why": selection.why,
+    }
+
+
+def _rows(pairs: Pairs) -> list[list[Any]]:
+    return [list(pair) for pair in pairs]
+
+
+# Cells of a search that are proposed at once when the phase does not say how many run in parallel.
+_AT_ONCE = 1

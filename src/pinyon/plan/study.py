@@ -1,0 +1,351 @@
+"""From an experiment to a graph: every replicate of every cell is the stage and all that it needs, under an overlay.
+
+Cells share tasks by recipe: what a cell does not change is one vertex for all of them. A phase stands on the winners of
+those before it, so the graph grows: without ``assume`` it ends with the first phase that has no winner yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from pinyon.errors import PinyonError, PlanError, UnknownGoalError
+from pinyon.model.canonical import canonical
+from pinyon.model.experiment import Cell, Experiment, Pairs, Phase
+from pinyon.model.graph import Graph, Stage, Task
+from pinyon.model.project import Goal, Origin, Project
+from pinyon.model.study import PhaseStudy, Replicate, Study
+from pinyon.plan import overlay
+from pinyon.plan.build import Need, build
+from pinyon.plan.cells import cells_of, replicates
+from pinyon.plan.interpolate import get_path, nearest
+from pinyon.plan.paths import touch
+
+Closure = Callable[[Pairs], "Graph | Need"]
+
+
+class Choices(NamedTuple):
+    """What is known of phases beside what their experiment says.
+
+    Attributes:
+        winners: by phase, the cell that this execution has selected.
+        recorded: by phase, the winner's assignment that an earlier execution has recorded.
+        proposed: by search phase, the cells that a sampler has proposed so far.
+        exhausted: search phases that get no more proposals.
+    """
+
+    winners: Mapping[str, str] = {}
+    recorded: Mapping[str, Pairs] = {}
+    proposed: Mapping[str, tuple[Cell, ...]] = {}
+    exhausted: frozenset[str] = frozenset()
+
+
+_NOTHING = Choices()
+
+
+class Variants:
+    """Graphs of a project under overlays, each built once.
+
+    Args:
+        goal: its stages are ignored.
+        read: parameter files by path; may grow between calls.
+        imported: see `pinyon.plan.build.build`; may grow, too.
+    """
+
+    def __init__(
+        self, project: Project, goal: Goal, read: Mapping[str, Any], imported: Mapping[str, tuple[str, ...]]
+    ) -> None:
+        self.project, self.goal = project, goal
+        self._read, self._imported = read, imported
+        self._known: dict[tuple[tuple[str, ...], str], Graph] = {}
+
+    def closure(self, stages: tuple[str, ...], pairs: Pairs) -> Graph | Need:
+        """These stages and all that they need; every task knows what of the overlay it reads from its files."""
+        key = (stages, repr(pairs))
+        found = self._known.get(key)
+        if found is None:
+            goal = self.goal._replace(stages=stages, overrides=(*self.goal.overrides, *pairs))
+            built = build(self.project, goal, self._read, self._imported)
+            if isinstance(built, Need):
+                return built
+            tasks = {r: task._replace(overlay=laid(task.stage, pairs)) for r, task in built.tasks.items()}
+            found = self._known[key] = built._replace(tasks=tasks)
+        return found
+
+    def value(self, key: str) -> Any:
+        """What a parameter is without any overlay but ``-S``; None if it is nowhere or its file was not read."""
+        file, name = overlay.split(key)
+        content = overlay.apply(self._read, self.goal.overrides).get(file)
+        return get_path(content, name)[1] if content is not None else None
+
+    def check(self, pairs: Pairs, said: str, where: Origin) -> Need | None:
+        """Refuse a parameter that is not there, or a value of another kind than it has; None if all is well.
+
+        Raises:
+            PlanError: with the nearest name.
+        """
+        absent = tuple(file for file in overlay.files_of(pairs) if file not in self._read)
+        if absent:
+            return Need(absent)
+        base = overlay.apply(self._read, self.goal.overrides)
+        for pair in pairs:
+            try:
+                overlay.apply(base, [pair], said)
+            except PlanError as error:
+                raise PlanError(error.what, where=str(where), why=error.why, next=error.next) from None
+        return None
+
+
+def laid(stage: Stage, pairs: Pairs) -> Pairs:
+    """What of an overlay stands in the files that a stage is given: parameters that it declares, and no others."""
+    found = []
+    for key, value in pairs:
+        file, name = overlay.split(key)
+        if any(row.file == file and (not row.name or _related(row.name, name)) for row in stage.params):
+            found.append((key, value))
+    return tuple(found)
+
+
+def _related(one: str, other: str) -> bool:
+    return one == other or one.startswith(f"{other}.") or other.startswith(f"{one}.")
+
+
+def over(*layers: Pairs) -> Pairs:
+    """One overlay of several; later ones win, the order stays that of the first mention."""
+    merged: dict[str, Any] = {}
+    for pairs in layers:
+        merged.update(pairs)
+    return tuple(merged.items())
+
+
+def study_of(
+    experiment: Experiment, variants: Variants, choices: Choices = _NOTHING, *, assume: bool = False
+) -> Graph | Need:
+    """The graph of an experiment as far as its winners are known.
+
+    Args:
+        assume: go on beyond the first phase without a winner, over the recorded one, else the cell that is equal to the
+            base, else the first; and say so in the study.
+
+    Raises:
+        PlanError: no such stage, a parameter that is not there or that nothing reads, too many cells; nothing was run.
+    """
+    return _Builder(experiment, variants, choices, assume).build()
+
+
+class _MissingError(Exception):
+    """Something must be read first."""
+
+    def __init__(self, need: Need) -> None:
+        super().__init__()
+        self.need = need
+
+
+class _Builder:
+    """One call of `study_of`."""
+
+    def __init__(self, experiment: Experiment, variants: Variants, choices: Choices, assume: bool) -> None:
+        self.experiment, self.variants, self.choices, self.assume = experiment, variants, choices, assume
+        self.seeds = replicates(experiment.seeds)
+        self.tasks: dict[str, Task] = {}
+        self.sources: dict[str, None] = {}
+        self.pointers: dict[Any, None] = {}
+        self.phases: list[PhaseStudy] = []
+        self.base: Pairs = ()
+        self.guess = ""
+        self.final: tuple[tuple[Replicate, tuple[str, ...]], ...] = ()
+
+    def build(self) -> Graph | Need:
+        try:
+            self._check()
+            going = all(self._phase(phase) for phase in self.experiment.phases)
+            if going:
+                self.final = tuple(self._final(seed) for seed in self.seeds)
+        except _MissingError as missing:
+            return missing.need
+        return self._graph(complete=going and not self.guess)
+
+    def _check(self) -> None:
+        """What can be refused before anything is built: names, kinds of values, and what would change nothing."""
+        experiment = self.experiment
+        base = self._closure((experiment.stage, *experiment.then), ())
+        if not any(task.stage.name == experiment.stage for task in base.tasks.values()):
+            known = [template.name for template in self.variants.project.stages]
+            raise UnknownGoalError(
+                f"experiment '{experiment.name}' is about stage '{experiment.stage}', which stands for several",
+                where=str(experiment.origin),
+                why=nearest(experiment.stage, known),
+                next="name one of them",
+            )
+        unknown = [
+            name for name in self.variants.goal.skip if name not in {p.name for p in experiment.phases}
+        ]
+        if unknown:
+            names = [phase.name for phase in experiment.phases]
+            raise PlanError(
+                f"experiment '{experiment.name}' has no phase '{unknown[0]}'",
+                where=str(experiment.origin), why=nearest(unknown[0], names), next=f"pinyon plan {experiment.name}",
+            )  # fmt: skip
+        for name, values in experiment.seeds:
+            self._check_axis(f"seeds: {name}", name, values, experiment.origin)
+        for phase in experiment.phases:
+            for name, values in phase.grid:
+                self._check_axis(f"phase '{phase.name}': {name}", name, values, phase.origin)
+            for name, _ in phase.space:
+                self._check_axis(f"phase '{phase.name}': {name}", name, (), phase.origin)
+
+    def _check_axis(self, said: str, name: str, values: Sequence[Any], where: Origin) -> None:
+        pairs = tuple((name, value) for value in (values or (self.variants.value(name),)))
+        need = self.variants.check(pairs, said, where)
+        if need is not None:
+            raise _MissingError(need)
+        base = self._closure((self.experiment.stage,), ())
+        if any(laid(task.stage, pairs) for task in base.tasks.values()):
+            return
+        target = self._target(base)
+        if all(self._target(self._closure((self.experiment.stage,), (pair,))) == target for pair in pairs):
+            raise PlanError(
+                f"{said} changes nothing that stage '{self.experiment.stage}' is made from",
+                where=str(where),
+                why="neither it nor a stage that it needs declares this parameter",
+                next=f"add {name} to the params of the stage that reads it",
+            )
+
+    def _closure(self, stages: tuple[str, ...], pairs: Pairs) -> Graph:
+        built = self.variants.closure(stages, pairs)
+        if isinstance(built, Need):
+            raise _MissingError(built)
+        return built
+
+    def _target(self, graph: Graph, stage: str = "") -> str:
+        name = stage or self.experiment.stage
+        return next((r for r, task in graph.tasks.items() if task.stage.name == name), "")
+
+    def _phase(self, phase: Phase) -> bool:
+        """Add a phase; whether the next one may follow."""
+        if phase.name in self.variants.goal.skip:
+            self._skip(phase)
+            return True
+        cells = cells_of(phase) if phase.grid else self.choices.proposed.get(phase.name, ())
+        rows = tuple((cell, tuple(self._replicate(cell, seed) for seed in self.seeds)) for cell in cells)
+        winner = next((c for c in cells if c.id == self.choices.winners.get(phase.name)), None)
+        guess = self.guess
+        if winner is None and self.assume:
+            winner, said = self._assume(phase, cells)
+            self.guess = self.guess or said
+        chosen = self.choices.winners.get(phase.name, "")
+        more = bool(phase.space) and not chosen and phase.name not in self.choices.exhausted
+        self.phases.append(PhaseStudy(phase, self.base, rows, guess, winner=chosen, open=more))
+        if winner is None:
+            return self.assume
+        self.base = over(self.base, winner.assignment)
+        return True
+
+    def _skip(self, phase: Phase) -> None:
+        kept = self.choices.recorded.get(phase.name)
+        said = f"the recorded winner: {words(kept)}" if kept else "what there is, since no winner is recorded"
+        self.phases.append(PhaseStudy(phase, self.base, (), said, skipped=True))
+        self.base = over(self.base, kept or ())
+
+    def _replicate(self, cell: Cell, seed: Pairs) -> Replicate:
+        pairs = over(self.base, cell.assignment, seed)
+        recipe = self._add(self._closure((self.experiment.stage,), pairs))
+        return Replicate(seed, pairs, recipe)
+
+    def _add(self, graph: Graph) -> str:
+        for recipe, task in graph.tasks.items():
+            self.tasks.setdefault(recipe, task)
+        self.sources.update(dict.fromkeys(graph.sources))
+        self.pointers.update(dict.fromkeys(graph.pointers))
+        return self._target(graph)
+
+    def _assume(self, phase: Phase, cells: Sequence[Cell]) -> tuple[Cell | None, str]:
+        """The cell that later phases are counted over, and that in words."""
+        recorded = self.choices.recorded.get(phase.name)
+        for cell in cells:
+            if recorded is not None and _same(cell.assignment, recorded):
+                return cell, f"the winner of {phase.name} that is recorded: {words(cell.assignment)}"
+        here = over(self.base)
+        for cell in cells:
+            base = tuple(
+                (name, dict(here).get(name, self.variants.value(name))) for name, _ in cell.assignment
+            )
+            if _same(cell.assignment, base):
+                return cell, f"{phase.name} keeping {words(cell.assignment)}"
+        if cells:
+            return cells[0], f"{phase.name} choosing {words(cells[0].assignment)}"
+        return None, f"{phase.name} keeping what there is"
+
+    def _final(self, seed: Pairs) -> tuple[Replicate, tuple[str, ...]]:
+        experiment, pairs = self.experiment, over(self.base, seed)
+        graph = self._closure((experiment.stage, *experiment.then), pairs)
+        recipe = self._add(graph)
+        then = tuple(self._target(graph, name) for name in experiment.then)
+        return Replicate(seed, pairs, recipe), then
+
+    def _graph(self, *, complete: bool) -> Graph:
+        followers: dict[str, list[str]] = {recipe: [] for recipe in self.tasks}
+        for recipe, task in self.tasks.items():
+            for need in task.needs:
+                followers[need].append(recipe)
+        study = Study(self.experiment, tuple(self.phases), self.final, complete)
+        self._refuse_read_files()
+        return Graph(
+            self.variants.goal,
+            self.tasks,
+            {recipe: tuple(names) for recipe, names in followers.items()},
+            tuple(self.sources),
+            tuple(self.pointers),
+            study,
+        )
+
+    def _refuse_read_files(self) -> None:
+        """A stage whose dep is a file that cells write their values into would depend on what it does not read."""
+        written = {overlay.split(key)[0] for task in self.tasks.values() for key, _ in task.overlay}
+        for task in self.tasks.values() if written else ():
+            for item in task.inputs:
+                for file in written:
+                    if item.path in (".", file) or touch(item.path, file):
+                        raise PlanError(
+                            f"stage '{task.stage.name}' has {item.path} as a dep, which holds what cells set",
+                            where=str(task.stage.origin),
+                            why=f"every cell would have another {file}",
+                            next="declare the parameters that it reads under params instead",
+                        )
+
+
+def _same(one: Pairs, other: Pairs) -> bool:
+    try:
+        return canonical(dict(one)) == canonical(dict(other))
+    except (PinyonError, ValueError, TypeError):
+        return False
+
+
+def labels(graph: Graph) -> dict[str, str]:
+    """By recipe, what the tasks of an experiment are given, for a person: of replicates all that their cell sets."""
+    if graph.study is None:
+        return {}
+    found = {recipe: words(task.overlay) for recipe, task in graph.tasks.items() if task.overlay}
+    rows = [r for phase in graph.study.phases for _, replicates in phase.cells for r in replicates]
+    for replicate in reversed(rows):  # of several that share a run, the first
+        found[replicate.recipe] = words(replicate.overlay)
+    return found
+
+
+def cell_words(graph: Graph, cell: str) -> str:
+    """What a cell sets, for a person."""
+    phases = graph.study.phases if graph.study else ()
+    rows = (row for phase in phases for row, _ in phase.cells)
+    return next((words(row.assignment) for row in rows if row.id == cell), cell)
+
+
+def words(pairs: Pairs) -> str:
+    """An assignment for a person: ``sigma=0.1 hidden=64``, with the shortest names that tell them apart."""
+    shown = short([name for name, _ in pairs])
+    return " ".join(f"{shown[name]}={value}" for name, value in pairs)
+
+
+def short(names: Sequence[str]) -> dict[str, str]:
+    """Names without what they have in front of the last dot, where that tells them apart."""
+    lasts = [name.rpartition(".")[2] for name in names]
+    return {name: last if lasts.count(last) == 1 else name for name, last in zip(names, lasts, strict=True)}
