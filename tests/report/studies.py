@@ -6,17 +6,19 @@ import hashlib
 import itertools
 import math
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pinyon.model.condition import parse_clause
-from pinyon.model.experiment import Cell, Experiment, Objective, Phase, Selection, Standing
+from pinyon.model.condition import Comparison
+from pinyon.model.experiment import Candidate, Cell, Experiment, Measured, Objective, Phase, Selection
 from pinyon.model.outcome import SUCCEEDED, Attempt, Output
 from pinyon.model.study import PhaseStudy, Replicate, Study, StudyResult
+from pinyon.plan.cells import cell_of
+from pinyon.plan.select import select
 
 OBJECTIVE = Objective(
     "accuracy", "maximize",
-    (parse_clause("class_1_accuracy >= 0.30"), parse_clause("n_parameters <= 150000")), "n_parameters",
+    (Comparison("class_1_accuracy", ">=", 0.3), Comparison("n_parameters", "<=", 150_000.0)), "n_parameters",
 )  # fmt: skip
 NOW, BEFORE = "x-5b1d00c2aa3f7e91", "x-11c0ffee22d4b865"
 DEFAULTS: dict[str, Any] = {
@@ -46,68 +48,21 @@ def attempt(recipe: str, stage: str, **more: Any) -> Attempt:
     return Attempt(**(given | more))
 
 
-def mean_and_error(values: Sequence[float]) -> tuple[float, float | None]:
-    mean = sum(values) / len(values)
-    if len(values) < 2:
-        return mean, None
-    return mean, math.sqrt(sum((v - mean) ** 2 for v in values) / (len(values) - 1) / len(values))
-
-
 def choose(
-    phase: PhaseStudy, attempts: Mapping[str, Attempt], objective: Objective, digest_: str = "blake3:ab12"
+    phase: PhaseStudy, attempts: Mapping[str, Attempt], objective: Objective, failed: Mapping[str, str]
 ) -> Selection:
-    """What selection answers, written anew for these tests from the rule in words."""
-    standings = [_stand(cell, replicates, attempts, objective) for cell, replicates in phase.cells]
-    sign = -1.0 if objective.goal == "maximize" else 1.0
-    fit = sorted((one for one in standings if one.feasible), key=lambda one: sign * (one.mean or 0.0))
-    out = [one for one in standings if not one.feasible]
-    if not fit:
-        return Selection(
-            "", f"no cell is feasible: {out[0].why}" if out else "no cells", tuple(out), (), digest_
-        )
-    slack = fit[0].error or 0.0
-    tied = [one for one in fit if abs((one.mean or 0.0) - (fit[0].mean or 0.0)) <= slack]
-    won = min(tied, key=lambda one: one.prefer or 0.0) if objective.prefer else fit[0]
-    number = next(cell.number for cell, _ in phase.cells if cell.id == won.cell)
-    why = f"cell {number} has the best mean of {objective.metric}"
-    if len(tied) > 1 and objective.prefer:
-        why = f"of {len(tied)} cells within one standard error of the best, cell {number} has the smallest "
-        why += objective.prefer
-    return Selection(won.cell, why, (*fit, *out), tuple(one.cell for one in tied), digest_)
+    """What selection answers for a phase."""
+    candidates = [
+        Candidate(cell.id, tuple(_measured(one.recipe, attempts, failed) for one in replicates))
+        for cell, replicates in phase.cells
+    ]
+    return select(objective, candidates)
 
 
-def _stand(
-    cell: Cell, replicates: Iterable[Replicate], attempts: Mapping[str, Attempt], objective: Objective
-) -> Standing:
-    found = [attempts[r.recipe].metrics if r.recipe in attempts else {} for r in replicates]
-
-    def mean(metric: str) -> float | None:
-        values = [m.get(metric) for m in found]
-        good = [float(v) for v in values if isinstance(v, (int, float)) and math.isfinite(v)]
-        return sum(good) / len(good) if values and len(good) == len(values) else None
-
-    objective_mean = mean(objective.metric)
-    margins = tuple((str(c), c.margin(mean(c.metric))) for c in objective.subject_to)
-    absent = sum(not m for m in found)
-    if absent:
-        return Standing(
-            cell.id, False, f"{absent} of {len(found)} replicates have no result", None, None, margins
-        )
-    if objective_mean is None:
-        return Standing(
-            cell.id, False, f"{objective.metric} is not a number in every replicate", None, None, margins
-        )
-    error = mean_and_error([float(m[objective.metric]) for m in found])[1]
-    for clause in objective.subject_to:
-        if not clause.holds(mean(clause.metric)):
-            why = (
-                f"{clause} does not hold: its mean is {mean(clause.metric):g}"
-                if mean(clause.metric) is not None
-                else (f"{clause.metric} is missing")
-            )
-            return Standing(cell.id, False, why, objective_mean, error, margins)
-    prefer = mean(objective.prefer) if objective.prefer else None
-    return Standing(cell.id, True, "", objective_mean, error, margins, prefer)
+def _measured(recipe: str, attempts: Mapping[str, Attempt], failed: Mapping[str, str]) -> Measured:
+    if recipe in attempts:
+        return Measured(attempts[recipe].id, attempts[recipe].metrics)
+    return Measured(ended=failed.get(recipe, "it was cancelled"))
 
 
 def lstm(seeds: Sequence[int] = (0, 1, 2)) -> StudyResult:
@@ -127,7 +82,7 @@ def lstm(seeds: Sequence[int] = (0, 1, 2)) -> StudyResult:
             for replicate in replicates:
                 _train(replicate, cell, attempts, failed, reused)
         phases.append(studied)
-        selections[phase.name] = choose(studied, attempts, OBJECTIVE, f"blake3:{digest(phase.name)}")
+        selections[phase.name] = choose(studied, attempts, OBJECTIVE, failed)
         won = next((cell for cell, _ in studied.cells if cell.id == selections[phase.name].winner), None)
         base |= dict(won.assignment) if won else {}
     winner = selections["pretraining"].winner
@@ -156,7 +111,7 @@ def _phase(phase: Phase, base: Mapping[str, Any], seeds: Sequence[int]) -> Phase
     names = [name for name, _ in phase.grid]
     for number, values in enumerate(itertools.product(*(v for _, v in phase.grid)), 1):
         assignment = tuple(zip(names, values, strict=True))
-        cell = Cell(f"c-{digest(assignment)[:12]}", phase.name, number, assignment)
+        cell = cell_of(phase.name, number, assignment)
         overlay = base | dict(assignment)
         replicates = tuple(
             Replicate((("train.seed", s),), (*overlay.items(), ("train.seed", s)), _recipe(overlay, s))

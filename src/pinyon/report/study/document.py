@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pinyon.model.units import show_seconds
+from pinyon.plan.measured import INFEASIBLE
 from pinyon.report.study import words
 from pinyon.report.study.blocks import Block, Bullets, Document, Field, Heading, Row, Table, Text, Tone
 from pinyon.report.study.durations import duration_blocks
@@ -41,14 +42,7 @@ def _head(view: StudyView) -> Iterator[Block]:
     yield Text(words.winner(view), lead, "strong" if view.winner else "bad")
     last = view.phases[-1] if view.phases else None
     if last and view.winner:
-        tied = len(last.selection.tied) if last.selection else 0
-        lines = [f"it cannot be told apart from {words.plural(tied - 1, 'other cell')} of its phase."] * (
-            tied > 1
-        )
-        lines += [words.against_before(last, view.phases[:-1], view)]
-        lines += ["with one seed, no error can be estimated."] * (view.seeds == 1)
-        if any(lines):
-            yield Text(" ".join(filter(None, lines)), "How sure: ")
+        yield Text(words.sureness(last, view), "How sure: ")
     yield Text(words.objective(view), f"Stage {view.experiment.stage}. ")
     yield Text(words.counts(view), "Counted: ")
     times = view.times
@@ -78,7 +72,12 @@ def _phase(phase: PhaseView, view: StudyView) -> Iterator[Block]:
     out = [cell for cell in phase.cells if cell.verdict == "out"]
     if out and phase.selection is not None:
         yield Text(f"{words.plural(len(out), 'cell')} cannot win:")
-        yield Bullets(tuple(f"{cell_name(cell.cell)}: {cell.why or 'not feasible'}" for cell in out))
+        yield Bullets(
+            tuple(
+                f"{cell_name(cell.cell)}: {words.readable(cell.why, view).removeprefix(INFEASIBLE) or 'not feasible'}"
+                for cell in out
+            )
+        )
     picture = phase_picture(phase, view)
     if picture:
         yield picture

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pinyon.report.study import words
 from pinyon.report.study.blocks import Block, Bullets, Field, Heading, Row, Table, Text
 from pinyon.report.study.nouns import CellView, Final, Mean, Sample, StudyView, cell_name
-from pinyon.report.study.spread import mean_of, number_of
+from pinyon.report.study.spread import mean_of, metric_of
 
 _METRICS = 8  # columns of a final stage
 
@@ -35,7 +35,7 @@ def _final_table(finals: Sequence[Final], names: Sequence[str]) -> Table:
     for final in finals:
         fields = [Field(final.seed or "–")]
         for name in names:
-            known = number_of(final.attempt.metrics, name) if final.attempt else None
+            known = metric_of(final.attempt.metrics, name) if final.attempt else None
             fields.append(
                 Field("–") if known is None else Field(words.figure(known), (final.run,), number=True)
             )
@@ -43,7 +43,7 @@ def _final_table(finals: Sequence[Final], names: Sequence[str]) -> Table:
         rows.append(Row(tuple(fields)))
     means = [
         mean_of(
-            (number_of(final.attempt.metrics, name) if final.attempt else None, final.run) for final in finals
+            (metric_of(final.attempt.metrics, name) if final.attempt else None, final.run) for final in finals
         )
         for name in names
     ]
@@ -112,7 +112,7 @@ def _problems(view: StudyView) -> Iterator[str]:
             for one in cell.samples:
                 if one.attempt is None:
                     yield f"{one.name} {'failed' if one.state == 'failed' else 'has no result'}: {one.note}"
-                elif target and number_of(one.attempt.metrics, target.metric) is None:
+                elif target and metric_of(one.attempt.metrics, target.metric) is None:
                     found = one.attempt.metrics.get(target.metric, "not reported")
                     yield f"{one.name}, run {one.run}: {target.metric} is {found}"
         yield from _differs(phase.cells)

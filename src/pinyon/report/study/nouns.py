@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
-from pinyon.model.condition import Clause
+from pinyon.model.condition import Comparison
 from pinyon.model.experiment import Cell, Experiment, Selection, Standing
 from pinyon.model.outcome import Attempt
 from pinyon.model.study import PhaseStudy, Replicate
@@ -51,7 +51,7 @@ class Sample(NamedTuple):
 class Limit(NamedTuple):
     """A constraint, and how a cell stands to it."""
 
-    clause: Clause
+    clause: Comparison
     mean: Mean
     margin: float | None
     holds: bool

@@ -51,7 +51,7 @@ def _plots(
         return
     target = view.experiment.objective
     marks = tuple(
-        (c.number, f"{c.op} {c.number:g}")
+        (c.number, f"{str(c).removeprefix(c.metric).strip()}")
         for c in (target.subject_to if target else ())
         if c.metric == metric
     )

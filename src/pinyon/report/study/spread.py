@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from pinyon.plan import measured
+from pinyon.plan.measured import number_of
 from pinyon.report.study.nouns import Mean, Sample
 
 # Two-sided 95 % of Student's t for 1 to 30 degrees of freedom.
@@ -34,16 +36,10 @@ def t95(freedom: int) -> float:
     return _T95[freedom - 1] if freedom <= len(_T95) else 1.96 + 2.46 / freedom
 
 
-def number_of(metrics: Mapping[str, Any], name: str) -> float | None:
-    """A metric as a number; None where it is missing, text, or not finite."""
-    value = metrics.get(name)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:  # an integer beyond all floats
-        return None
-    return number if math.isfinite(number) else None
+def metric_of(metrics: Mapping[str, Any], leaf: str) -> float | None:
+    """A metric as a number, infinities too; None where it is missing, NaN or text."""
+    found = number_of(metrics.get(leaf))
+    return None if found is None or math.isnan(found) else found
 
 
 def mean_of(pairs: Iterable[tuple[float | None, str]]) -> Mean:
@@ -53,47 +49,36 @@ def mean_of(pairs: Iterable[tuple[float | None, str]]) -> Mean:
     values, runs = tuple(value for value, _ in known), tuple(run for _, run in known)
     if not rows or len(known) < len(rows):
         return Mean(None, None, values, runs, len(rows))
-    value, error = _moments(values)
-    return Mean(value, error, values, runs, len(rows))
+    value, error = measured.mean_of(values)
+    return Mean(None if math.isnan(value) else value, error, values, runs, len(rows))
 
 
-def metric_mean(samples: Sequence[Sample], name: str) -> Mean:
+def metric_mean(samples: Sequence[Sample], leaf: str) -> Mean:
     """The mean of a metric over replicates."""
     return mean_of(
-        (None if sample.attempt is None else number_of(sample.attempt.metrics, name), sample.run)
+        (None if sample.attempt is None else metric_of(sample.attempt.metrics, leaf), sample.run)
         for sample in samples
     )
 
 
-def _moments(values: Sequence[float]) -> tuple[float | None, float | None]:
-    n = len(values)
-    mean = sum(value / n for value in values)
-    if n < 2 or not math.isfinite(mean):
-        return (mean if math.isfinite(mean) else None), None
-    largest = max(abs(value - mean) for value in values)
-    if largest == 0 or not math.isfinite(largest):
-        return mean, 0.0 if largest == 0 else None
-    squares = sum(((value - mean) / largest) ** 2 for value in values)  # scaled, so that no square overflows
-    return mean, largest * math.sqrt(squares / (n - 1) / n)
-
-
 def interval(mean: Mean) -> tuple[float, float] | None:
     """The 95 % interval of a mean; None where no error can be estimated."""
-    if mean.value is None or mean.error is None:
+    if mean.value is None or mean.error is None or not math.isfinite(mean.value):
         return None
     half = t95(len(mean.values) - 1) * mean.error
     return mean.value - half, mean.value + half
 
 
-def difference(ours: Sequence[Sample], theirs: Sequence[Sample], metric: str) -> Difference | None:
-    """How much our mean is above theirs: over pairs where the seeds are the same, else of two independent means."""
-    first, second = metric_mean(ours, metric), metric_mean(theirs, metric)
-    if first.value is None or second.value is None:
+def difference(ours: Sequence[Sample], theirs: Sequence[Sample], leaf: str) -> Difference | None:
+    """How much our mean is above theirs: over pairs where the seeds are the same, else of two independent means. None where
+    one of them has no finite mean."""
+    first, second = metric_mean(ours, leaf), metric_mean(theirs, leaf)
+    if not all(one.value is not None and math.isfinite(one.value) for one in (first, second)):
         return None
     if [sample.replicate.seed for sample in ours] == [sample.replicate.seed for sample in theirs]:
         pairs = zip(first.values, second.values, strict=True)
-        value, error = _moments([one - two for one, two in pairs])
-        return None if value is None else Difference(value, error, len(ours), True)
+        value, error = measured.mean_of([one - two for one, two in pairs])
+        return Difference(value, error, len(ours), True) if math.isfinite(value) else None
     errors = (first.error, second.error)
     joint = math.hypot(*(e for e in errors if e is not None)) if None not in errors else None
-    return Difference(first.value - second.value, joint, min(len(ours), len(theirs)), False)
+    return Difference((first.value or 0.0) - (second.value or 0.0), joint, min(len(ours), len(theirs)), False)

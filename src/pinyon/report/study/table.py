@@ -8,7 +8,6 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from pinyon.model.condition import Clause
 from pinyon.report.study.nouns import CellView, PhaseView, Sample, StudyView, plain
 
 
@@ -53,7 +52,7 @@ def _row(phase: PhaseView, cell: CellView, sample: Sample, view: StudyView) -> d
     target, attempt = view.experiment.objective, sample.attempt
     row: dict[str, Any] = {"experiment": view.experiment.name, "stage": view.experiment.stage}
     rule = (
-        (target.metric, target.goal, " and ".join(map(_clause, target.subject_to)), target.prefer)
+        (target.metric, target.goal, " and ".join(map(str, target.subject_to)), target.prefer)
         if target
         else ("",) * 4
     )
@@ -79,10 +78,6 @@ def _row(phase: PhaseView, cell: CellView, sample: Sample, view: StudyView) -> d
         row |= {"outs": " ".join(f"{out.path}={out.digest}" for out in attempt.outputs)}
     row |= {"expected_seconds": sample.expected} if sample.expected is not None else {}
     return {name: _exact(value) for name, value in row.items()}
-
-
-def _clause(clause: Clause) -> str:
-    return f"{clause.metric} {clause.op} {clause.number!r}"
 
 
 def _exact(value: Any) -> str:

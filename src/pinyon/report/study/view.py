@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 import pinyon
+from pinyon.errors import PlanError
 from pinyon.model.experiment import Cell, Experiment, Selection
 from pinyon.model.ids import run_id
 from pinyon.model.study import PhaseStudy, Replicate, StudyResult
+from pinyon.plan.measured import leaf_of
 from pinyon.report.study.nouns import (
     CellView,
     Counts,
@@ -22,7 +25,7 @@ from pinyon.report.study.nouns import (
     StudyView,
     plain,
 )  # fmt: skip
-from pinyon.report.study.spread import mean_of, metric_mean, number_of
+from pinyon.report.study.spread import mean_of, metric_mean, metric_of
 from pinyon.report.study.timing import times_of
 
 _NONE: Mapping[str, Any] = MappingProxyType({})
@@ -66,10 +69,35 @@ def _samples(result: StudyResult) -> dict[tuple[str, str], tuple[Sample, ...]]:
     seen: dict[str, Sample] = {}
     found = {}
     for phase in result.study.phases:
+        leaves = _leaves(result, phase)
         for cell, replicates in phase.cells:
             rows = [_sample(result, cell, replicate, ran, seen) for replicate in replicates]
-            found[phase.phase.name, cell.id] = tuple(rows)
+            found[phase.phase.name, cell.id] = tuple(_named(row, leaves) for row in rows)
     return found
+
+
+def _leaves(result: StudyResult, phase: PhaseStudy) -> dict[str, str]:
+    """Metrics that the objective calls by the end of their name, with the whole name, as selection looks them up."""
+    objective = result.study.experiment.objective
+    if objective is None:
+        return {}
+    attempts = (result.attempts.get(one.recipe) for _, replicates in phase.cells for one in replicates)
+    known = {name for attempt in attempts if attempt for name in attempt.metrics}
+    names = {objective.metric, objective.prefer, *(clause.metric for clause in objective.subject_to)} - {""}
+    found = {}
+    for name in names - known:
+        with contextlib.suppress(PlanError):  # several fit; selection has refused it, so there is no value
+            found[name] = leaf_of(known, name)
+    return found
+
+
+def _named(sample: Sample, leaves: Mapping[str, str]) -> Sample:
+    """With its metrics under the names that the objective uses, too."""
+    if sample.attempt is None or not leaves:
+        return sample
+    metrics = sample.attempt.metrics
+    more = {name: metrics[leaf] for name, leaf in leaves.items() if leaf in metrics}
+    return sample._replace(attempt=sample.attempt._replace(metrics=metrics | more))
 
 
 def _sample(
@@ -123,7 +151,7 @@ def _cell(
     limits = []
     for clause in objective.subject_to if objective else ():
         mean = metric_mean(samples, clause.metric)
-        limits.append(Limit(clause, mean, clause.margin(mean.value), clause.holds(mean.value)))
+        limits.append(Limit(clause, mean, clause.margin(mean.value), clause.meets(mean.value)))
     verdict, why = "", ""
     if selection and cell.id == selection.winner:
         verdict = "winner"
@@ -167,7 +195,7 @@ def _median(winner: CellView | None, experiment: Experiment) -> Sample | None:
     rows = [
         (value, place, sample)
         for place, sample in enumerate(winner.samples)
-        if sample.attempt is not None and (value := number_of(sample.attempt.metrics, metric)) is not None
+        if sample.attempt is not None and (value := metric_of(sample.attempt.metrics, metric)) is not None
     ]
     return sorted(rows, key=lambda row: row[:2])[(len(rows) - 1) // 2][2] if rows else None
 

@@ -15,8 +15,10 @@ _LONG = 60  # characters of a value in a sentence or table; the exported table h
 
 def figure(value: float | None) -> str:
     """A number for people: whole ones with all digits, others with four."""
-    if value is None:
+    if value is None or math.isnan(value):
         return "–"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
     if abs(value) < 1e15 and value == round(value):
         return f"{round(value):,}".replace("-", "−")
     return f"{value:#.4g}".rstrip(".").replace("-", "−")
@@ -24,7 +26,7 @@ def figure(value: float | None) -> str:
 
 def with_error(mean: Mean) -> str:
     """``0.9541 ± 0.0023``: the error with two digits, the mean as far as these reach."""
-    if mean.value is None or not mean.error:
+    if mean.value is None or not mean.error or math.isinf(mean.value):
         return figure(mean.value)
     digits = 1 - math.floor(math.log10(mean.error))
     if not -2 <= digits <= 8 or abs(mean.value) >= 1e15:
@@ -51,7 +53,7 @@ def between(mean: Mean) -> str:
             "one seed, so no error can be estimated" if len(mean.values) == 1 else "no error can be estimated"
         )
     if found[0] == found[1]:
-        return f"all {len(mean.values)} seeds gave the same"
+        return f"All {len(mean.values)} seeds gave the same"
     return f"95 % interval {figure(found[0])} to {figure(found[1])}, {len(mean.values)} seeds"
 
 
@@ -108,16 +110,23 @@ def winner(view: StudyView) -> str:
     won = view.winner
     found = view.experiment.objective
     if won is None or found is None:
-        return f"No winner, because {view.why.rstrip('.')}."
+        return f"No winner, because {readable(view.why, view).rstrip('.')}."
     setting = assignment((*view.phases[-1].study.base, *won.cell.assignment))
-    text = f"{cell_name(won.cell)} ({setting}): {found.metric} {with_error(won.objective)}"
-    return f"{text} ({between(won.objective)}). {sentence(view.why)}"
+    return f"{cell_name(won.cell)} ({setting}): {sentence(readable(view.why, view))}"
+
+
+def readable(text: str, view: StudyView) -> str:
+    """With names of cells where a recorded reason has their ids."""
+    for phase in view.phases:
+        for one in phase.cells:
+            text = text.replace(one.cell.id, cell_name(one.cell)) if one.cell.id else text
+    return text
 
 
 def sentence(text: str) -> str:
-    """With a capital and a full stop."""
-    text = text.strip()
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}." if text else ""
+    """With a full stop."""
+    text = text.strip().rstrip(".")
+    return f"{text}." if text else ""
 
 
 def asked(phase: PhaseView, view: StudyView) -> str:
@@ -162,8 +171,10 @@ def conclusion(phase: PhaseView, view: StudyView) -> list[str]:
         return []
     won = phase.winner
     if won is None:
-        return [f"No winner, because {(phase.selection.why or 'no cell is feasible').rstrip('.')}."]
-    lines = [sentence(phase.selection.why)]
+        return [
+            f"No winner, because {(readable(phase.selection.why, view) or 'no cell is feasible').rstrip('.')}."
+        ]
+    lines = [sentence(f"{cell_name(won.cell)}: {readable(phase.selection.why, view)}")]
     if len(won.samples) < 2:
         lines.append("Only one seed, so no error can be estimated: this order may be chance.")
         return lines
@@ -171,8 +182,7 @@ def conclusion(phase: PhaseView, view: StudyView) -> list[str]:
     if len(tied) > 1:
         names = ", ".join(cell_name(cell.cell) for cell in tied)
         lines.append(
-            f"The winner is one of {len(tied)} cells within one standard error of the best, which cannot be told apart:"
-            f" {names}."
+            f"{len(tied)} cells lie within one standard error of the best and cannot be told apart: {names}."
         )
     else:
         lines += _lead(phase, won, view.experiment.objective)
@@ -186,6 +196,16 @@ def _lead(phase: PhaseView, won: CellView, target: Objective) -> list[str]:
         return ["No other cell could win."] if len(phase.cells) > 1 else []
     same = "so nothing says which is better"
     return [f"Against the next, {cell_name(after.cell)}: {compared(won, after, target, same)}."]
+
+
+def sureness(last: PhaseView, view: StudyView) -> str:
+    """How far the winner of all can be told from chance."""
+    won = last.winner
+    lines = [sentence(between(won.objective))] if won else []
+    tied = len(last.selection.tied) if last.selection else 0
+    if tied > 1 and view.seeds > 1:
+        lines.append(f"It cannot be told apart from {plural(tied - 1, 'other cell')} of its phase.")
+    return " ".join(filter(None, [*lines, against_before(last, view.phases[:-1], view)]))
 
 
 def against_before(phase: PhaseView, earlier: Sequence[PhaseView], view: StudyView) -> str:
