@@ -72,15 +72,14 @@ def _phase(phase: PhaseView, view: StudyView) -> Iterator[Block]:
     out = [cell for cell in phase.cells if cell.verdict == "out"]
     if out and phase.selection is not None:
         yield Text(f"{words.plural(len(out), 'cell')} cannot win:")
-        yield Bullets(
-            tuple(
-                f"{cell_name(cell.cell)}: {words.readable(cell.why, view).removeprefix(INFEASIBLE) or 'not feasible'}"
-                for cell in out
-            )
-        )
+        yield Bullets(tuple(f"{cell_name(cell.cell)}: {_why_out(cell, view)}" for cell in out))
     picture = phase_picture(phase, view)
     if picture:
         yield picture
+
+
+def _why_out(cell: CellView, view: StudyView) -> str:
+    return words.readable(cell.why, view).removeprefix(INFEASIBLE) or "it is not feasible"
 
 
 def _ranking(view: StudyView) -> Iterator[Block]:

@@ -1,0 +1,106 @@
+"""``pinyon report``: what came out of an experiment, in the terminal or as files."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pinyon.cli.options import json_option
+from pinyon.cli.output import is_watched, print_json
+
+if TYPE_CHECKING:
+    from pinyon.report.study.nouns import StudyView
+
+_file = click.Path(dir_okay=False)
+
+
+@click.command("report", epilog="Example: pinyon report lstm-optimization --html report.html")
+@json_option
+@click.option("--html", "html", type=_file, metavar="FILE", help="Write one HTML file that needs no network.")
+@click.option("--md", "markdown", type=_file, metavar="FILE", help="Write Markdown.")
+@click.option("--csv", "table", type=_file, metavar="FILE", help="Write every replicate as a row.")
+@click.argument("experiment", default="")
+@click.pass_obj
+def command(
+    directory: str, experiment: str, html: str | None, markdown: str | None, table: str | None, as_json: bool
+) -> None:
+    """Report on an experiment: who won and why, and from which runs.
+
+    EXPERIMENT may be left out where there is one. Without a file, the report is shown here.
+    """
+    from pinyon.report.study import study_html, study_json, study_markdown, study_table
+
+    name = _experiment(directory, experiment)
+    view = _view(directory, name)
+    wanted = ((html, study_html), (markdown, study_markdown), (table, study_table))
+    written = [_write(path, make(view)) for path, make in wanted if path]
+    if as_json:
+        print_json({**study_json(view), "written": written})
+    elif written:
+        click.echo("\n".join(written))
+    else:
+        _show(study_markdown(view))
+        click.echo(f"with pictures: pinyon report {name} --html report.html", err=True)
+
+
+def _experiment(directory: str, asked: str) -> str:
+    """The name of an experiment that there is; the only one if none is asked for."""
+    from pinyon.errors import PlanError
+    from pinyon.plan.interpolate import nearest
+    from pinyon.spec.load import find_root, load_project
+
+    known = list(load_project(find_root(Path(directory))).settings.get("experiments") or {})
+    if asked in known:
+        return asked
+    if not known:
+        raise PlanError(
+            "there is no experiment to report on", why="pinyon.yaml has no experiments", next="pinyon runs"
+        )
+    if asked:
+        raise PlanError(
+            f"no experiment '{asked}'", why=nearest(asked, known), next=f"pinyon report {known[0]}"
+        )
+    if len(known) > 1:
+        raise PlanError(
+            "which experiment?", why=f"there are {', '.join(known)}", next=f"pinyon report {known[0]}"
+        )
+    return str(known[0])
+
+
+def _view(directory: str, experiment: str) -> StudyView:
+    from pinyon.report.study import study_view
+    from pinyon.session.study import study_result
+
+    result = study_result(Path(directory), experiment)
+    names = sorted({attempt.execution for attempt in result.attempts.values()})
+    return study_view(result, executions=_executions(directory, names))
+
+
+def _executions(directory: str, names: list[str]) -> dict[str, dict[str, Any]]:
+    """Who began each of these executions, where, and with which code."""
+    from pinyon.session import open_records
+
+    with ExitStack() as stack:
+        index = open_records(Path(directory), stack).fold
+        found = [row for name in names for row in index.executions("id = ?", name)]
+    return {name: document["execution"][3] for name, document in found if "execution" in document}
+
+
+def _write(path: str, text: str) -> str:
+    with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+        file.write(text)
+    return path
+
+
+def _show(text: str) -> None:
+    """Drawn for a person, as it is for a program."""
+    if not is_watched():
+        click.echo(text)
+        return
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    Console().print(Markdown(text))
