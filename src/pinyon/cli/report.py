@@ -90,7 +90,7 @@ def _executions(directory: str, names: list[str]) -> dict[str, dict[str, Any]]:
 
 
 def _write(path: str, text: str) -> str:
-    with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+    with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
         file.write(text)
     return path
 

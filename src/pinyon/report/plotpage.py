@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Sequence
-from html import escape
 
 from pinyon.report.plots import Plot
 from pinyon.report.svg import svg_of
+from pinyon.report.text import markup
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1f2937; --soft: #e5e7eb; --paper: #ffffff; --card: #ffffff; }
@@ -33,12 +33,12 @@ img { max-width: 100%; display: block; } .side { font-size: .85rem; margin: .5re
 def page(title: str, plots: Sequence[Plot], notes: Sequence[str] = ()) -> str:
     """The whole page. Everything that came from files is escaped; images are data, never markup."""
     figures = "\n".join(_figure(plot) for plot in plots)
-    below = "".join(f"<p>{escape(note)}</p>\n" for note in dict.fromkeys(notes))
+    below = "".join(f"<p>{markup(note)}</p>\n" for note in dict.fromkeys(notes))
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width">\n'
-        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
-        f"<h1>{escape(title)}</h1>\n<main>\n{figures}\n</main>\n{below}</body>\n</html>\n"
+        f"<title>{markup(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+        f"<h1>{markup(title)}</h1>\n<main>\n{figures}\n</main>\n{below}</body>\n</html>\n"
     )
 
 
@@ -46,5 +46,5 @@ def _figure(plot: Plot) -> str:
     body = svg_of(plot) if plot.series else ""
     for side, kind, data in plot.images:
         source = f"data:{kind};base64,{b64encode(data).decode()}"
-        body += f'<div class="side">{escape(side)}</div><img alt="{escape(plot.title)}" src="{source}">\n'
-    return f"<figure><figcaption>{escape(plot.title)}</figcaption>\n{body}</figure>"
+        body += f'<div class="side">{markup(side)}</div><img alt="{markup(plot.title)}" src="{source}">\n'
+    return f"<figure><figcaption>{markup(plot.title)}</figcaption>\n{body}</figure>"

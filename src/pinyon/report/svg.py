@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from html import escape
 
 from pinyon.report.plots import Plot, Series, Value, finite
 from pinyon.report.svgparts import (
@@ -24,6 +23,7 @@ from pinyon.report.svgparts import (
     scale,
     shown,
 )
+from pinyon.report.text import markup
 
 _MOST_LABELS = 12  # on an axis of words
 _MOST_DOTS = 60  # marks of a line that are drawn beside the line itself
@@ -71,7 +71,7 @@ def _marks(
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y, _, _ in spots)
         dashes = f' stroke-dasharray="{dash}"' if dash else ""
         if series.muted:
-            tip = f"<title>{escape(series.name)}</title>"
+            tip = f"<title>{markup(series.name)}</title>"
             yield f'<polyline points="{path}" fill="none" stroke="{GREY}" stroke-opacity=".5">{tip}</polyline>'
             return
         yield f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"{dashes}/>'
@@ -87,7 +87,7 @@ def _bar(x: float, width: float, y: float, zero: float, colour: str, tip: str) -
 
 
 def _tip(series: Series, x: Value, y: Value) -> str:
-    return f"><title>{escape(f'{series.side}, {series.name}: {shown(x)}, {shown(y)}')}</title>"
+    return f"><title>{markup(f'{series.side}, {series.name}: {shown(x)}, {shown(y)}')}</title>"
 
 
 def _numbers_axis(plot: Plot) -> tuple[Callable[[Value], float], list[tuple[float, str]], float]:
@@ -109,16 +109,16 @@ def _grid(plot: Plot, xs: list[tuple[float, str]], ys: list[tuple[float, str]]) 
     right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
     for y, text in ys:
         yield f'<line x1="{LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}" class="grid"/>'
-        yield f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{escape(text)}</text>'
+        yield f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{markup(text)}</text>'
     for x, text in xs:
         yield f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{bottom}" y2="{bottom + 4}" class="axis"/>'
-        yield f'<text x="{x:.1f}" y="{bottom + 17}" text-anchor="middle">{escape(cut(text, 14))}</text>'
+        yield f'<text x="{x:.1f}" y="{bottom + 17}" text-anchor="middle">{markup(cut(text, 14))}</text>'
     yield f'<line x1="{LEFT}" x2="{right}" y1="{bottom}" y2="{bottom}" class="axis"/>'
-    yield f'<text x="{(LEFT + right) / 2}" y="{HEIGHT - 10}" text-anchor="middle">{escape(plot.x_label)}</text>'
+    yield f'<text x="{(LEFT + right) / 2}" y="{HEIGHT - 10}" text-anchor="middle">{markup(plot.x_label)}</text>'
     middle = (TOP + bottom) / 2
     yield (
         f'<text x="14" y="{middle}" text-anchor="middle" transform="rotate(-90 14 {middle})">'
-        f"{escape(plot.y_label)}</text>"
+        f"{markup(plot.y_label)}</text>"
     )
 
 
@@ -143,7 +143,7 @@ def _legend(entries: list[tuple[str, str, str]]) -> Iterable[str]:
         y = HEIGHT + 8 + 18 * row
         dashes = f' stroke-dasharray="{dash}"' if dash else ""
         yield f'<line x1="{LEFT}" x2="{LEFT + 26}" y1="{y}" y2="{y}" stroke="{colour}" stroke-width="3"{dashes}/>'
-        yield f'<text x="{LEFT + 34}" y="{y + 4}">{escape(cut(text, 64))}</text>'
+        yield f'<text x="{LEFT + 34}" y="{y + 4}">{markup(cut(text, 64))}</text>'
 
 
 def _confusion(plot: Plot) -> str:
@@ -156,10 +156,10 @@ def _confusion(plot: Plot) -> str:
         counts = Counter((shown(actual), shown(taken)) for actual, taken in series.points)
         most = max(counts.values())
         top = 40 + place * (size + 92)
-        parts.append(f'<text x="{LEFT + 40}" y="{top - 20}">{escape(cut(series.side, 60))}</text>')
+        parts.append(f'<text x="{LEFT + 40}" y="{top - 20}">{markup(cut(series.side, 60))}</text>')
         for row, actual in enumerate(labels):
             y = top + row * cell
-            text = escape(cut(actual, 12))
+            text = markup(cut(actual, 12))
             parts.append(f'<text x="{LEFT + 34}" y="{y + cell / 2 + 4:.1f}" text-anchor="end">{text}</text>')
             for column, taken in enumerate(labels):
                 count, x = counts[actual, taken], LEFT + 40 + column * cell
@@ -171,8 +171,8 @@ def _confusion(plot: Plot) -> str:
                 )
         for column, taken in enumerate(labels):
             x = LEFT + 40 + (column + 0.5) * cell
-            text = escape(cut(taken, 8))
+            text = markup(cut(taken, 8))
             parts.append(f'<text x="{x:.1f}" y="{top + size + 16:.1f}" text-anchor="middle">{text}</text>')
-        axis = escape(f"{plot.y_label or series.name} →   ({plot.x_label} ↓)")
+        axis = markup(f"{plot.y_label or series.name} →   ({plot.x_label} ↓)")
         parts.append(f'<text x="{LEFT + 40}" y="{top + size + 34:.1f}">{axis}</text>')
     return frame(parts, round(40 + len(plot.series) * (size + 92)), ())

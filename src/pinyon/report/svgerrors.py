@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from html import escape
 from typing import Literal, NamedTuple
 
 from pinyon.report.plots import Value
@@ -23,6 +22,7 @@ from pinyon.report.svgparts import (
     scale,
     shown,
 )  # fmt: skip
+from pinyon.report.text import markup
 
 _POINT, _WINNER, _BOUND = COLOURS[0], COLOURS[2], COLOURS[3]
 _ROW = 24
@@ -162,7 +162,7 @@ def _mark(
         return (across, place) if upright else (place, across)
 
     colour = {"winner": _WINNER, "out": GREY}.get(bar.tone, _POINT)
-    tip = f"<title>{escape(bar.tip)}</title>"
+    tip = f"<title>{markup(bar.tip)}</title>"
     for value in bar.single:
         if abs(value) < _LARGEST:
             x, y = at(along(value))
@@ -191,4 +191,4 @@ def _line(x1: float, y1: float, x2: float, y2: float, style: str) -> str:
 
 
 def _text(x: float, y: float, words: str, anchor: str, more: str = "") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" {more}>{escape(words)}</text>'
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" {more}>{markup(words)}</text>'

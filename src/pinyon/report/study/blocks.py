@@ -74,9 +74,3 @@ class Document(NamedTuple):
     title: str
     blocks: tuple[Block, ...]
     origins: dict[str, str]
-
-
-def clean(text: str) -> str:
-    """Text of one line without characters that no page can hold or that would hide others."""
-    kept = (c if c.isprintable() or c == "\u200d" else " " if c.isspace() else "\ufffd" for c in text)
-    return "".join(kept)

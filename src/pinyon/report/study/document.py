@@ -40,9 +40,8 @@ def _head(view: StudyView) -> Iterator[Block]:
     yield Heading(1, f"Experiment {view.experiment.name}")
     lead = "Winner: " if view.winner else ""
     yield Text(words.winner(view), lead, "strong" if view.winner else "bad")
-    last = view.phases[-1] if view.phases else None
-    if last and view.winner:
-        yield Text(words.sureness(last, view), "How sure: ")
+    if view.deciding:
+        yield Text(words.sureness(view.deciding, view), "How sure: ")
     yield Text(words.objective(view), f"Stage {view.experiment.stage}. ")
     yield Text(words.counts(view), "Counted: ")
     times = view.times

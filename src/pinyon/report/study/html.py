@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from html import escape
 
 from pinyon.report.plotpage import STYLE
 from pinyon.report.study.blocks import (
@@ -17,12 +16,12 @@ from pinyon.report.study.blocks import (
     Row,
     Table,
     Text,
-    clean,
 )
 from pinyon.report.study.document import document
 from pinyon.report.study.nouns import StudyView
 from pinyon.report.svg import svg_of
 from pinyon.report.svgerrors import ErrorPlot, error_svg
+from pinyon.report.text import markup
 
 _LAYOUT = """
 :root { --muted: #6b7280; --good: #047857; --bad: #b91c1c; --win: #ecfdf5; --link: #1d4ed8; }
@@ -74,7 +73,7 @@ def study_html(view: StudyView) -> str:
     """The whole page. Everything that came from the project is escaped; a number's tooltip names its runs and their outs,
     and the table at the end says the same."""
     whole = document(view)
-    title = escape(clean(whole.title))
+    title = markup(whole.title)
     body = "\n".join(part for block in whole.blocks for part in _parts(block, whole))
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -85,12 +84,12 @@ def study_html(view: StudyView) -> str:
 
 def _parts(block: Block, whole: Document) -> Iterator[str]:
     if isinstance(block, Heading):
-        anchor = f' id="{escape(block.anchor)}"' if block.anchor else ""
-        yield f"<h{block.level}{anchor}>{_text(block.text)}</h{block.level}>"
+        anchor = f' id="{markup(block.anchor)}"' if block.anchor else ""
+        yield f"<h{block.level}{anchor}>{markup(block.text)}</h{block.level}>"
         if block.level == 1:
             yield _contents(whole)
     elif isinstance(block, Text):
-        lead = f"<strong>{_text(block.lead)}</strong>" if block.lead else ""
+        lead = f"<strong>{markup(block.lead)}</strong>" if block.lead else ""
         words = _linked(block.text, whole.origins)
         # The first paragraph is what most people came for.
         kind = f"head {block.tone}" if block is _first_text(whole) else block.tone
@@ -110,7 +109,7 @@ def _first_text(whole: Document) -> Block | None:
 
 def _contents(whole: Document) -> str:
     links = (
-        f'<a href="#{escape(block.anchor)}">{_text(block.text)}</a>'
+        f'<a href="#{markup(block.anchor)}">{markup(block.text)}</a>'
         for block in whole.blocks
         if isinstance(block, Heading) and block.level == 2 and block.anchor
     )
@@ -121,7 +120,7 @@ def _table(table: Table, origins: Mapping[str, str]) -> Iterator[str]:
     numeric = [any(row.fields[at].number for row in table.rows) for at in range(len(table.columns))]
     yield '<div class="wide" tabindex="0">\n<table>\n<thead><tr>'
     for column, right in zip(table.columns, numeric, strict=True):
-        yield f"<th{_class('n' if right else '')}>{_text(column)}</th>"
+        yield f"<th{_class('n' if right else '')}>{markup(column)}</th>"
     yield "</tr></thead>\n<tbody>"
     for row in table.rows:
         yield _row(row, table.columns, numeric, origins)
@@ -133,7 +132,7 @@ _IDS = frozenset({"attempt", "execution", "key", "outs"})
 
 
 def _row(row: Row, columns: tuple[str, ...], numeric: list[bool], origins: Mapping[str, str]) -> str:
-    anchor = f' id="{escape(row.anchor)}"' if row.anchor else ""
+    anchor = f' id="{markup(row.anchor)}"' if row.anchor else ""
     fields = "".join(
         _field(field, "n" if right else "ids" if field.links else "code" if column in _IDS else "", origins)
         for field, right, column in zip(row.fields, numeric, columns, strict=True)
@@ -143,20 +142,20 @@ def _row(row: Row, columns: tuple[str, ...], numeric: list[bool], origins: Mappi
 
 def _field(field: Field, kind: str, origins: Mapping[str, str]) -> str:
     if field.links:
-        links = " ".join(f'<a href="#{escape(run)}">{escape(run)}</a>' for run in field.runs)
+        links = " ".join(f'<a href="#{markup(run)}">{markup(run)}</a>' for run in field.runs)
         return f"<td{_class(kind)}>{links}</td>"
-    told = "\n".join(clean(origins.get(run, run)) for run in field.runs) if field.number else ""
-    title = f' title="{escape(told)}"' if told else ""
-    return f"<td{_class(f'{kind} {field.tone}')}{title}>{_text(field.text)}</td>"
+    told = "&#10;".join(markup(origins.get(run, run)) for run in field.runs) if field.number else ""
+    title = f' title="{told}"' if told else ""
+    return f"<td{_class(f'{kind} {field.tone}')}{title}>{markup(field.text)}</td>"
 
 
 def _picture(picture: Picture) -> str:
     figures = "\n".join(
-        f"<figure><figcaption>{_text(plot.title)}</figcaption>\n"
+        f"<figure><figcaption>{markup(plot.title)}</figcaption>\n"
         f"{error_svg(plot) if isinstance(plot, ErrorPlot) else svg_of(plot)}</figure>"
         for plot in picture.plots
     )
-    return f'<div class="plots">\n{figures}\n</div>\n<p class="caption">{_text(picture.caption)}</p>'
+    return f'<div class="plots">\n{figures}\n</div>\n<p class="caption">{markup(picture.caption)}</p>'
 
 
 def _class(names: str) -> str:
@@ -170,8 +169,4 @@ def _linked(text: str, origins: Mapping[str, str]) -> str:
     def link(found: re.Match[str]) -> str:
         return f'<a class="run" href="#{found[0]}">{found[0]}</a>' if found[0] in origins else found[0]
 
-    return _RUN.sub(link, _text(text))
-
-
-def _text(text: str) -> str:
-    return escape(clean(text))
+    return _RUN.sub(link, markup(text))

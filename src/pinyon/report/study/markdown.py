@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from pinyon.report.study.blocks import Block, Bullets, Field, Heading, Picture, Row, Table, Text, clean
+from pinyon.report.study.blocks import Block, Bullets, Field, Heading, Picture, Row, Table, Text
 from pinyon.report.study.document import document
 from pinyon.report.study.nouns import StudyView
+from pinyon.report.text import clean
 
 # What Markdown would take for markup; an underscore within a word is none.
 _MARKUP = re.compile(r"[\\`*{}\[\]<>|~&]|(?<![^\W_])_|_(?![^\W_])")

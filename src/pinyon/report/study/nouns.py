@@ -158,6 +158,12 @@ class StudyView(NamedTuple):
     version: str
 
     @property
+    def deciding(self) -> PhaseView | None:
+        """The phase that the winner comes from."""
+        won = self.winner
+        return next((phase for phase in self.phases if won is not None and phase.winner is won), None)
+
+    @property
     def seeds(self) -> int:
         """Replicates of a cell."""
         return max((len(cell.samples) for phase in self.phases for cell in phase.cells), default=0)

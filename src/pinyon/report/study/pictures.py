@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from typing import Literal
 
 from pinyon.report.plots import Plot, Series, Value
-from pinyon.report.study.blocks import Picture, clean
+from pinyon.report.study.blocks import Picture
 from pinyon.report.study.nouns import CellView, Mean, PhaseView, StudyView, cell_name
 from pinyon.report.study.words import figure, short, value, with_error
 from pinyon.report.svgerrors import Bar, ErrorPlot
 from pinyon.report.svgparts import cut
+from pinyon.report.text import clean
 
 _ROWS = 24  # cells of a ranked plot; more are drawn over each parameter
 _POINTS = 200  # of a curve
@@ -83,8 +84,7 @@ def _of(cell: CellView, name: str) -> Value:
 def _bar(cell: CellView, mean: Mean, place: Value) -> Bar:
     tone: Literal["", "winner", "out"] = "" if cell.verdict == "tied" else cell.verdict
     tip = f"{cell_name(cell.cell)}: {with_error(mean)} ({', '.join(dict.fromkeys(mean.runs))})"
-    spot = clean(place) if isinstance(place, str) else place
-    return Bar(spot, mean.value, mean.error, mean.values, tone, clean(tip))
+    return Bar(place, mean.value, mean.error, mean.values, tone, tip)
 
 
 def _sketch(rows: list[tuple[CellView, Mean]], metric: str) -> Iterator[str]:
@@ -129,11 +129,11 @@ def curves_picture(view: StudyView) -> Picture | None:
     for metric in metrics[:_METRICS]:
         having = [one for one in order if view.curves.get(one, {}).get(metric)][:_CURVES]
         series = tuple(
-            Series("", clean(names.get(one, one)), _thinned(view.curves[one][metric]), muted=one not in won)
+            Series("", names.get(one, one), _thinned(view.curves[one][metric]), muted=one not in won)
             for one in having
         )
         if any(line.points for line in series):
-            plots.append(Plot(clean(metric), "linear", "step", clean(metric), series))
+            plots.append(Plot(metric, "linear", "step", metric, series))
     if not plots:
         return None
     left = len(metrics) - _METRICS

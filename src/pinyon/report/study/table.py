@@ -12,7 +12,8 @@ from pinyon.report.study.nouns import CellView, PhaseView, Sample, StudyView, pl
 
 
 def study_table(view: StudyView) -> str:
-    """CSV with a header; numbers with all their digits, NaN and infinities as text, empty where nothing is known.
+    """CSV with a header, its lines ended by CRLF; numbers with all their digits, NaN and infinities as text, empty where
+    nothing is known.
 
     Columns: the rule (``objective``, ``goal``, ``subject_to`` with " and " between constraints, ``prefer``), the place
     (``phase``, ``phase_number``, ``cell``, ``cell_number``), ``param:NAME`` and ``seed:NAME``, ``metric:NAME``, what
@@ -23,7 +24,9 @@ def study_table(view: StudyView) -> str:
     names = list(dict.fromkeys(name for row in rows for name in row))
     order = sorted(names, key=lambda name: (_GROUPS.index(_group(name)), names.index(name)))
     text = io.StringIO()
-    writer = csv.DictWriter(text, order or list(_RULE), restval="", lineterminator="\n")
+    writer = csv.DictWriter(
+        text, order or list(_RULE), restval="", lineterminator="\r\n"
+    )  # RFC 4180; and what holds either is quoted
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()

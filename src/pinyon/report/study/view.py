@@ -178,13 +178,18 @@ def _winner(experiment: Experiment, phases: Sequence[PhaseView]) -> tuple[CellVi
             return None, f"nothing has been chosen in the phase {phase.name} yet"
         if phase.selection is not None and not phase.selection.winner:
             return None, f"in the phase {phase.name}: {phase.selection.why or 'no cell is feasible'}"
+        if phase.selection is not None and phase.winner is None:
+            return (
+                None,
+                f"the phase {phase.name} has no cell {phase.selection.winner} any more, which was chosen",
+            )
     missing = [phase.name for phase in experiment.phases[len(phases) :]]
     if missing or not phases:
         return None, f"the phase {missing[0]} has not begun" if missing else "it has no phase"
-    last = phases[-1]
-    if last.winner is None:
-        return None, f"the phase {last.name} was skipped and has no recorded winner here"
-    return last.winner, last.selection.why if last.selection else ""
+    decided = [phase for phase in phases if phase.winner and phase.selection]
+    if not decided:
+        return None, "every phase was skipped"
+    return decided[-1].winner, decided[-1].selection.why if decided[-1].selection else ""
 
 
 def _median(winner: CellView | None, experiment: Experiment) -> Sample | None:

@@ -10,6 +10,7 @@ from pinyon.report.study.nouns import CellView, Mean, PhaseView, StudyView, cell
 from pinyon.report.study.spread import difference, interval
 from pinyon.report.svgparts import cut
 
+_ROUNDING = 1e-12  # of a value: what additions leave
 _LONG = 60  # characters of a value in a sentence or table; the exported table has all of it
 
 
@@ -26,7 +27,7 @@ def figure(value: float | None) -> str:
 
 def with_error(mean: Mean) -> str:
     """``0.9541 ± 0.0023``: the error with two digits, the mean as far as these reach."""
-    if mean.value is None or not mean.error or math.isinf(mean.value):
+    if mean.value is None or mean.error is None or mean.error <= _ROUNDING * abs(mean.value):
         return figure(mean.value)
     digits = 1 - math.floor(math.log10(mean.error))
     if not -2 <= digits <= 8 or abs(mean.value) >= 1e15:
@@ -107,11 +108,10 @@ def objective(view: StudyView) -> str:
 
 def winner(view: StudyView) -> str:
     """Who won, by how much, and why; or that nobody did."""
-    won = view.winner
-    found = view.experiment.objective
-    if won is None or found is None:
+    won, phase = view.winner, view.deciding
+    if won is None or phase is None:
         return f"No winner, because {readable(view.why, view).rstrip('.')}."
-    setting = assignment((*view.phases[-1].study.base, *won.cell.assignment))
+    setting = assignment((*phase.study.base, *won.cell.assignment))
     return f"{cell_name(won.cell)} ({setting}): {sentence(readable(view.why, view))}"
 
 
@@ -147,18 +147,22 @@ def asked(phase: PhaseView, view: StudyView) -> str:
         text = f"{plural(len(phase.cells), 'cell')}, the combinations of {'; '.join(parts)}"
     text += f", where {' and '.join(map(str, found.where))}" if found.where else ""
     seeds = [f"{name} = {', '.join(map(value, values))}" for name, values in view.experiment.seeds]
-    return f"{text}; each with {'; '.join(seeds)}." if seeds else f"{text}."
+    text += f"; each with {'; '.join(seeds)}" if seeds else ""
+    return f"{text}.{' More cells may follow.' if phase.study.open else ''}"
 
 
 def stood_on(phase: PhaseView, earlier: Sequence[PhaseView]) -> str:
     """What the cells of a phase have in common, and who said so."""
     known = phase.study
     if known.skipped:
-        base = assignment(known.base) if known.base else "the parameter files"
-        return f"The phase was skipped. Base: {base}{f'; {known.assumed}' if known.assumed else ''}."
+        return f"The phase was skipped{f'; {known.assumed}' if known.assumed else ''}."
     if not known.base:
         return "Base: the parameter files as they are."
-    origin = {name: f"winner of {one.name}" for one in earlier for name in one.varied}
+    origin = {
+        name: f"{'recorded ' * one.study.skipped}winner of {one.name}"
+        for one in earlier
+        for name in (*one.varied, *(name for name, _ in (*one.study.phase.grid, *one.study.phase.space)))
+    }
     parts = [f"{name}={value(one)} ({origin.get(name, 'set before')})" for name, one in known.base]
     if known.assumed:
         return f"Base, assumed and not chosen ({known.assumed}): {assignment(known.base)}."
@@ -205,7 +209,7 @@ def sureness(last: PhaseView, view: StudyView) -> str:
     tied = len(last.selection.tied) if last.selection else 0
     if tied > 1 and view.seeds > 1:
         lines.append(f"It cannot be told apart from {plural(tied - 1, 'other cell')} of its phase.")
-    return " ".join(filter(None, [*lines, against_before(last, view.phases[:-1], view)]))
+    return " ".join(filter(None, [*lines, against_before(last, view.phases[: last.number - 1], view)]))
 
 
 def against_before(phase: PhaseView, earlier: Sequence[PhaseView], view: StudyView) -> str:
