@@ -11,7 +11,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import Phase as Phase_, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from studies import OBJECTIVE, attempt, choose, learning_curves, lstm
@@ -192,7 +192,7 @@ def selected(
     return Selection(winner, draw(names), tuple(draw(st.permutations(rows))), tuple(ids[:2]), "blake3:d")
 
 
-@settings(max_examples=150, phases=[Phase_.generate])
+@settings(max_examples=150)
 @given(studies(), st.data())
 def test_any_study_is_reported(result: StudyResult, data: st.DataObject) -> None:
     points = st.lists(st.tuples(st.integers(0, 10**6), st.floats()), max_size=5)
