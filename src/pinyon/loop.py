@@ -11,10 +11,10 @@ from pinyon.execute.driver import Driver
 from pinyon.model.experiment import Selection
 from pinyon.model.graph import Graph
 from pinyon.model.outcome import Attempt
-from pinyon.plan.actions import Action, Look, Repair, Reuse, Run, Select, Stop, Wait
+from pinyon.plan.actions import Action, Look, Propose, Repair, Reuse, Run, Select, Stop, Wait
 from pinyon.plan.decide import Settled, decide
 from pinyon.plan.estimate import look_ahead
-from pinyon.plan.phases import result_of
+from pinyon.plan.phases import result_of, tried
 from pinyon.plan.state import Seen
 from pinyon.plan.study import cell_words, labels
 from pinyon.report.estimate import surprises
@@ -117,6 +117,8 @@ class Loop:
                     self.driver.repair(action)
                 case Select():
                     self._select(action)
+                case Propose(phase, room):
+                    self._propose(phase, room)
                 case Wait(attempts, adopted) if len(actions) == 1:
                     self._wait(attempts, adopted)
                 case Stop(failed, reason):
@@ -124,6 +126,16 @@ class Loop:
                     what = f"stage{'s' * (len(failed) > 1)} {names} failed"
                     hint = f"pinyon logs {failed[0]}"
                     raise StageFailedError(what, why=reason.text, next=hint, result=self._result())
+
+    def _propose(self, phase: str, room: int) -> None:
+        """Ask the sampler of a search for more cells."""
+        growth, study = self.session.growth, self.graph.study
+        assert growth is not None, "only an experiment has phases"
+        assert study is not None, "only an experiment has phases"
+        one = next(one for one in study.phases if one.phase.name == phase)
+        made = growth.propose(one, room, tried(study, one, self.done))
+        self.driver.propose(phase, growth.search(phase), len(one.cells), made)
+        self.grow(growth.graph())
 
     def _select(self, chosen: Select) -> None:
         """Record a phase's winner, and go on from it."""

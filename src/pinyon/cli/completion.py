@@ -40,6 +40,18 @@ def stage_names(ctx: click.Context, _: click.Parameter, begun: str) -> list[Comp
     return _items(_stages(_directory(ctx)), begun)
 
 
+def experiment_names(ctx: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Experiments of the project."""
+    from pinyon.errors import PinyonError
+    from pinyon.spec.load import find_root, load_project
+
+    try:
+        project = load_project(find_root(Path(_directory(ctx))))
+    except (PinyonError, OSError):
+        return []
+    return _items(list(project.settings.get("experiments", {})), begun)
+
+
 def run_names(ctx: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
     """Stages; and ids of runs, the newest first, once somebody begins one with ``r-``."""
     if not begun.startswith(("r-", "r", "a-")):

@@ -17,6 +17,7 @@ _VERBS = (
     "plan",
     "run",
     "tick",
+    "apply",
     "graph",
     "status",
     "runs",
@@ -34,7 +35,7 @@ _VERBS = (
 )
 # What a person looks for, and the verbs in its order; a verb that is in no section stands in the last.
 _SECTIONS = {
-    "Run": ("init", "plan", "run", "tick", "stop"),
+    "Run": ("init", "plan", "run", "tick", "apply", "stop"),
     "Look": ("graph", "status", "runs", "show", "logs", "metrics", "params", "plots"),
     "Data": ("add", "gc", "sync"),
     "Keep": ("verify", "doctor", "generate", "completion"),

@@ -31,16 +31,16 @@ def command(directory: str, /, goals: tuple[str, ...], as_json: bool, why: bool,
 
 
 def _show_cells(plan: Any) -> None:
-    from pinyon.report import cells
+    from pinyon.report import sweep
 
     study = plan.study.study
-    click.echo(cells.question(study))
-    for row in cells.rows(study, plan.verdicts):
-        if row.kind == "phase":
-            click.echo(f"{click.style(row.text, bold=True)}  {click.style(row.note, dim=True)}".rstrip())
-        else:
-            click.echo(f"  {word(row.kind, 9)} {row.text}  {click.style(row.note, dim=True)}".rstrip())
-    click.echo(cells.counts(study, plan.verdicts))
+    click.echo(sweep.question(study))
+    for row in sweep.rows(study, plan.verdicts):
+        text = (
+            click.style(row.text, bold=True) if row.kind == "phase" else f"  {word(row.kind, 9)} {row.text}"
+        )
+        click.echo(text + (f"  {click.style(row.note, dim=True)}" if row.note else ""))
+    click.echo(sweep.counts(study, plan.verdicts))
 
 
 def show(plan: Any, as_json: bool, why: bool = False) -> None:

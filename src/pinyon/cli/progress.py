@@ -149,8 +149,8 @@ def describe(store: str, told: Told) -> str:
     if told.kind in ("run", "reuse", "repair", "adopt"):
         text = reuse_text(told.text, told.stage, told.attempt) if told.kind == "reuse" else told.text
         if told.kind == "run" and told.cell and not told.text.startswith("try "):
-            text = ""  # what the cell sets says it
-        return f"{word(told.kind, 9)} {_named(told)}  {click.style(text, dim=True)}".rstrip()
+            return f"{word(told.kind, 9)} {_named(told)}"  # what the cell sets says why
+        return f"{word(told.kind, 9)} {_named(told)}  {click.style(text, dim=True)}"
     if told.kind == "select":
         return f"{click.style('winner'.ljust(9), fg='green', bold=True)} {told.stage}  {told.text}"
     return f"{told.kind:9} {told.text}" if told.kind in ("wait", "note", "fetch") else ""

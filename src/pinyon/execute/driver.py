@@ -23,6 +23,7 @@ from pinyon.execute.statcache import StatCache
 from pinyon.execute.virtual import VirtualTree
 from pinyon.model.actor import current_actor
 from pinyon.model.event import Event
+from pinyon.model.experiment import Cell
 from pinyon.model.graph import Graph, Stage, Task
 from pinyon.model.ids import ProcessId, attempt_id, host_name, new_id, read_process
 from pinyon.model.outcome import FINAL, SUCCEEDED, Attempt, Output
@@ -121,7 +122,7 @@ class Driver:
         self._others: dict[str, Iterable[str]] = {}
         self._unlocked = any(task.stage.adhoc.nonce for task in graph.tasks.values())
         self._virtual = VirtualTree(store.blobs, frozen.bundle) if frozen else None
-        self._declared: set[str] = set()
+        self._declared: dict[str, int] = {}  # phase → its cells that are on record
         self.grow(graph)
         for overlay in frozen.overlays if frozen else ():
             assert self._virtual is not None
@@ -224,9 +225,19 @@ class Driver:
         """Record which cells the phase has that is being worked on, so that its runs can be found."""
         study = self._graph.study
         phase = pending(study) if study else None
-        if study and phase and phase.phase.name not in self._declared:
-            self._declared.add(phase.phase.name)
-            self._write("cells", cells_body(study, phase) | {"execution": self.execution})
+        if study and phase and (known := self._declared.get(phase.phase.name, 0)) < len(phase.cells):
+            self._declared[phase.phase.name] = len(phase.cells)
+            new = phase._replace(cells=phase.cells[known:])
+            self._write("cells", cells_body(study, new) | {"execution": self.execution})
+
+    def propose(self, phase: str, search: str, first: int, cells: Iterable[Cell]) -> None:
+        """Record what a sampler has proposed, before any of it begins."""
+        study = self._graph.study
+        assert study is not None, "only an experiment has searches"
+        for trial, cell in enumerate(cells, first):
+            about = {"execution": self.execution, "experiment": study.experiment.name, "phase": phase}
+            assignment = [list(pair) for pair in cell.assignment]
+            self._write("proposed", {**about, "search": search, "trial": trial, "assignment": assignment})
 
     def select(self, chosen: Select, *, known: bool) -> None:
         """Record a phase's winner, or that it has none; not again if it is known and nothing has run."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from pinyon.model.condition import Comparison
@@ -139,3 +139,19 @@ class Selection(NamedTuple):
     standings: tuple[Standing, ...] = ()
     tied: tuple[str, ...] = ()
     digest: str = ""
+
+
+def words(pairs: Pairs) -> str:
+    """An assignment for a person: ``sigma=0.1 hidden=64``, with the shortest names that tell them apart."""
+    shown = short([name for name, _ in pairs])
+    return " ".join(f"{shown[name]}={_shown(value)}" for name, value in pairs)
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def short(names: Sequence[str]) -> dict[str, str]:
+    """Names without what they have in front of the last dot, where that tells them apart."""
+    lasts = [name.rpartition(".")[2] for name in names]
+    return {name: last if lasts.count(last) == 1 else name for name, last in zip(names, lasts, strict=True)}

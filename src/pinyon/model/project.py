@@ -63,7 +63,8 @@ class Project(NamedTuple):
 
     ``variables`` maps a base directory to the ``vars`` list written there. ``settings`` holds the top-level sections
     other than stages, by name, for the rooms that read them. ``pointers`` are data files that nobody's command makes.
-    ``sections`` are those sections file by file, as they were written. ``folders`` are the directories that were searched
+    ``sections`` are those sections file by file, as they were written, and ``lines`` the lines of their dotted paths of
+    keys, such as ``experiments.sweep.phases``. ``folders`` are the directories that were searched
     for such files, and the ignore files that said where not to search: a change in one may change the project.
     """
 
@@ -76,6 +77,7 @@ class Project(NamedTuple):
     pointers: tuple[Pointer, ...] = ()
     sections: Mapping[str, Mapping[str, Any]] = {}
     folders: tuple[str, ...] = ()
+    lines: Mapping[str, Mapping[str, int]] = {}
 
 
 class Goal(NamedTuple):

@@ -33,7 +33,7 @@ def won(objective: Objective, winner: Judged, tied: Sequence[Judged], judged: Se
 
 def _interval(one: Judged) -> str:
     error = f" ± {one.standing.error:.2g}" if one.standing.error is not None else ""
-    return f"{shown(one.mean)}{error} (n = {one.count})"
+    return f"{shown(one.mean)}{error} (n = {one.n})"
 
 
 def _decided(objective: Objective, winner: Judged, tied: Sequence[Judged], best: str) -> str:

@@ -192,7 +192,7 @@ class _Call:
         mine = [attempt.id for attempt in self.mine]
         if mine or self.others:
             self.actions.append(Wait((*mine, *self.others), adopted=not mine))
-        step = phases.step(self.graph.study, self.done) if self.graph.study else None
+        step = phases.step(self.graph.study, self.done, self._slots()) if self.graph.study else None
         if step is not None:
             self.actions.append(step)
         if not self.actions and phases.stuck(self.graph.study, self.done):
@@ -200,6 +200,9 @@ class _Call:
             names = tuple(self.graph.tasks[recipe].stage.name for recipe in failed)
             self.actions.append(Stop(names, self.done.failed[failed[0]]))
         return self.actions
+
+    def _slots(self) -> int:
+        return self.seen.whole.slots if self.seen.whole else 1
 
     def _task(self, task: Task) -> None:
         """Decide about one task whose needs are settled."""

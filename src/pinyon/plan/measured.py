@@ -79,14 +79,14 @@ class Judged(NamedTuple):
         place: in written order, from 0.
         means: by metric, as the objective names them; None where a replicate lacks it.
         complete: every replicate has a result with all metrics that the objective and its constraints want.
-        count: replicates.
+        n: how many replicates.
     """
 
     standing: Standing
     place: int
     means: Mapping[str, float | None]
     complete: bool
-    count: int
+    n: int
 
     @property
     def mean(self) -> float:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple, Protocol
 
-from pinyon.model.experiment import Candidate, Measured, Pairs, Selection
+from pinyon.model.experiment import Candidate, Cell, Measured, Pairs, Selection, Standing, words
 from pinyon.model.graph import Graph
 from pinyon.model.outcome import Attempt, Output
-from pinyon.model.study import PhaseStudy, Study, StudyResult
+from pinyon.model.study import PhaseStudy, Replicate, Study, StudyResult
 from pinyon.plan.actions import Propose, Reason, Select, Verdict
+from pinyon.plan.measured import metric_of
 from pinyon.plan.select import select
 
 
@@ -33,24 +34,58 @@ def pending(study: Study) -> PhaseStudy | None:
     return next((one for one in study.phases if not one.winner and not one.skipped), None)
 
 
-def step(study: Study, done: Known) -> Select | Propose | None:
-    """What follows from what is settled; None as long as cells are at work, and at the end."""
+def step(study: Study, done: Known, slots: int) -> Select | Propose | None:
+    """What follows from what is settled; None as long as cells are at work, and at the end.
+
+    Args:
+        slots: attempts that may run at once.
+    """
     phase = pending(study)
     if phase is None or study.experiment.objective is None:
         return None
     recipes = _recipes(phase)
     if phase.open:
-        busy = sum(recipe not in done.outputs and not done.given_up(recipe) for recipe in set(recipes))
-        room = max(0, (phase.phase.parallel or _AT_ONCE) - busy)
-        return Propose(phase.phase.name, min(room, phase.phase.trials - len(phase.cells))) if room else None
+        room = (phase.phase.parallel or slots) - sum(map(_is_running(done), phase.cells))
+        room = min(room, phase.phase.trials - len(phase.cells))
+        return Propose(phase.phase.name, room) if room > 0 else None
     if any(recipe not in done.outputs and not done.given_up(recipe) for recipe in recipes):
         return None
     finished = sum(recipe in done.outputs for recipe in recipes)
     if not recipes or finished < phase.phase.quorum * len(recipes):
         return None
     selection = select(study.experiment.objective, candidates(phase, done.results), quorum=phase.phase.quorum)
+    for cell, _ in phase.cells:  # people know a cell by what it sets
+        selection = selection._replace(why=selection.why.replace(cell.id, words(cell.assignment)))
     made_by = {recipe: done.results[recipe].id for recipe in recipes if recipe in done.results}
     return Select(phase.phase.name, selection, made_by)
+
+
+class Tried(NamedTuple):
+    """A cell of a search, as its sampler hears of it."""
+
+    cell: Cell
+    state: Literal["running", "complete", "failed"]
+    standing: Standing
+
+
+def tried(study: Study, phase: PhaseStudy, done: Known) -> list[Tried]:
+    """The cells of a search in the order of their proposals; what lacks a number has failed."""
+    objective = study.experiment.objective
+    assert objective is not None, "nothing is searched without an objective"
+    found = {one.cell: one for one in select(objective, candidates(phase, done.results)).standings}
+    running = _is_running(done)
+    return [
+        Tried(
+            row[0],
+            "running" if running(row) else "failed" if found[row[0].id].mean is None else "complete",
+            found[row[0].id],
+        )
+        for row in phase.cells
+    ]
+
+
+def _is_running(done: Known) -> Callable[[tuple[Cell, tuple[Replicate, ...]]], bool]:
+    return lambda row: any(r.recipe not in done.outputs and not done.given_up(r.recipe) for r in row[1])
 
 
 def stuck(study: Study | None, done: Known) -> bool:
@@ -85,6 +120,22 @@ def result_of(
     reused = frozenset(recipe for recipe, verdict in done.verdicts.items() if verdict.kind == "reuse")
     failed = {recipe: reason.text for recipe, reason in done.failed.items()}
     return StudyResult(graph.study, dict(done.results), reused, dict(selections), failed, expected or {})
+
+
+def median(result: StudyResult) -> Replicate | None:
+    """The winner's replicate with the median objective, the lower of two: the one that is promoted and applied. None as
+    long as not all phases have a winner, or its results lack the metric."""
+    objective = result.study.experiment.objective
+    if objective is None or not result.study.complete:
+        return None
+    rows = []
+    for place, (replicate, _) in enumerate(result.study.final):
+        attempt = result.attempts.get(replicate.recipe)
+        value = metric_of(attempt.metrics, objective.metric) if attempt else None
+        if value is not None:
+            rows.append((value, place, replicate))
+    rows.sort(key=lambda row: row[:2])
+    return rows[(len(rows) - 1) // 2][2] if rows else None
 
 
 def _measured(attempt: Attempt | None) -> Measured:
@@ -139,7 +190,3 @@ def selected_body(study: Study, chosen: Select) -> dict[str, Any]:
 
 def _rows(pairs: Pairs) -> list[list[Any]]:
     return [list(pair) for pair in pairs]
-
-
-# Cells of a search that are proposed at once when the phase does not say how many run in parallel.
-_AT_ONCE = 1

@@ -6,12 +6,12 @@ those before it, so the graph grows: without ``assume`` it ends with the first p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pinyon.errors import PinyonError, PlanError, UnknownGoalError
 from pinyon.model.canonical import canonical
-from pinyon.model.experiment import Cell, Experiment, Pairs, Phase
+from pinyon.model.experiment import Cell, Experiment, Pairs, Phase, words
 from pinyon.model.graph import Graph, Stage, Task
 from pinyon.model.project import Goal, Origin, Project
 from pinyon.model.study import PhaseStudy, Replicate, Study
@@ -30,14 +30,14 @@ class Choices(NamedTuple):
     Attributes:
         winners: by phase, the cell that this execution has selected.
         recorded: by phase, the winner's assignment that an earlier execution has recorded.
-        proposed: by search phase, the cells that a sampler has proposed so far.
+        proposed: the cells that a sampler has proposed so far for a search phase, given what earlier winners set.
         exhausted: search phases that get no more proposals.
     """
 
     winners: Mapping[str, str] = {}
     recorded: Mapping[str, Pairs] = {}
-    proposed: Mapping[str, tuple[Cell, ...]] = {}
-    exhausted: frozenset[str] = frozenset()
+    proposed: Callable[[Phase, Pairs], tuple[Cell, ...]] = lambda _, __: ()
+    exhausted: Collection[str] = ()
 
 
 _NOTHING = Choices()
@@ -226,7 +226,7 @@ class _Builder:
         if phase.name in self.variants.goal.skip:
             self._skip(phase)
             return True
-        cells = cells_of(phase) if phase.grid else self.choices.proposed.get(phase.name, ())
+        cells = cells_of(phase) if phase.grid else self.choices.proposed(phase, self.base)
         rows = tuple((cell, tuple(self._replicate(cell, seed) for seed in self.seeds)) for cell in cells)
         winner = next((c for c in cells if c.id == self.choices.winners.get(phase.name)), None)
         guess = self.guess
@@ -234,7 +234,7 @@ class _Builder:
             winner, said = self._assume(phase, cells)
             self.guess = self.guess or said
         chosen = self.choices.winners.get(phase.name, "")
-        more = bool(phase.space) and not chosen and phase.name not in self.choices.exhausted
+        more = len(cells) < phase.trials and not chosen and phase.name not in self.choices.exhausted
         self.phases.append(PhaseStudy(phase, self.base, rows, guess, winner=chosen, open=more))
         if winner is None:
             return self.assume
@@ -337,15 +337,3 @@ def cell_words(graph: Graph, cell: str) -> str:
     phases = graph.study.phases if graph.study else ()
     rows = (row for phase in phases for row, _ in phase.cells)
     return next((words(row.assignment) for row in rows if row.id == cell), cell)
-
-
-def words(pairs: Pairs) -> str:
-    """An assignment for a person: ``sigma=0.1 hidden=64``, with the shortest names that tell them apart."""
-    shown = short([name for name, _ in pairs])
-    return " ".join(f"{shown[name]}={value}" for name, value in pairs)
-
-
-def short(names: Sequence[str]) -> dict[str, str]:
-    """Names without what they have in front of the last dot, where that tells them apart."""
-    lasts = [name.rpartition(".")[2] for name in names]
-    return {name: last if lasts.count(last) == 1 else name for name, last in zip(names, lasts, strict=True)}

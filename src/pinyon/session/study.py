@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
-from pinyon.errors import PlanError
-from pinyon.model.experiment import Cell, Experiment, Pairs
+from pinyon.errors import PlanError, UnknownGoalError
+from pinyon.model.experiment import Cell, Experiment, Pairs, Phase
 from pinyon.model.graph import Graph, Stage
 from pinyon.model.project import Goal, Project
+from pinyon.model.study import PhaseStudy, StudyResult
 from pinyon.plan.actions import Select
 from pinyon.plan.build import Need
+from pinyon.plan.interpolate import nearest
+from pinyon.plan.phases import Tried
 from pinyon.plan.study import Choices, Variants, study_of
 from pinyon.query.index import Index
+from pinyon.session.search import Search
 from pinyon.spec.experiments import experiments_of
+from pinyon.spec.load import find_root, load_project
 
 
 def named(project: Project, goal: Goal) -> Goal:
@@ -56,13 +63,15 @@ class Growth:
         self._read, self._imports = read, imports
         self._variants = Variants(project, goal, self.params, self._imported)
         self._winners: dict[str, str] = {}
-        self._proposed: dict[str, tuple[Cell, ...]] = {}
+        self._searches: dict[str, Search] = {}
+        self._exhausted: set[str] = set()
+        self._told = list(fold.studies("proposed", goal.experiment))
         self._selected = list(fold.studies("selected", goal.experiment))
         self._recorded = recorded_winners(self._selected)
 
     def graph(self, *, assume: bool = False) -> Graph:
         """See `pinyon.plan.study.study_of`."""
-        choices = Choices(self._winners, self._recorded, self._proposed)
+        choices = Choices(self._winners, self._recorded, self._proposed, self._exhausted)
         while isinstance(found := study_of(self.experiment, self._variants, choices, assume=assume), Need):
             self.params.update(self._read(found.paths))
             self._imported.update({stage.name: self._imports(stage) for stage in found.importers})
@@ -71,6 +80,26 @@ class Growth:
     def choose(self, phase: str, cell: str) -> None:
         """This cell is the winner of a phase."""
         self._winners[phase] = cell
+
+    def propose(self, phase: PhaseStudy, room: int, trials: Sequence[Tried]) -> list[Cell]:
+        """Up to ``room`` cells more for a search phase; fewer when its sampler has no more."""
+        search = self._search(phase.phase, phase.base)
+        made = search.propose(room, trials)
+        if len(made) < room:
+            self._exhausted.add(phase.phase.name)
+        return made
+
+    def search(self, phase: str) -> str:
+        """The digest that a search phase's proposals belong to."""
+        return self._searches[phase].digest
+
+    def _proposed(self, phase: Phase, base: Pairs) -> tuple[Cell, ...]:
+        return tuple(self._search(phase, base).cells)
+
+    def _search(self, phase: Phase, base: Pairs) -> Search:
+        if phase.name not in self._searches or self._searches[phase.name].base != base:
+            self._searches[phase.name] = Search(self.experiment, phase, base, self._told)
+        return self._searches[phase.name]
 
     def knows(self, chosen: Select) -> bool:
         """Whether this very selection is the newest one of its phase on record."""
@@ -84,4 +113,26 @@ def recorded_winners(selected: Iterable[Mapping[str, Any]]) -> dict[str, Pairs]:
     for body in selected:
         if body.get("winner") and body["phase"] not in found:
             found[body["phase"]] = tuple((name, value) for name, value in body["assignment"])
+    return found
+
+
+def study_result(start: Path, experiment: str) -> StudyResult:
+    """How an experiment stands, from what is on record; nothing runs and nothing is written but caches.
+
+    Raises:
+        PlanError: there is no such experiment, with the nearest name.
+    """
+    from pinyon.session.foresee import foresee
+    from pinyon.session.opened import open_session
+
+    with ExitStack() as stack:
+        project = load_project(find_root(start))
+        known = list(project.settings.get("experiments", {}))
+        if experiment not in known:
+            raise UnknownGoalError(
+                f"there is no experiment '{experiment}'", why=nearest(experiment, known), next="pinyon plan"
+            )
+        session = open_session(start, Goal((experiment,)), stack)
+        found = foresee(session, jobs=1, machine=None, lasting=False).study
+    assert found is not None, "an experiment's plan has a study"
     return found

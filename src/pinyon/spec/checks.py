@@ -37,8 +37,10 @@ def named(path: Path) -> str:
     for depth, part in enumerate(path):
         if depth == 0:
             words = f"{part}"
-        elif depth == 1 and path[0] == "stages":
-            words = f"stage '{part}'"
+        elif depth == 1 and path[0] in ("stages", "experiments"):
+            words = f"{path[0][:-1]} '{part}'"
+        elif depth == 3 and path[0] == "experiments" and path[2] == "phases":
+            words = f"phase '{part}' of experiment '{path[1]}'"
         elif isinstance(part, int) and not isinstance(part, bool):
             words = f"item {part + 1} of {words}"
         else:

@@ -76,6 +76,7 @@ def load_project(root: Path) -> Project:
         pointers=tuple(below.pointers),
         sections={source.file: source.data for source in (*sources, *below.sources)},
         folders=tuple(below.folders),
+        lines={source.file: source.lines for source in (*sources, *below.sources)},
     )
 
 
@@ -117,7 +118,7 @@ def _pointers(root: Path, file: str) -> list[Pointer]:
     from pinyon.spec.yaml import load_yaml
 
     document = load_yaml(raw, file)
-    with _told(file, document.lines):
+    with told(file, document.lines):
         return pointers_of(document.data, file, document.lines)
 
 
@@ -160,22 +161,26 @@ def _read(root: Path, file: str) -> _Source | None:
     document = load_yaml(raw, file)
     base, _, name = file.rpartition("/")
     data = {} if document.data is None else document.data
-    with _told(file, document.lines):
+    with told(file, document.lines):
         check_document(data, PROJECT_FILES[name])
     return _Source(file, base, PROJECT_FILES[name], data, document.lines)
 
 
 @contextmanager
-def _told(file: str, lines: Mapping[str, int]) -> Iterator[None]:
-    """A mistake at a path of keys becomes one at a line."""
+def told(file: str, lines: Mapping[str, int]) -> Iterator[None]:
+    """A mistake at a path of keys becomes one at a line.
+
+    Raises:
+        SpecError: in the place of a `SchemaError`.
+    """
     try:
         yield
     except SchemaError as error:
-        where = Origin(file, _line(lines, error.path))
+        where = Origin(file, line_of(lines, error.path))
         raise SpecError(error.what, where=str(where), why=error.why, next=error.next) from None
 
 
-def _line(lines: Mapping[str, int], path: tuple[Any, ...]) -> int:
+def line_of(lines: Mapping[str, int], path: tuple[Any, ...]) -> int:
     """The line of the nearest enclosing part that has one; 0 for the whole file."""
     for end in range(len(path), 0, -1):
         line = lines.get(".".join(map(str, path[:end])))
@@ -210,7 +215,7 @@ def _templates(source: _Source) -> Iterator[StageTemplate]:
         yield StageTemplate(
             name=f"{source.file}:{name}" if source.base else name,
             body=body | {"do": _flat(body["do"])} if "do" in body else _flat(body),
-            origin=Origin(source.file, _line(source.lines, ("stages", name))),
+            origin=Origin(source.file, line_of(source.lines, ("stages", name))),
             base=source.base,
             dialect=source.dialect,
             lines=_StageLines(source.lines, name),
@@ -247,7 +252,7 @@ def _add_settings(settings: dict[str, Any], source: _Source) -> None:
         elif isinstance(known, dict) and isinstance(value, dict) and not known.keys() & value.keys():
             settings[section] = known | value
         else:
-            where = Origin(source.file, _line(source.lines, (section,)))
+            where = Origin(source.file, line_of(source.lines, (section,)))
             raise SpecError(
                 f"{section} is declared twice",
                 where=str(where),

@@ -6,10 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from pinyon.model.experiment import Objective
+from pinyon.model.experiment import Objective, words
 from pinyon.model.study import PhaseStudy, Replicate, Study
 from pinyon.plan.actions import Verdict
-from pinyon.plan.study import words
 
 _SHOWN = 24  # cells of a phase that are shown
 
@@ -40,9 +39,8 @@ def rows(study: Study, verdicts: Mapping[str, Verdict]) -> Iterator[Row]:
         )
         yield Row("phase", "then", base)
         for number, name in enumerate(study.experiment.then):
-            kinds = Counter(
-                verdicts[then[number]].kind for _, then in study.final if then[number] in verdicts
-            )
+            recipes = [then[number] for _, then in study.final]
+            kinds = Counter[str](verdicts[recipe].kind for recipe in recipes if recipe in verdicts)
             yield Row(_first(kinds), name, _counted(kinds))
 
 

@@ -1,0 +1,115 @@
+"""`pinyon apply`: the winner of an experiment becomes the project: its parameters in your files, its outs in their places.
+
+An experiment never touches your files; this does, when you say so.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pinyon import pipeline
+from pinyon.errors import NoWinnerError
+from pinyon.execute.data import write_whole
+from pinyon.model.experiment import Pairs
+from pinyon.model.project import Goal
+from pinyon.model.study import StudyResult
+from pinyon.plan import overlay
+from pinyon.plan.interpolate import get_path
+from pinyon.plan.phases import median
+from pinyon.report.told import Tell
+from pinyon.session.study import study_result
+from pinyon.spec.edit import edit_params
+from pinyon.spec.load import find_root, read_params
+
+
+class Change(NamedTuple):
+    """One parameter: its file, its dotted name, and its value before and after."""
+
+    file: str
+    name: str
+    before: Any
+    after: Any
+
+
+class Applied(NamedTuple):
+    """What was, or with ``--dry-run`` would be, changed.
+
+    Attributes:
+        assignment: what the winner sets, its seed included.
+        restored: stages whose outs were put back.
+        lacking: stages whose outs are nowhere any more; `pinyon run` makes them again.
+    """
+
+    experiment: str
+    assignment: Pairs
+    changes: tuple[Change, ...]
+    restored: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
+
+
+def apply(start: Path, experiment: str, *, dry_run: bool = False, tell: Tell = lambda _: None) -> Applied:
+    """Write the winner's parameters, and put back the outs of its replicate with the median objective.
+
+    Raises:
+        NoWinnerError: not every phase has a winner; nothing has been changed.
+        SpecError: a parameter file that cannot be edited without harm; nothing has been changed.
+    """
+    root = find_root(start)
+    result = study_result(root, experiment)
+    replicate = median(result)
+    if replicate is None:
+        raise _no_winner(result)
+    changes = _changes(root, replicate.overlay)
+    texts = {file: _edited(root, file, changes) for file in dict.fromkeys(one.file for one in changes)}
+    applied = Applied(experiment, replicate.overlay, changes)
+    if dry_run:
+        return applied
+    for file, text in texts.items():
+        write_whole(str(root / file), text.encode())
+    # In place, keys are what they were in the cells' workspaces: everything that is wanted was made before.
+    asked = result.study.experiment
+    goal = Goal((asked.stage, *asked.then))
+    plan = pipeline.plan(root, goal)
+    named = [(plan.graph.tasks[recipe].stage.name, verdict.kind) for recipe, verdict in plan.verdicts.items()]
+    lacking = tuple(name for name, kind in named if kind not in ("unchanged", "reuse"))
+    if not lacking:
+        pipeline.run(root, goal, tell=tell)
+    restored = () if lacking else tuple(name for name, kind in named if kind == "reuse")
+    return applied._replace(restored=restored, lacking=lacking)
+
+
+def _changes(root: Path, pairs: Pairs) -> tuple[Change, ...]:
+    contents: Mapping[str, Any] = {file: read_params(root, file) for file in overlay.files_of(pairs)}
+    found = []
+    for key, value in pairs:
+        file, name = overlay.split(key)
+        _, before = get_path(contents[file], name)
+        if before != value or type(before) is not type(value):
+            found.append(Change(file, name, before, value))
+    return tuple(found)
+
+
+def _edited(root: Path, file: str, changes: tuple[Change, ...]) -> str:
+    text = (root / file).read_text(encoding="utf-8")
+    return edit_params(
+        text, os.path.splitext(file)[1], {one.name: one.after for one in changes if one.file == file}
+    )
+
+
+def _no_winner(result: StudyResult) -> NoWinnerError:
+    study = result.study
+    name = study.experiment.name
+    open_ = next((one.phase.name for one in study.phases if not one.winner and not one.skipped), "")
+    selection = result.selections.get(open_)
+    return NoWinnerError(
+        f"experiment '{name}' has no winner to apply",
+        why=selection.why
+        if selection
+        else f"phase '{open_}' is not finished"
+        if open_
+        else "it has no objective",
+        next=f"pinyon report {name}" if selection else f"pinyon run {name}",
+    )

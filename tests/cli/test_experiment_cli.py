@@ -1,0 +1,209 @@
+"""``run`` and ``plan`` of an experiment, from the outside."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+STAGES = """\
+stages:
+  prepare: {cmd: "echo prepare >> $RAN; cp raw.txt data", deps: [raw.txt], outs: [data]}
+  train:
+    cmd: >-
+      echo train >> $RAN;
+      echo "{\\"accuracy\\": ${acc.a}${acc.b}, \\"size\\": ${size}, \\"seen\\": $(grep -c . params.yaml)}" > metrics.json
+    deps: [data]
+    params: [acc, size, seed]
+    metrics: [metrics.json]
+  test: {cmd: "echo test >> $RAN; cp metrics.json test.json", deps: [metrics.json], metrics: [test.json]}
+experiments:
+"""
+PARAMS = "# by hand\nacc: {a: 1, b: 5}   # keep\nsize: 10\nseed: 0\n"
+TWO = """\
+  study:
+    stage: train
+    objective: {maximize: accuracy, subject_to: [size <= 20], prefer: size}
+    phases:
+      first: {grid: {acc.a: [1, 2, 3]}}
+      second: {grid: {size: [10, 20, 30], acc.b: [1, 5]}}
+    then: [test]
+"""
+
+
+@pytest.fixture
+def study(project):
+    def write(text: str = TWO) -> None:
+        project.fill({"pinyon.yaml": STAGES + text, "params.yaml": PARAMS})
+
+    write()
+    project.rewrite = write
+    return project
+
+
+def phases(project) -> dict[str, Any]:
+    return {phase["phase"]: phase for phase in project.good("plan", "study", "--json").json()["phases"]}
+
+
+def winner(phase: dict[str, Any]) -> dict[str, Any]:
+    return next(cell["assignment"] for cell in phase["cells"] if cell["cell"] == phase["winner"])
+
+
+def test_go_or_no_go(study):
+    plan = study.good("plan", "study").out.splitlines()
+    assert plan[0] == "study: train: maximize accuracy subject to size <= 20, among equals the smaller size"
+    assert plan[1] == "first"
+    assert plan[-2] == (
+        "9 cells, 9 replicates, 8 distinct runs of train: 8 run; counted over first keeping a=1"
+    )
+    figures = study.good("plan", "study", "--json").json()
+    assert {name: figures[name] for name in ("cells", "replicates", "distinct", "estimate_seconds")} == {
+        "cells": 9, "replicates": 9, "distinct": 8, "estimate_seconds": 0,
+    }  # fmt: skip
+    assert len(figures["actions"]) == 1  # prepare, which everything needs
+    assert study.all_ran() == []
+
+
+def test_from_winner_to_winner(study):
+    files = {name: study.read(name) for name in ("params.yaml", "pinyon.yaml")}
+    out = study.good("run", "study", "-j", "2").out
+    assert study.all_ran().count("prepare") == 1
+    assert study.all_ran().count("train") == 8
+    assert study.all_ran().count("test") == 1
+    assert "winner    first  a=3: accuracy 35" in out
+    assert "9 cells, 8 distinct runs, 10 stages: 10 succeeded" in out
+    found = phases(study)
+    assert winner(found["first"]) == {"acc.a": 3}
+    # 20 is as accurate as 10 is, and larger.
+    assert winner(found["second"]) == {"size": 10, "acc.b": 5}
+    assert files == {name: study.read(name) for name in files}
+    assert not (study.root / "metrics.json").exists()
+    again = study.good("run", "study").out
+    assert again.startswith("nothing to do: 9 cells, 8 distinct runs, 10 stages unchanged")
+    assert study.all_ran().count("train") == 8
+
+
+def test_experiments_share_what_they_have_made(study):
+    study.good("run", "study")
+    study.rewrite(TWO + TWO.replace("study:", "other:").replace("[1, 2, 3]", "[2, 3, 4]"))
+    study.ran.write_text("")
+    assert "winner    first  a=4" in study.good("run", "other").out
+    assert study.all_ran() == ["train", *["train"] * 5, "test"]  # a=4, and the shapes on it that are not new
+
+
+def test_a_seed_replicates(study):
+    study.rewrite(TWO.replace("    phases:", "    seeds: {seed: [1, 2]}\n    phases:"))
+    study.good("run", "study")
+    assert study.all_ran().count("train") == 16  # no cell is shared any more with base, whose seed is 0
+    assert "± 0 (n = 2)" in phases(study)["first"]["why"]
+
+
+def test_no_winner_is_an_answer_with_an_exit_code(study):
+    study.rewrite(TWO.replace("size <= 20", "size <= 5"))
+    ended = study("run", "study")
+    assert ended.code == 6
+    assert "phase 'first' of experiment 'study' has no winner" in ended.err
+    assert "size <= 5" in ended.err
+    assert study.all_ran().count("train") == 3
+    again = study("run", "study", "--json")
+    assert again.code == 6
+    assert json.loads(again.out or again.err)["exit_code"] == 6
+    assert study.all_ran().count("train") == 3
+
+
+def test_a_cell_that_fails_stops_no_other(study):
+    text = STAGES.replace("echo train >> $RAN;", "echo train >> $RAN; test ${acc.a} != 2 || exit 1;")
+    study.fill({"pinyon.yaml": text + TWO})
+    ended = study("run", "study")
+    assert ended.code == 4
+    assert "train" in ended.err
+    assert study.all_ran().count("train") == 3  # the failed one too, and nothing of the second phase
+    study.fill(
+        {
+            "pinyon.yaml": text
+            + TWO.replace("{grid: {acc.a: [1, 2, 3]}}", "{grid: {acc.a: [1, 2, 3]}, quorum: 0.6}")
+        }
+    )
+    assert study("run", "study").code == 0
+    assert study.all_ran().count("train") == 3 + 1 + 5  # once more what had failed; the others are there
+
+
+def test_skipping_a_phase(study):
+    study.good("run", "study")
+    study.rewrite(TWO.replace("[10, 20, 30]", "[10, 20, 12]"))
+    ended = study.good("run", "study", "--skip-phase", "first")
+    assert "winner    second  size=10 b=5" in ended.out
+    assert "skipped; the recorded winner: a=3" in study.good("plan", "study", "--skip-phase", "first").out
+    assert study("run", "study", "--skip-phase", "frist").err.count("did you mean first?") == 1
+    assert study("run", "train", "--skip-phase", "first").code == 3
+
+
+def test_what_is_set_by_hand_holds_for_all_cells(study):
+    study.good("run", "study", "-S", "acc.b=7")
+    assert study.all_ran().count("train") == 3 + 6  # b=7 is none of the second phase's
+    found = study.good("runs", "--json").json()
+    assert {run["metrics"].get("accuracy") for run in found if run["stage"] == "train"} >= {17, 27, 37}
+
+
+def test_the_winner_becomes_the_project(study):
+    assert study("apply", "study").code == 6
+    study.good("run", "study")
+    dry = study.good("apply", "study", "--dry-run").out
+    assert dry.splitlines() == ["params.yaml: acc.a: 1 → 3"]
+    assert study.read("params.yaml") == PARAMS
+    study.good("apply", "study")
+    assert study.read("params.yaml") == PARAMS.replace("a: 1", "a: 3")
+    assert json.loads(study.read("test.json"))["accuracy"] == 35
+    study.ran.write_text("")
+    assert study.stages() == []
+    assert "your parameters are the winner's already" in study.good("apply", "study").out
+
+
+def test_ticks_carry_an_experiment_from_phase_to_phase(study):
+    for _ in range(60):
+        done = study.good("tick", "study", "-j", "2", "--json").json()
+        if done["state"] == "done":
+            break
+    assert done["state"] == "done"
+    assert study.all_ran().count("train") == 8
+    assert winner(phases(study)["second"]) == {"size": 10, "acc.b": 5}
+
+
+def test_a_search_goes_on_where_it_was(study):
+    search = """\
+  study:
+    stage: train
+    objective: {maximize: accuracy}
+    phases:
+      tune: {search: {acc.a: {int: [1, 9]}, size: {int: [1, 50]}}, trials: 12, parallel: 3, sampler: random}
+"""
+    study.rewrite(search)
+    study.good("run", "study", "-j", "3")
+    assert study.all_ran().count("train") == 12
+    assert "nothing to do: 12 cells" in study.good("run", "study").out
+    study.rewrite(search.replace("trials: 12", "trials: 15"))
+    study.good("run", "study")
+    assert study.all_ran().count("train") == 15
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "said"),
+    [
+        (TWO.replace("maximize: accuracy", "maximize: acuracy"), 6, "acuracy"),
+        (TWO.replace("size <= 20", "sise <= 20"), 6, "sise"),
+        (TWO.replace("acc.a", "acc.aa"), 3, "did you mean acc.a"),
+        (TWO.replace("[1, 2, 3]", "[]"), 2, "has no values"),
+        (
+            TWO.replace("{maximize: accuracy, subject_to: [size <= 20], prefer: size}", "accuracy"),
+            2,
+            "objective",
+        ),
+    ],
+)
+def test_bad_input_is_named(study, text, code, said):
+    study.rewrite(text)
+    ended = study("run", "study")
+    assert (ended.code, said in ended.err) == (code, True), ended.err
+    if code < 4:
+        assert study.all_ran() == []

@@ -1,0 +1,682 @@
+"""`experiments:` of a project file: what it becomes, and one message with a line for every mistake."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pinyon.errors import SpecError
+from pinyon.model.condition import Comparison
+from pinyon.model.experiment import Choice, Experiment, Objective, Phase, Range
+from pinyon.model.project import Origin, Project
+from pinyon.spec.experiments import experiments_of
+
+Load = Callable[..., Project]
+
+GRID = "phases: {p: {grid: {a: [1, 2]}}}"
+
+
+def experiment(*lines: str) -> str:
+    """A file whose experiment ``e`` begins on line 4; the given lines are 5, 6, …"""
+    return "\n".join(
+        ["stages:", "  t: {cmd: run}", "experiments:", "  e:", *(f"    {line}" for line in lines), ""]
+    )
+
+
+def phase(*lines: str) -> str:
+    """A file whose phase ``p`` begins on line 8; the given lines are 9, 10, …"""
+    return experiment(
+        "stage: t", "objective: {maximize: acc}", "phases:", "  p:", *(f"    {line}" for line in lines)
+    )
+
+
+def search(dimension: str, *lines: str) -> str:
+    """A file whose phase ``p`` is a search over ``a`` on line 9."""
+    return phase(f"search: {{a: {dimension}}}", *lines)
+
+
+SEED_3 = """\
+stages:
+  train: {cmd: run}
+experiments:
+  lstm-optimization-2025:
+    stage: train
+    objective: {maximize: accuracy, subject_to: [class_1_accuracy >= 0.30, n <= 150000 and n > 0], prefer: n}
+    seeds: {train.seed: [0, 1, 2]}
+    phases:
+      time-warp:    {grid: {sigma: [0.10, 0.12]}, quorum: 0.9, stop: [loss > 100]}
+      architecture:
+        grid: {hidden: [64, 128], kind: [a, null, [1, 2], {x: 1}, true]}
+        where: [hidden >= 100 and hidden < 200]
+    then: [evaluate]
+    promote: {model: lstm, gate: [accuracy > 0.75], note: "${any}"}
+  gat-hpo:
+    stage: train_gat
+    objective: {minimize: val.loss}
+    phases:
+      tune:
+        search:
+          lr: {log: [1.0e-4, 1.0e-2]}
+          latent: [8, 16, 32]
+          drop: {uniform: [0, 0.5], step: 0.1}
+          layers: {int: [1, 9], step: 2}
+        trials: 32
+        parallel: 8
+        sampler: random
+"""
+
+
+def test_an_experiment_with_everything(load: Load) -> None:
+    found = experiments_of(load(pinyon=SEED_3))
+    where = Origin("pinyon.yaml", 4)
+    assert list(found) == ["lstm-optimization-2025", "gat-hpo"]
+    assert found["lstm-optimization-2025"] == Experiment(
+        name="lstm-optimization-2025",
+        stage="train",
+        objective=Objective(
+            "accuracy",
+            "maximize",
+            (
+                Comparison("class_1_accuracy", ">=", 0.3),
+                Comparison("n", "<=", 150000),
+                Comparison("n", ">", 0),
+            ),
+            "n",
+        ),
+        seeds=(("train.seed", (0, 1, 2)),),
+        phases=(
+            Phase(
+                "time-warp",
+                grid=(("sigma", (0.1, 0.12)),),
+                quorum=0.9,
+                stop=(Comparison("loss", ">", 100),),
+                origin=where._replace(line=9),
+            ),
+            Phase(
+                "architecture",
+                grid=(("hidden", (64, 128)), ("kind", ("a", None, [1, 2], {"x": 1}, True))),
+                where=(Comparison("hidden", ">=", 100), Comparison("hidden", "<", 200)),
+                origin=where._replace(line=10),
+            ),
+        ),
+        then=("evaluate",),
+        promote={"model": "lstm", "gate": ["accuracy > 0.75"], "note": "${any}"},
+        origin=where,
+    )
+    assert found["gat-hpo"] == Experiment(
+        name="gat-hpo",
+        stage="train_gat",
+        objective=Objective("val.loss", "minimize"),
+        phases=(
+            Phase(
+                "tune",
+                space=(
+                    ("lr", Range(1e-4, 1e-2, log=True)),
+                    ("latent", Choice((8, 16, 32))),
+                    ("drop", Range(0, 0.5, step=0.1)),
+                    ("layers", Range(1, 9, step=2, integer=True)),
+                ),
+                trials=32,
+                parallel=8,
+                sampler="random",
+                origin=where._replace(line=19),
+            ),
+        ),
+        origin=where._replace(line=15),
+    )
+
+
+def test_a_project_without_the_section_has_none(load: Load) -> None:
+    assert experiments_of(load(pinyon="stages: {}\n")) == {}
+
+
+def test_a_sweep_needs_no_objective(load: Load) -> None:
+    assert experiments_of(load(pinyon=experiment("stage: t", GRID)))["e"].objective is None
+    drawn = "phases: {p: {search: {a: [1, 2]}, trials: 2, sampler: random}}"
+    assert experiments_of(load(pinyon=experiment("stage: t", drawn)))["e"].phases[0].trials == 2
+
+
+@pytest.mark.parametrize(
+    ("space", "trials"),
+    [
+        ("{a: [1, 2, 3]}", 3),
+        ("{a: [1, 2, 3], b: {int: [0, 4]}}", 15),
+        ("{a: {int: [1, 9], step: 2}}", 5),
+        ("{a: {int: [1, 8], step: 2}}", 4),
+        ("{a: {uniform: [0, 0.3], step: 0.1}}", 4),
+    ],
+)
+def test_a_grid_sampler_counts_its_trials(load: Load, space: str, trials: int) -> None:
+    found = experiments_of(load(pinyon=phase(f"search: {space}", "sampler: grid")))["e"].phases[0]
+    assert (found.trials, found.sampler) == (trials, "grid")
+
+
+def test_a_grid_may_have_a_hundred_thousand_cells(load: Load) -> None:
+    axis = list(range(100))
+    grid = phase(f"grid: {{a: {axis}, b: {axis}, c: {list(range(10))}}}")
+    assert len(experiments_of(load(pinyon=grid))["e"].phases[0].grid) == 3
+
+
+HUNDRED = list(range(100))
+MORE = " → vary less, or let a search choose: {search: …, trials: 100}"
+SHORT = {  # what stands in many messages
+    "@P": "phase 'p' of experiment 'e'",
+    "@E": "experiment 'e'",
+    "@KEYS": "allowed are stage, objective, seeds, phases, then, promote",
+    "@PHASE_KEYS": "allowed are grid, search, trials, parallel, sampler, where, quorum, stop",
+    "@NONE": "is no condition → write METRIC OP NUMBER, as in accuracy >= 0.75",
+    "@AIM": "nothing says which cell wins → add objective: {maximize: METRIC}, or minimize",
+    "@COUNT": "must be a whole number of at least",
+    "@NAN": "nan cannot be part of a key; it does not equal itself → use a finite number",
+    "@NAME": "a name has 1 to 200 characters that can be printed",
+    "@SPACE": "{train.lr: {log: [1.0e-4, 1.0e-2]}}",
+    "@PHASES": "{lr: {grid: {train.lr: [0.1, 0.01]}}}",
+}
+BAD: list[tuple[str, str, str]] = [
+    # the section
+    (
+        "empty section",
+        "experiments: {}\n",
+        "1: experiments is empty → write for example experiments: {sweep: {stage: train, phases: @PHASES}}",
+    ),
+    ("section list", "experiments: [a]\n", "1: experiments must be a mapping, not a list"),
+    ("experiment nothing", "experiments:\n  e:\n", "2: @E must be a mapping, not nothing"),
+    ("experiment list", "experiments:\n  e: [t]\n", "2: @E must be a mapping, not a list"),
+    (
+        "slash",
+        "experiments:\n  a/b: {}\n",
+        "2: 'a/b' is no name in experiments; a name has no / and no spaces → write a-b",
+    ),
+    (
+        "space",
+        "experiments:\n  a b: {}\n",
+        "2: 'a b' is no name in experiments; a name has no / and no spaces → write a-b",
+    ),
+    ("NUL", 'experiments:\n  "a\\0b": {}\n', "2: 'a\\x00b' is no name in experiments; @NAME"),
+    ("empty name", 'experiments:\n  "": {}\n', "2: '' is no name in experiments; @NAME"),
+    (
+        "number",
+        "experiments:\n  3: {}\n",
+        "2: a name in experiments must be text, not a number → put it in quotes",
+    ),
+    # the experiment
+    ("no stage", experiment(GRID), "4: @E has no stage → add a line stage: …"),
+    ("no phases", experiment("stage: t"), "4: @E has no phases → add a line phases: …"),
+    ("stage list", experiment("stage: [t]", GRID), "5: stage of @E must be text, not a list"),
+    ("stage empty", experiment("stage: ''", GRID), "5: stage of @E is empty"),
+    (
+        "unknown key",
+        experiment("stage: t", GRID, "obective: {maximize: a}"),
+        "7: unknown key 'obective' in @E; @KEYS → did you mean objective?",
+    ),
+    (
+        "grid outside a phase",
+        experiment("stage: t", "grid: {a: [1]}"),
+        "6: unknown key 'grid' in @E; @KEYS → put it into a phase: phases: {NAME: {grid: …}}",
+    ),
+    (
+        "maximize outside",
+        experiment("stage: t", "maximize: acc"),
+        "6: unknown key 'maximize' in @E; @KEYS → write objective: {maximize: accuracy}",
+    ),
+    (
+        "template",
+        experiment("stage: t", "phases: {p: {grid: {a: ['${lr}']}}}"),
+        "6: item 1 of a of grid of @P holds ${…}; what an experiment varies is written out → write the value itself",
+    ),
+    (
+        "then text",
+        experiment("stage: t", GRID, "then: evaluate"),
+        "7: then of @E must be a list of stages, not text → write for example then: [evaluate]",
+    ),
+    (
+        "promote text",
+        experiment("stage: t", GRID, "promote: lstm"),
+        "7: promote of @E must be a mapping, not text",
+    ),
+    # the objective
+    (
+        "objective text",
+        experiment("stage: t", "objective: f1", GRID),
+        "6: objective of @E must be a mapping, not text → write objective: {maximize: f1}, or minimize",
+    ),
+    (
+        "objective sentence",
+        experiment("stage: t", "objective: the best one", GRID),
+        "6: objective of @E must be a mapping, not text → write objective: {maximize: accuracy}, or minimize",
+    ),
+    (
+        "objective empty",
+        experiment("stage: t", "objective: {}", GRID),
+        "6: objective of @E says neither maximize nor minimize → write objective: {maximize: accuracy}",
+    ),
+    (
+        "both goals",
+        experiment("stage: t", "objective: {maximize: a, minimize: b}", GRID),
+        "6: objective of @E says both maximize and minimize → write objective: {maximize: accuracy}",
+    ),
+    (
+        "objective key",
+        experiment("stage: t", "objective:", "  maximise: a", GRID),
+        (
+            "7: unknown key 'maximise' in objective of @E;"
+            " allowed are maximize, minimize, subject_to, prefer → did you mean maximize?"
+        ),
+    ),
+    (
+        "metric list",
+        experiment("stage: t", "objective: {maximize: [a]}", GRID),
+        "6: maximize of objective of @E must be text, not a list",
+    ),
+    (
+        "prefer empty",
+        experiment("stage: t", "objective: {maximize: a, prefer: ' '}", GRID),
+        "6: prefer of objective of @E is empty",
+    ),
+    (
+        "constraints text",
+        experiment("stage: t", "objective: {maximize: a, subject_to: b > 1}", GRID),
+        "6: subject_to of objective of @E must be a list of conditions, not text → write for example subject_to: [b > 1]",
+    ),
+    (
+        "constraint",
+        experiment(
+            "stage: t", "objective:", "  maximize: a", "  subject_to:", "  - b >= 1", "  - b => 1", GRID
+        ),
+        "10: item 2 of subject_to of objective of @E: 'b => 1' @NONE",
+    ),
+    (
+        "constraint on NaN",
+        experiment("stage: t", "objective: {maximize: a, subject_to: [b > .nan]}", GRID),
+        "6: item 1 of subject_to of objective of @E: 'b > .nan' @NONE",
+    ),
+    (
+        "endless constraint",
+        experiment("stage: t", "objective: {maximize: a, subject_to: [b < 1e999]}", GRID),
+        "6: item 1 of subject_to of objective of @E compares b with no finite number",
+    ),
+    (
+        "phases without objective",
+        experiment("stage: t", "phases: {p: {grid: {a: [1]}}, q: {grid: {a: [1]}}}"),
+        "4: @E has several phases, but no objective; @AIM",
+    ),
+    (
+        "then without objective",
+        experiment("stage: t", GRID, "then: [evaluate]"),
+        "4: @E has then, but no objective; @AIM",
+    ),
+    (
+        "tpe without objective",
+        experiment("stage: t", "phases: {p: {search: {a: [1, 2]}, trials: 2}}"),
+        "4: @E has a search by tpe, but no objective; @AIM",
+    ),
+    # seeds
+    (
+        "seeds list",
+        experiment("stage: t", "seeds: [0, 1]", GRID),
+        "6: seeds of @E must be a mapping, not a list → write for example seeds: {train.seed: [0, 1, 2]}",
+    ),
+    (
+        "seeds empty",
+        experiment("stage: t", "seeds: {}", GRID),
+        "6: seeds of @E is empty → write for example seeds: {train.seed: [0, 1, 2]}",
+    ),
+    (
+        "seed number",
+        experiment("stage: t", "seeds: {train.seed: 3}", GRID),
+        "6: train.seed of seeds of @E must be a list of values, not a number → write train.seed: [3]",
+    ),
+    (
+        "no seeds",
+        experiment("stage: t", "seeds: {s: []}", GRID),
+        "6: s of seeds of @E has no values → write for example s: [1, 2, 3]",
+    ),
+    (
+        "seed twice",
+        experiment("stage: t", "seeds:", "  s: [0, 1, 0]", GRID),
+        "7: 0 stands twice in s of seeds of @E → remove one of them",
+    ),
+    (
+        "seed in the grid",
+        experiment(
+            "stage: t", "seeds: {a: [0, 1]}", "phases:", "  p:", "    grid:", "      b: [1]", "      a: [1]"
+        ),
+        "11: a of grid of @P is a seed, too → keep it in one of them",
+    ),
+    (
+        "seed in the space",
+        experiment(
+            "stage: t",
+            "objective: {maximize: x}",
+            "seeds: {a: [0, 1]}",
+            "phases: {p: {search: {a: [1]}, trials: 1}}",
+        ),
+        "8: a of search of @P is a seed, too → keep it in one of them",
+    ),
+    # phases
+    (
+        "phases list",
+        experiment("stage: t", "phases:", "- {grid: {a: [1]}}"),
+        "6: phases of @E must be a mapping of names to phases, not a list → write for example phases: @PHASES",
+    ),
+    (
+        "phases empty",
+        experiment("stage: t", "phases: {}"),
+        "6: phases of @E is empty → write for example phases: @PHASES",
+    ),
+    (
+        "phase name",
+        experiment("stage: t", "phases:", "  p q: {grid: {a: [1]}}"),
+        "7: 'p q' is no name in phases of @E; a name has no / and no spaces → write p-q",
+    ),
+    (
+        "phase key",
+        phase("grid: {a: [1]}", "quorom: 1"),
+        "10: unknown key 'quorom' in @P; @PHASE_KEYS → did you mean quorum?",
+    ),
+    ("phase nothing", phase(), "8: @P must be a mapping, not nothing"),
+    (
+        "neither",
+        phase("quorum: 1"),
+        "8: @P has neither grid nor search → write for example {grid: {train.lr: [0.1, 0.01]}}",
+    ),
+    (
+        "both",
+        phase("grid: {a: [1]}", "search: {a: [1]}"),
+        "8: @P has a grid and a search → make two phases of it",
+    ),
+    (
+        "trials of a grid",
+        phase("grid: {a: [1]}", "trials: 3"),
+        "10: trials of @P belongs to a search, not to a grid → remove it",
+    ),
+    # grids
+    (
+        "grid empty",
+        phase("grid: {}"),
+        "9: grid of @P is empty → write for example grid: {train.lr: [0.1, 0.01]}",
+    ),
+    (
+        "grid list",
+        phase("grid: [a]"),
+        "9: grid of @P must be a mapping, not a list → write for example grid: {train.lr: [0.1, 0.01]}",
+    ),
+    (
+        "axis empty",
+        phase("grid:", "  b: [1]", "  a: []"),
+        "11: a of grid of @P has no values → write for example a: [1, 2, 3]",
+    ),
+    (
+        "axis number",
+        phase("grid: {a: 3}"),
+        "9: a of grid of @P must be a list of values, not a number → write a: [3]",
+    ),
+    (
+        "axis true",
+        phase("grid: {a: true}"),
+        "9: a of grid of @P must be a list of values, not true → write a: [1, 2, 3]",
+    ),
+    (
+        "axis nested",
+        phase("grid: {model: {hidden: [64]}}"),
+        "9: model of grid of @P must be a list of values, not a mapping → write model.hidden: [1, 2, 3]",
+    ),
+    (
+        "axis name",
+        phase("grid: {7: [1]}"),
+        "9: a name in grid of @P must be text, not a number → put it in quotes",
+    ),
+    (
+        "twice as a float",
+        phase("grid:", "  a: [1, 2, 1.0]"),
+        "10: 1.0 stands twice in a of grid of @P; 1 equals 1.0 → remove one of them",
+    ),
+    (
+        "NaN",
+        phase("grid:", "  a:", "  - 1", "  - .nan"),
+        "12: item 2 of a of grid of @P: @NAN",
+    ),
+    (
+        "NaN in a list",
+        phase("grid: {a: [[.nan]]}"),
+        "9: item 1 of a of grid of @P: @NAN",
+    ),
+    (
+        "a million",
+        phase(f"grid: {{a: {HUNDRED}, b: {HUNDRED}, c: {HUNDRED}}}"),
+        f"9: @P declares 1,000,000 cells; 100,000 are allowed{MORE}",
+    ),
+    (
+        "too many under seeds",
+        experiment(
+            "stage: t",
+            "seeds: {s: [1, 2], r: [1, 2, 3]}",
+            "phases:",
+            f"  p: {{grid: {{a: {HUNDRED}, b: {HUNDRED}, c: [1, 2]}}}}",
+        ),
+        f"8: @P declares 20,000 cells under 6 seeds, which makes 120,000 runs; 100,000 are allowed{MORE}",
+    ),
+    # where, quorum, stop
+    (
+        "where unknown",
+        phase("grid: {hidden: [1], layers: [1]}", "where:", "- hiden > 3"),
+        (
+            "10: where of @P asks for hiden, which the phase does not vary;"
+            " it varies hidden, layers → did you mean hidden?"
+        ),
+    ),
+    (
+        "where on text",
+        phase("grid: {a: [1, x]}", "where: [a > 3]"),
+        "10: where of @P compares a with a number, and 'x' is none → name the combinations in phases of their own",
+    ),
+    (
+        "where on true",
+        phase("search: {a: [true]}", "trials: 1", "where: [a > 3]"),
+        "11: where of @P compares a with a number, and True is none → name the combinations in phases of their own",
+    ),
+    (
+        "where text",
+        phase("grid: {a: [1]}", "where: a > 3"),
+        "10: where of @P must be a list of conditions, not text → write for example where: [a > 3]",
+    ),
+    (
+        "stop",
+        phase("grid: {a: [1]}", "stop: [loss is high]"),
+        "10: item 1 of stop of @P: 'loss is high' @NONE",
+    ),
+    (
+        "stop number",
+        phase("grid: {a: [1]}", "stop: [3]"),
+        "10: item 1 of stop of @P must be text, not a number → put it in quotes",
+    ),
+    (
+        "quorum 90",
+        phase("grid: {a: [1]}", "quorum: 90"),
+        "10: quorum of @P must lie above 0 and up to 1, not 90; 0.9 waits for nine of ten replicates → write quorum: 0.9",
+    ),
+    (
+        "quorum 0",
+        phase("grid: {a: [1]}", "quorum: 0"),
+        "10: quorum of @P must lie above 0 and up to 1, not 0; 0.9 waits for nine of ten replicates",
+    ),
+    (
+        "quorum NaN",
+        phase("grid: {a: [1]}", "quorum: .nan"),
+        "10: quorum of @P must lie above 0 and up to 1, not nan; 0.9 waits for nine of ten replicates",
+    ),
+    ("quorum true", phase("grid: {a: [1]}", "quorum: true"), "10: quorum of @P must be a number, not true"),
+    # searches
+    ("search empty", search("[]"), "9: a of search of @P has no values → write for example a: [1, 2, 3]"),
+    (
+        "space empty",
+        phase("search: {}", "trials: 3"),
+        "9: search of @P is empty → write for example search: @SPACE",
+    ),
+    (
+        "space list",
+        phase("search: [lr]", "trials: 3"),
+        "9: search of @P must be a mapping, not a list → write for example search: @SPACE",
+    ),
+    ("no trials", search("[1, 2]"), "8: @P has no trials → say how many: trials: 32"),
+    ("0 trials", search("[1, 2]", "trials: 0"), "10: trials of @P @COUNT 1, not 0"),
+    ("-3 trials", search("[1, 2]", "trials: -3"), "10: trials of @P @COUNT 1, not -3"),
+    ("1.5 trials", search("[1, 2]", "trials: 1.5"), "10: trials of @P @COUNT 1, not a number"),
+    ("trials text", search("[1, 2]", "trials: many"), "10: trials of @P @COUNT 1, not text"),
+    (
+        "many trials",
+        search("[1, 2]", "trials: 1000000"),
+        f"9: @P declares 1,000,000 trials; 100,000 are allowed{MORE}",
+    ),
+    ("parallel", search("[1, 2]", "trials: 3", "parallel: -1"), "11: parallel of @P @COUNT 0, not -1"),
+    (
+        "sampler",
+        search("[1, 2]", "trials: 3", "sampler: TPE2"),
+        "11: sampler of @P: 'TPE2' is none; samplers are tpe, random, grid → did you mean tpe?",
+    ),
+    (
+        "sampler list",
+        search("[1, 2]", "trials: 3", "sampler: [tpe]"),
+        "11: sampler of @P: this is none; samplers are tpe, random, grid → did you mean tpe?",
+    ),
+    (
+        "a grid without an end",
+        search("{log: [1, 2]}", "sampler: grid"),
+        "9: a of search of @P has no step, so a grid has no end there → add a step, name choices, or take sampler: tpe",
+    ),
+    (
+        "no dimension",
+        search("0.1", "trials: 3"),
+        (
+            "9: a of search of @P must be a list of choices or a range, not a number"
+            " → write [8, 16, 32], {log: [1.0e-4, 1.0e-2]}, {uniform: [0, 1]} or {int: [1, 8]}"
+        ),
+    ),
+    (
+        "no range",
+        search("{}", "trials: 3"),
+        "9: a of search of @P has no range; a range is one of log, uniform, int",
+    ),
+    (
+        "only a step",
+        search("{step: 2}", "trials: 3"),
+        "9: a of search of @P has no range; a range is one of log, uniform, int",
+    ),
+    (
+        "two ranges",
+        search("{log: [1, 2], int: [1, 2]}", "trials: 3"),
+        "9: a of search of @P is log and int at once; a range is one of log, uniform, int",
+    ),
+    (
+        "range key",
+        search("{unifrom: [0, 1]}", "trials: 3"),
+        "9: unknown key 'unifrom' in a of search of @P; allowed are log, uniform, int, step → did you mean uniform?",
+    ),
+    (
+        "bounds",
+        search("{log: 3}", "trials: 3"),
+        "9: log of a of search of @P must be two numbers, not a number → write log: [low, high]",
+    ),
+    (
+        "three bounds",
+        search("{log: [1, 2, 3]}", "trials: 3"),
+        "9: log of a of search of @P has 3 numbers and not two → write log: [low, high]",
+    ),
+    (
+        "low is high",
+        search("{uniform: [1, 1.0]}", "trials: 3"),
+        "9: uniform of a of search of @P goes from 1 to 1; the first must be less",
+    ),
+    (
+        "log of 0",
+        search("{log: [0, 1]}", "trials: 3"),
+        "9: log of a of search of @P begins at 0; a logarithm needs more than 0",
+    ),
+    (
+        "text bound",
+        search("{log: ['1', 2]}", "trials: 3"),
+        "9: item 1 of log of a of search of @P must be a number, not text → remove its quotes",
+    ),
+    (
+        "NaN bound",
+        search("{uniform: [.nan, 2]}", "trials: 3"),
+        "9: item 1 of uniform of a of search of @P must be a number, not nan",
+    ),
+    (
+        "infinite bound",
+        search("{uniform: [1, .inf]}", "trials: 3"),
+        "9: item 2 of uniform of a of search of @P must be a number, not inf",
+    ),
+    (
+        "half an int",
+        search("{int: [1, 2.5]}", "trials: 3"),
+        "9: item 2 of int of a of search of @P must be a whole number, not 2.5",
+    ),
+    (
+        "true bound",
+        search("{int: [true, 2]}", "trials: 3"),
+        "9: item 1 of int of a of search of @P must be a whole number, not true",
+    ),
+    (
+        "endless bound",
+        search(f"{{int: [1, 1{'0' * 400}]}}", "trials: 3"),
+        "9: item 2 of int of a of search of @P has 401 digits; no sampler can count so far",
+    ),
+    (
+        "log step",
+        search("{log: [1, 2], step: 1}", "trials: 3"),
+        "9: a of search of @P is log, so it has no step; uniform and int may",
+    ),
+    (
+        "step 0",
+        search("{int: [1, 4], step: 0}", "trials: 3"),
+        "9: step of a of search of @P is 0; it must lie between 0 and 3",
+    ),
+    (
+        "step wide",
+        search("{uniform: [1, 4], step: 4.5}", "trials: 3"),
+        "9: step of a of search of @P is 4.5; it must lie between 0 and 3",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), [row[1:] for row in BAD], ids=[row[0] for row in BAD])
+def test_a_mistake_is_one_message_with_its_line(load: Load, text: str, message: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        experiments_of(load(pinyon=text))
+    assert caught.value.exit_code == 2
+    for short in sorted(SHORT, key=len, reverse=True):
+        message = message.replace(short, SHORT[short])
+    assert str(caught.value) == f"pinyon.yaml:{message}"
+
+
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**20), 10**20) | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=5,
+)
+KEYS = (
+    "stage objective seeds phases then promote grid search trials parallel sampler where quorum stop maximize"
+    " subject_to prefer log uniform int step a b"
+)
+words = st.recursive(
+    plain | st.sampled_from(["a", "a > 1", "tpe", 1, 0.5, [1, 2]]),
+    lambda inner: (
+        st.dictionaries(st.sampled_from(KEYS.split()), inner, max_size=5) | st.lists(inner, max_size=2)
+    ),
+    max_leaves=12,
+)
+
+
+@given(words, words, st.dictionaries(st.sampled_from(["grid", "search", "trials", "where", "quorum"]), words))
+def test_whatever_stands_there_is_read_or_refused(objective: object, seeds: object, body: object) -> None:
+    section = {"e": {"stage": "t", "objective": objective, "seeds": seeds, "phases": {"p": body}}}
+    project = Project("/p", "p", ("pinyon.yaml",), (), sections={"pinyon.yaml": {"experiments": section}})
+    try:
+        found = experiments_of(project)["e"].phases[0].name
+    except SpecError as error:
+        found = error.where
+    assert found in ("p", "pinyon.yaml")
