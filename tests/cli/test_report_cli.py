@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import pinyon.session.study
 from pinyon.cli.report import command
 from pinyon.errors import PlanError
 from pinyon.model.experiment import Cell, Experiment, Objective, Phase, Selection, Standing
-from pinyon.model.outcome import SUCCEEDED, Attempt
+from pinyon.model.outcome import SUCCEEDED, Attempt, Output
 from pinyon.model.study import PhaseStudy, Replicate, Study, StudyResult
 
 SPEC = """\
@@ -126,10 +128,55 @@ def test_a_name_that_cannot_be_encoded_is_written_all_the_same(
 ) -> None:
     def provide(_: Path, experiment: str) -> Any:
         found = outcome(experiment)
-        odd = {recipe: one._replace(execution="x-\udcff") for recipe, one in found.attempts.items()}
+        odd = {
+            recipe: one._replace(outputs=(Output("\udcff.bin", "blake3:0", 1),))
+            for recipe, one in found.attempts.items()
+        }
         return found._replace(attempts=odd)
 
     monkeypatch.setattr(pinyon.session.study, "study_result", provide, raising=False)
     for kind in ("html", "md", "csv"):
         good(root, f"--{kind}", str(root / f"r.{kind}"))
         assert (root / f"r.{kind}").read_bytes().decode()
+
+
+def test_a_real_study_is_reported_from_its_records(tmp_path: Path) -> None:
+    root = tmp_path / "study"
+    root.mkdir()
+    (root / "params.yaml").write_text("lr: 0.1\nseed: 0\n")
+    (root / "train.py").write_text(
+        "import json, re\n"
+        "found = dict(re.findall(r'(\\w+): ([0-9.]+)', open('params.yaml').read()))\n"
+        "json.dump({'f1': float(found['lr']) + int(found['seed']) / 100}, open('metrics.json', 'w'))\n"
+    )
+    (root / "pinyon.yaml").write_text(
+        "stages:\n"
+        f"  train: {{cmd: [{sys.executable}, train.py], deps: [train.py], params: [lr, seed], metrics: [metrics.json]}}\n"
+        "experiments:\n"
+        "  rates: {stage: train, objective: {maximize: f1}, seeds: {seed: [0, 1]},"
+        " phases: {lr: {grid: {lr: [0.1, 0.2]}}, again: {grid: {lr: [0.2, 0.3]}}}}\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "pinyon.cli", "run", "rates"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(
+        good(root, "--json", "--html", str(root / "r.html"), "--csv", str(root / "r.csv")).stdout
+    )
+    assert found["counts"] == {
+        "cells": 4, "replicates": 8, "distinct": 6, "run": 6, "reused": 0, "failed": 0, "missing": 0
+    }  # fmt: skip
+    assert [phase["winner"] is not None for phase in found["phases"]] == [True, True]
+    text = good(root).stdout
+    assert "**Winner:** again/2 (lr=0.3): f1 0.305 ± 0.005 (n = 2)" in text
+    assert (
+        "Against the winner of lr: f1 +0.1000, over pairs of 2 equal seeds: better by more than chance"
+        in text
+    )
+    assert "again/1 (all 2 replicates): the same keys, and so the same runs, as lr/2" in text
+    with open(root / "r.csv", encoding="utf-8", newline="") as file:
+        assert sum(row["winner"] == "true" for row in csv.DictReader(file)) == 4

@@ -192,7 +192,7 @@ def selected(
     return Selection(winner, draw(names), tuple(draw(st.permutations(rows))), tuple(ids[:2]), "blake3:d")
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(studies(), st.data())
 def test_any_study_is_reported(result: StudyResult, data: st.DataObject) -> None:
     points = st.lists(st.tuples(st.integers(0, 10**6), st.floats()), max_size=5)

@@ -392,3 +392,14 @@ def test_a_selection_that_names_no_cell_is_no_winner(result: StudyResult) -> Non
     found = study_view(result._replace(selections=selections))
     assert found.phases[2].winner is None
     assert found.winner is None
+
+
+def test_runs_of_all_executions_of_the_experiment_count_as_run(result: StudyResult) -> None:
+    """A study that was stopped and went on, seen from outside: the last look ran nothing."""
+    seen = result._replace(reused=frozenset(result.attempts))
+    assert study_view(seen).counts.run == 0
+    goal = {"goal": {"experiment": "lstm-optimization-2025"}}
+    counts = study_view(seen, executions={NOW: goal, BEFORE: {"goal": {"experiment": "other"}}}).counts
+    assert (counts.run, counts.reused) == (36, 2)
+    counts = study_view(seen, executions={NOW: goal, BEFORE: goal}).counts
+    assert (counts.run, counts.reused) == (38, 0)

@@ -97,7 +97,7 @@ def _ranking(view: StudyView) -> Iterator[Block]:
     )
     yield Heading(2, "All cells", "cells")
     best = next((cell for cell in cells if cell.rank and cell.objective.value is not None), None)
-    if best and view.winner and best.cell != view.winner.cell:
+    if best and view.winner and best.objective.value != view.winner.objective.value:
         how = words.compared(view.winner, best, target)
         yield Text(
             f"The best mean of all is that of {cell_name(best.cell)}. The winner against it: {how}.",

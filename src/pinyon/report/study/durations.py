@@ -17,7 +17,9 @@ def duration_blocks(view: StudyView) -> Iterator[Block]:
     yield Heading(2, "Expected and measured", "expected")
     parts = [f"All distinct runs one after another: {show_seconds(times.serial)}"]
     parts += (
-        [f"of which {show_seconds(times.reused)} were spent before this execution"] if times.reused else []
+        [f"of which {show_seconds(times.reused)} were spent before, for something else"]
+        if times.reused
+        else []
     )
     yield Text(
         f"{', '.join(parts)}. Critical path, with room for everything at once: {show_seconds(times.critical)}."

@@ -71,7 +71,7 @@ def reuse_blocks(view: StudyView) -> Iterator[Block]:
     yield (
         Bullets(tuple(rows))
         if rows
-        else Text("Nothing: every replicate has a run of its own, made by this execution.")
+        else Text("Nothing: every replicate has a run of its own, made for this experiment.")
     )
 
 

@@ -28,8 +28,8 @@ class Mean(NamedTuple):
 class Sample(NamedTuple):
     """One replicate. ``run`` is "" as long as there is no result.
 
-    ``state``: ``run`` by this execution; ``reused``, from an earlier one; ``shared``, the run of a replicate that stands
-    before it; ``failed``; ``missing``. ``note`` says of which, from where, or why not.
+    ``state``: ``run`` for this experiment; ``reused``, made before for something else; ``shared``, the run of a replicate
+    that stands before it; ``failed``; ``missing``. ``note`` says of which, from where, or why not.
     """
 
     cell: Cell
@@ -115,7 +115,7 @@ class Final(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """Cells, replicates, and the distinct runs behind these: made by this execution, earlier, not at all."""
+    """Cells, replicates, and the distinct runs behind these: made for this experiment, before it, not at all."""
 
     cells: int
     replicates: int

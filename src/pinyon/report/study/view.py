@@ -13,6 +13,7 @@ from pinyon.model.experiment import Cell, Experiment, Selection
 from pinyon.model.ids import run_id
 from pinyon.model.study import PhaseStudy, Replicate, StudyResult
 from pinyon.plan.measured import leaf_of
+from pinyon.plan.phases import median
 from pinyon.report.study.nouns import (
     CellView,
     Counts,
@@ -25,7 +26,7 @@ from pinyon.report.study.nouns import (
     StudyView,
     plain,
 )  # fmt: skip
-from pinyon.report.study.spread import mean_of, metric_mean, metric_of
+from pinyon.report.study.spread import mean_of, metric_mean
 from pinyon.report.study.timing import times_of
 
 _NONE: Mapping[str, Any] = MappingProxyType({})
@@ -44,9 +45,11 @@ def study_view(
         result: the study and what came out of it.
         curves: by attempt and metric, (step, value); may be empty.
         stated: by cell, what somebody expected of metrics beforehand, such as ``{"c-1": {"n_parameters": 45000}}``.
-        executions: by id, the body of the record that an execution begins with: who, where, which code.
+        executions: by id, the body of the record that an execution begins with: who, where, which code, and which goal.
+            Where some are known to have carried out this experiment, theirs count as run, all others as reused.
     """
     study = result.study
+    result = result._replace(reused=_reused(result, executions))
     samples = _samples(result)
     phases = tuple(
         _phase(number, phase, samples, study.experiment, result.selections.get(phase.phase.name))
@@ -58,9 +61,18 @@ def study_view(
     runs = _runs(result, flat, finals)
     return StudyView(
         study.experiment, phases, winner, why, _counts(study.cells, flat),
-        times_of(phases, finals, runs), finals, _median(winner, study.experiment), runs, curves,
+        times_of(phases, finals, runs), finals, _promoted(result, winner), runs, curves,
         tuple(_unlike(result)), executions, stated, pinyon.__version__,
     )  # fmt: skip
+
+
+def _reused(result: StudyResult, executions: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:
+    """Recipes whose attempts were made for something else: a study may be carried out by several executions."""
+    name = result.study.experiment.name
+    own = {one for one, body in executions.items() if (body.get("goal") or {}).get("experiment") == name}
+    if not own:
+        return result.reused
+    return frozenset(recipe for recipe, attempt in result.attempts.items() if attempt.execution not in own)
 
 
 def _samples(result: StudyResult) -> dict[tuple[str, str], tuple[Sample, ...]]:
@@ -192,17 +204,10 @@ def _winner(experiment: Experiment, phases: Sequence[PhaseView]) -> tuple[CellVi
     return decided[-1].winner, decided[-1].selection.why if decided[-1].selection else ""
 
 
-def _median(winner: CellView | None, experiment: Experiment) -> Sample | None:
-    """The replicate with the median objective, the lower of two: what promotion takes."""
-    if winner is None or experiment.objective is None:
-        return None
-    metric = experiment.objective.metric
-    rows = [
-        (value, place, sample)
-        for place, sample in enumerate(winner.samples)
-        if sample.attempt is not None and (value := metric_of(sample.attempt.metrics, metric)) is not None
-    ]
-    return sorted(rows, key=lambda row: row[:2])[(len(rows) - 1) // 2][2] if rows else None
+def _promoted(result: StudyResult, winner: CellView | None) -> Sample | None:
+    """The replicate that promotion takes."""
+    taken = median(result)
+    return next((one for one in winner.samples if one.replicate == taken), None) if winner else None
 
 
 def _counts(cells: int, samples: Sequence[Sample]) -> Counts:

@@ -111,7 +111,7 @@ def winner(view: StudyView) -> str:
     won, phase = view.winner, view.deciding
     if won is None or phase is None:
         return f"No winner, because {readable(view.why, view).rstrip('.')}."
-    setting = assignment((*phase.study.base, *won.cell.assignment))
+    setting = assignment(tuple({**dict(phase.study.base), **dict(won.cell.assignment)}.items()))
     return f"{cell_name(won.cell)} ({setting}): {sentence(readable(view.why, view))}"
 
 
@@ -230,6 +230,8 @@ def compared(one: CellView, other: CellView, target: Objective, same: str = "so 
     found = difference(one.samples, other.samples, target.metric)
     if found is None:
         return f"a value of {target.metric} is missing, so they cannot be compared"
+    if found.value == 0 and not found.error:
+        return f"{target.metric} is the same"
     how = f"pairs of {plural(found.n, 'equal seed')}" if found.paired else "different seeds"
     text = (
         f"{target.metric} {'+' * (found.value >= 0)}{with_error(Mean(found.value, found.error))}, over {how}"
