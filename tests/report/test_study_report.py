@@ -352,12 +352,21 @@ def test_executions_say_who_where_and_which_code(result: StudyResult) -> None:
             "actor": {"kind": "person", "name": "ada"},
             "host": "box",
             "git": {"commit": "5f3c9d", "dirty": True},
+            "pinyon": "0.1.0",
         },
         BEFORE: {"git": None, "git_note": "not a git repository"},
     }
     text = study_markdown(study_view(result, executions=told))
-    assert f"| {NOW} | 48 | ada | box | 5f3c9d, with uncommitted changes |" in text
-    assert f"| {BEFORE} | 2 | – | – | not a git repository |" in text
+    assert f"| {NOW} | 48 | ada | box | 5f3c9d, with uncommitted changes | 0.1.0 |" in text
+    assert f"| {BEFORE} | 2 | – | – | not a git repository | – |" in text
+
+
+def test_a_brief_report_leaves_out_the_table_of_runs_only(view: StudyView, text: str) -> None:
+    brief = study_markdown(view, brief=True)
+    assert text.startswith(brief.rstrip("\n"))
+    rest = text.removeprefix(brief.rstrip("\n")).strip().splitlines()
+    assert rest[0].startswith("| run | stage | for |")
+    assert len(rest) == 2 + len(view.runs)
 
 
 def test_every_run_stands_at_the_end_with_its_digests(result: StudyResult, text: str) -> None:

@@ -42,7 +42,7 @@ def command(
     elif written:
         click.echo("\n".join(written))
     else:
-        _show(study_markdown(view))
+        _show(view)
         click.echo(f"with pictures: pinyon report {name} --html report.html", err=True)
 
 
@@ -95,12 +95,14 @@ def _write(path: str, text: str) -> str:
     return path
 
 
-def _show(text: str) -> None:
-    """Drawn for a person, as it is for a program."""
+def _show(view: StudyView) -> None:
+    """Drawn for a person, who does not want digests of all runs there; whole for a program."""
+    from pinyon.report.study import study_markdown
+
     if not is_watched():
-        click.echo(text)
+        click.echo(study_markdown(view))
         return
     from rich.console import Console
     from rich.markdown import Markdown
 
-    Console().print(Markdown(text))
+    Console().print(Markdown(study_markdown(view, brief=True)))

@@ -15,9 +15,11 @@ _MARKUP = re.compile(r"[\\`*{}\[\]<>|~&]|(?<![^\W_])_|_(?![^\W_])")
 _AT_THE_START = re.compile(r"^(\s*\d*)([-+=#.)])")
 
 
-def study_markdown(view: StudyView) -> str:
-    """The whole report in CommonMark with tables. Everything that came from the project is escaped."""
-    return "\n".join(line for block in document(view).blocks for line in _lines(block))
+def study_markdown(view: StudyView, *, brief: bool = False) -> str:
+    """The whole report in CommonMark with tables; ``brief`` without the table of all runs, with which it ends. Everything
+    that came from the project is escaped."""
+    blocks = document(view).blocks
+    return "\n".join(line for block in (blocks[:-1] if brief else blocks) for line in _lines(block))
 
 
 def _lines(block: Block) -> Iterator[str]:

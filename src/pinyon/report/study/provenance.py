@@ -27,7 +27,7 @@ def provenance_blocks(view: StudyView) -> Iterator[Block]:
     if digests:
         yield Text("Digests of objective, constraints and rows, by phase:")
         yield Bullets(digests)
-    yield Table(("execution", "runs", "by", "on", "code"), tuple(_executions(view)))
+    yield Table(("execution", "runs", "by", "on", "code", "Pinyon"), tuple(_executions(view)))
     yield Table(
         ("run", "stage", "for", "attempt", "execution", "time", "key", "outs"),
         tuple(_run_row(one) for one in view.runs.values()),
@@ -62,6 +62,7 @@ def _executions(view: StudyView) -> Iterator[Row]:
             Field(actor_of(actor).name if actor else "–"),
             Field(str(body.get("host") or "–")),
             Field(_code(code) if isinstance(code, dict) else str(body.get("git_note") or "not recorded")),
+            Field(str(body.get("pinyon") or "–")),
         )
         yield Row(fields)
 
