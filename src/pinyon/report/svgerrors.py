@@ -111,7 +111,7 @@ def _upright(plot: ErrorPlot) -> str:
             parts.append(_text(last, bottom + 17, cut(shown(place), 14), "middle"))
     for value, words in plot.bounds:
         parts.append(_line(LEFT, y_of(value), end, y_of(value), _DASHED))
-        parts.append(_text(end, y_of(value) - 5, words, "end"))
+        parts.append(_text(end, y_of(value) + (15 if y_of(value) < TOP + 15 else -5), words, "end"))
     spots = [(x_of(float(bar.place)), y_of(bar.value)) for bar in bars if bar.value is not None]
     if len({x for x, _ in spots}) == len(spots) > 1:
         joined = " ".join(f"{x:.1f},{y:.1f}" for x, y in spots)

@@ -48,14 +48,12 @@ def signed(value: float | None) -> str:
 
 def between(mean: Mean) -> str:
     """The 95 % interval in words; what is missing for it where there is none."""
-    found = interval(mean)
+    found, n = interval(mean), len(mean.values)
     if found is None:
-        return (
-            "one seed, so no error can be estimated" if len(mean.values) == 1 else "no error can be estimated"
-        )
+        return f"{'Only one seed, so no' if n == 1 else 'No'} error can be estimated"
     if found[0] == found[1]:
-        return f"All {len(mean.values)} seeds gave the same"
-    return f"95 % interval {figure(found[0])} to {figure(found[1])}, {len(mean.values)} seeds"
+        return f"All {n} seeds gave the same"
+    return f"95 % interval {figure(found[0])} to {figure(found[1])}, {n} seeds"
 
 
 def value(of: object) -> str:
@@ -185,9 +183,7 @@ def conclusion(phase: PhaseView, view: StudyView) -> list[str]:
     tied = [cell for cell in phase.cells if cell.cell.id in phase.selection.tied]
     if len(tied) > 1:
         names = ", ".join(cell_name(cell.cell) for cell in tied)
-        lines.append(
-            f"{len(tied)} cells lie within one standard error of the best and cannot be told apart: {names}."
-        )
+        lines.append(f"Within one standard error of the best, and so not to be told apart: {names}.")
     else:
         lines += _lead(phase, won, view.experiment.objective)
     return lines
