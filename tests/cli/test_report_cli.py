@@ -106,21 +106,28 @@ def test_for_programs(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "arguments", "said"),
+    ("spec", "said"),
     [
-        (SPEC, ["rate"], "no experiment 'rate'"),
-        (SPEC + "  other: {stage: train, phases: {lr: {grid: {lr: [1]}}}}\n", [], "there are rates, other"),
-        (SPEC.partition("experiments")[0], [], "there is no experiment"),
-        (SPEC.partition("experiments")[0], ["rates"], "there is no experiment"),
+        (SPEC + "  other: {stage: train, phases: {lr: {grid: {lr: [1]}}}}\n", "there are rates, other"),
+        (SPEC.partition("experiments")[0], "there is no experiment"),
     ],
 )
-def test_an_experiment_that_is_not_there(root: Path, spec: str, arguments: list[str], said: str) -> None:
+def test_which_experiment_is_not_guessed(root: Path, spec: str, said: str) -> None:
     (root / "pinyon.yaml").write_text(spec)
     before = sorted(root.rglob("*"))
-    result = call(root, *arguments)
+    result = call(root)
     assert isinstance(result.exception, PlanError)
     assert said in str(result.exception)
     assert sorted(root.rglob("*")) == before
+
+
+def test_a_wrong_name_is_answered_with_the_nearest(tmp_path: Path) -> None:
+    (tmp_path / "pinyon.yaml").write_text(SPEC)
+    (tmp_path / "params.yaml").write_text("lr: 0.1\n")
+    result = call(tmp_path, "rate", "--html", str(tmp_path / "r.html"))
+    assert isinstance(result.exception, PlanError)
+    assert "rates" in str(result.exception)
+    assert not (tmp_path / "r.html").exists()
 
 
 def test_a_name_that_cannot_be_encoded_is_written_all_the_same(

@@ -13,7 +13,7 @@ import pytest
 from studies import BEFORE, NOW, OBJECTIVE, attempt, choose, digest, learning_curves, lstm
 
 from pinyon.model.condition import Comparison
-from pinyon.model.experiment import Selection
+from pinyon.model.experiment import Choice, Range, Selection
 from pinyon.model.ids import run_id
 from pinyon.model.outcome import Output
 from pinyon.model.study import StudyResult
@@ -412,3 +412,16 @@ def test_runs_of_all_executions_of_the_experiment_count_as_run(result: StudyResu
     assert (counts.run, counts.reused) == (36, 2)
     counts = study_view(seen, executions={NOW: goal, BEFORE: goal}).counts
     assert (counts.run, counts.reused) == (38, 0)
+
+
+def test_a_search_says_how_it_searched(result: StudyResult) -> None:
+    first, *rest = result.study.phases
+    space = (("train.lr", Range(1e-4, 1e-2, log=True)), ("gat.dim", Choice((8, 16))))
+    stop = (Comparison("accuracy", "<", 0.2),)
+    phase = first.phase._replace(grid=(), space=space, trials=32, stop=stop, quorum=0.9)
+    study = result.study._replace(phases=(first._replace(phase=phase, open=True), *rest))
+    assert (
+        "A search over train.lr from 0.0001000 to 0.01000 (log); gat.dim in 8, 16: 32 trials proposed by tpe; each with"
+        " train.seed = 0, 1, 2; ended early where accuracy \\< 0.2; decided once 90% of the replicates had ended. More"
+        " cells may follow."
+    ) in study_markdown(study_view(result._replace(study=study)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pinyon.cli.options import json_option
+from pinyon.cli.options import completes, json_option
 from pinyon.cli.output import is_watched, print_json
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _file = click.Path(dir_okay=False)
 @click.option("--html", "html", type=_file, metavar="FILE", help="Write one HTML file that needs no network.")
 @click.option("--md", "markdown", type=_file, metavar="FILE", help="Write Markdown.")
 @click.option("--csv", "table", type=_file, metavar="FILE", help="Write every replicate as a row.")
-@click.argument("experiment", default="")
+@click.argument("experiment", default="", shell_complete=completes("experiment_names"))
 @click.pass_obj
 def command(
     directory: str, experiment: str, html: str | None, markdown: str | None, table: str | None, as_json: bool
@@ -33,7 +33,7 @@ def command(
     """
     from pinyon.report.study import study_html, study_json, study_markdown, study_table
 
-    name = _experiment(directory, experiment)
+    name = experiment or _only(directory)
     view = _view(directory, name)
     wanted = ((html, study_html), (markdown, study_markdown), (table, study_table))
     written = [_write(path, make(view)) for path, make in wanted if path]
@@ -46,28 +46,21 @@ def command(
         click.echo(f"with pictures: pinyon report {name} --html report.html", err=True)
 
 
-def _experiment(directory: str, asked: str) -> str:
-    """The name of an experiment that there is; the only one if none is asked for."""
+def _only(directory: str) -> str:
+    """The name of the experiment, where there is one and none is asked for."""
     from pinyon.errors import PlanError
-    from pinyon.plan.interpolate import nearest
     from pinyon.spec.load import find_root, load_project
 
     known = list(load_project(find_root(Path(directory))).settings.get("experiments") or {})
-    if asked in known:
-        return asked
-    if not known:
-        raise PlanError(
-            "there is no experiment to report on", why="pinyon.yaml has no experiments", next="pinyon runs"
-        )
-    if asked:
-        raise PlanError(
-            f"no experiment '{asked}'", why=nearest(asked, known), next=f"pinyon report {known[0]}"
-        )
-    if len(known) > 1:
+    if len(known) == 1:
+        return str(known[0])
+    if known:
         raise PlanError(
             "which experiment?", why=f"there are {', '.join(known)}", next=f"pinyon report {known[0]}"
         )
-    return str(known[0])
+    raise PlanError(
+        "there is no experiment to report on", why="pinyon.yaml has no experiments", next="pinyon runs"
+    )
 
 
 def _view(directory: str, experiment: str) -> StudyView:
