@@ -422,6 +422,6 @@ def test_a_search_says_how_it_searched(result: StudyResult) -> None:
     study = result.study._replace(phases=(first._replace(phase=phase, open=True), *rest))
     assert (
         "A search over train.lr from 0.0001000 to 0.01000 (log); gat.dim in 8, 16: 32 trials proposed by tpe; each with"
-        " train.seed = 0, 1, 2; ended early where accuracy \\< 0.2; decided once 90% of the replicates had ended. More"
+        " train.seed = 0, 1, 2; ended early where accuracy \\< 0.2; decided once 90 % of the replicates had ended. More"
         " cells may follow."
     ) in study_markdown(study_view(result._replace(study=study)))

@@ -147,7 +147,7 @@ def asked(phase: PhaseView, view: StudyView) -> str:
     seeds = [f"{name} = {', '.join(map(value, values))}" for name, values in view.experiment.seeds]
     text += f"; each with {'; '.join(seeds)}" if seeds else ""
     text += f"; ended early where {' and '.join(map(str, found.stop))}" if found.stop else ""
-    text += f"; decided once {found.quorum:.0%} of the replicates had ended" if found.quorum < 1 else ""
+    text += f"; decided once {found.quorum * 100:g} % of the replicates had ended" if found.quorum < 1 else ""
     return f"{text}.{' More cells may follow.' if phase.study.open else ''}"
 
 
