@@ -135,6 +135,11 @@ def test_an_axis_holds_its_values_and_has_few_ticks(values: list[float]) -> None
     assert 2 <= len(ticks) <= 12
 
 
+def test_values_that_differ_by_rounding_are_one() -> None:
+    low, high, _ = axis_range([1.0, 1.0 + 2**-52])
+    assert (low, high) == (0.4, 1.6)
+
+
 def test_muted_lines_are_behind_grey_and_one_entry_of_the_legend() -> None:
     points = ((0.0, 1.0), (1.0, 2.0))
     lines = (Series("", "ours", points), *(Series("", f"other {n}", points, muted=True) for n in range(3)))

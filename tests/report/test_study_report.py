@@ -13,10 +13,10 @@ import pytest
 from studies import BEFORE, NOW, OBJECTIVE, attempt, choose, digest, learning_curves, lstm
 
 from pinyon.model.condition import Comparison
-from pinyon.model.experiment import Choice, Range, Selection
+from pinyon.model.experiment import Cell, Choice, Experiment, Phase, Range, Selection
 from pinyon.model.ids import run_id
 from pinyon.model.outcome import Output
-from pinyon.model.study import StudyResult
+from pinyon.model.study import PhaseStudy, Replicate, Study, StudyResult
 from pinyon.report.study import study_html, study_json, study_markdown, study_table, study_view
 from pinyon.report.study.nouns import StudyView
 
@@ -189,13 +189,45 @@ def test_a_chain_is_as_long_as_its_stages() -> None:
     assert found.times.critical == found.times.serial == 15.0
 
 
+def test_a_later_phase_does_not_wait_again_for_runs_that_are_there() -> None:
+    """Phase 2 has the winner of phase 1 and another cell, which both need the same pretrain."""
+    needs = {"deps": [["pretrain.safetensors", "blake3:p"]]}
+    made = (Output("pretrain.safetensors", "blake3:p", 1),)
+    attempts = {"p": attempt("p", "pretrain", seconds=100.0, outputs=made)}
+    for recipe, took in (("a", 1.0), ("b", 20.0), ("c", 3.0)):
+        attempts[recipe] = attempt(recipe, "train", seconds=took, inputs=needs, metrics={"m": took})
+    phases = []
+    for name, recipes in (("first", "ab"), ("second", "bc")):
+        rows = [(Cell(recipe, name, 1, ()), (Replicate((), (), recipe),)) for recipe in recipes]
+        phases.append(PhaseStudy(Phase(name), (), tuple(rows)))
+    experiment = Experiment("e", "train", tuple(one.phase for one in phases))
+    times = study_view(StudyResult(Study(experiment, tuple(phases)), attempts)).times
+    assert times.serial == 124.0
+    assert times.critical == (100.0 + 20.0) + 3.0
+
+
+def test_the_winner_of_all_is_the_only_one_in_bold_among_all_cells(text: str) -> None:
+    rows = text.partition("## All cells")[2].partition("## Final")[0].splitlines()
+    (bold,) = [row for row in rows if "**" in row]
+    assert bold.startswith("| **1** | **pretraining/3 ★** |")
+
+
+def test_a_cause_of_several_lines_stays_in_its_field(result: StudyResult) -> None:
+    cause = 'Traceback\r\nline 2\rline 3\n, "quoted"'
+    view = study_view(result._replace(failed=dict.fromkeys(result.failed, cause)))
+    rows = list(csv.DictReader(io.StringIO(study_table(view), newline="")))
+    assert len(rows) == 45
+    assert cause in [row["note"] for row in rows]
+    assert 'train.seed=2 failed: Traceback  line 2 line 3 , "quoted"' in study_markdown(view)
+
+
 def test_expected_stands_beside_measured(result: StudyResult) -> None:
     ids = {(cell.phase, cell.number): cell.id for phase in result.study.phases for cell, _ in phase.cells}
     stated = {ids["architecture", 1]: {"n_parameters": 45_000.0}}
     text = study_markdown(study_view(result, stated=stated))
     table = text.partition("## Expected")[2].partition("## What is missing")[0]
     rows = {line.split("|")[1].strip(): line for line in table.splitlines() if line.startswith("|")}
-    assert rows["architecture/1"].endswith("| 33,314 | 45,000 |")
+    assert rows["architecture/1"] == "| architecture/1 | 56 min 10 s | 1 h | −6 % | 33,314 | 45,000 |"
     assert rows["architecture/2"].endswith("| 58,402 | not stated |")
     assert "not stated" in rows["evaluate"]
     assert rows["pretrain"].startswith("| pretrain | 9 | 5 h 15 min | 4 h 30 min | +17 % |")

@@ -74,6 +74,15 @@ def test_equal_seeds_are_compared_in_pairs() -> None:
     assert not apart.beyond_noise
 
 
+def test_two_standard_errors_of_three_seeds_are_no_proof() -> None:
+    """With two degrees of freedom the 95 % interval is 4.3 standard errors wide on each side."""
+    found = difference(samples(0.1, 0.2, 0.3), samples(0.0, 0.0, 0.0), "m")
+    assert found is not None
+    assert found.error is not None
+    assert 3 < found.value / found.error < 4
+    assert not found.beyond_noise
+
+
 def test_one_seed_is_never_beyond_the_noise() -> None:
     found = difference(samples(1.0), samples(100.0), "m")
     assert found is not None
