@@ -218,6 +218,8 @@ def test_a_cause_of_several_lines_stays_in_its_field(result: StudyResult) -> Non
     rows = list(csv.DictReader(io.StringIO(study_table(view), newline="")))
     assert len(rows) == 45
     assert cause in [row["note"] for row in rows]
+    bare = study_view(result._replace(failed=dict.fromkeys(result.failed, "a\rb")))
+    assert len(list(csv.DictReader(io.StringIO(study_table(bare), newline="")))) == 45
     assert 'train.seed=2 failed: Traceback  line 2 line 3 , "quoted"' in study_markdown(view)
 
 
