@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from bench.cases import change, cold, data, floor, isolated, noop, plan, startup, store
+from bench.cases import change, cold, data, floor, isolated, noop, plan, search, startup, store, study
 from bench.measure import Row
 from bench.settings import Settings
 
@@ -18,4 +18,6 @@ CASES: dict[str, Callable[[Settings], Iterator[Row]]] = {
     "change": change.change,
     "plan": plan.plan,
     "data": data.data,
+    "study": study.study,
+    "search": search.search,
 }

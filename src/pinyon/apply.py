@@ -93,10 +93,9 @@ def _changes(root: Path, pairs: Pairs) -> tuple[Change, ...]:
 
 
 def _edited(root: Path, file: str, changes: tuple[Change, ...]) -> str:
-    text = (root / file).read_text(encoding="utf-8")
-    return edit_params(
-        text, os.path.splitext(file)[1], {one.name: one.after for one in changes if one.file == file}
-    )
+    text = (root / file).read_bytes().decode()  # `read_text` would make \n of every \r\n
+    values = {one.name: one.after for one in changes if one.file == file}
+    return edit_params(text, os.path.splitext(file)[1], values, file=file)
 
 
 def _no_winner(result: StudyResult) -> NoWinnerError:

@@ -12,6 +12,8 @@
      │   ├─ WorkspaceLockedError              another driver works here
      │   ├─ StageFailedError                  a stage failed; the rest was not tried
      │   ├─ LeaseLostError                    somebody else does this job now
+     │   ├─ TrackError                        a call of a training script's that cannot be carried out
+     │   ├─ DivergedError                     a loss is no number any more
      │   └─ TargetError                       the place that runs attempts is unwell
      ├─ StoreError                   exit 5   bytes or records are not what they should be
      │   ├─ CorruptError                      stored bytes differ from their name
@@ -121,6 +123,14 @@ class StageFailedError(UnreachedError, ExecuteError):
 
 class LeaseLostError(ExecuteError):
     """The lease was taken over while its holder showed no sign of life."""
+
+
+class TrackError(ExecuteError):
+    """A training script asks for something that cannot be done."""
+
+
+class DivergedError(ExecuteError):
+    """A number that training depends on was NaN or infinite too many times in a row."""
 
 
 class TargetError(ExecuteError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import time
 from typing import Any
 
@@ -52,6 +53,62 @@ def test_add_says_what_it_did_and_what_git_should_know(empty: Any) -> None:
     assert empty.good("add", "d").out == "unchanged d  1 files, 3 B\n"
     (row,) = empty.good("add", "d", "--json").json()
     assert (row["path"], row["files"], row["size"], row["changed"]) == ("d", 1, 3, False)
+
+
+@pytest.fixture
+def settled(added: Any) -> Any:
+    """The data was there for a while when it was added."""
+    then = time.time_ns() - 10_000_000_000
+    for name in ("data/a", "data/sub/b", "one.bin"):
+        os.utime(added.root / name, ns=(then, then))
+    added.good("add", "data", "one.bin")
+    return added
+
+
+UNCHANGED = "unchanged data  2 files, 1.0 kB\nunchanged one.bin  3 B\n"
+
+
+def test_add_of_what_is_as_it_was_needs_no_command_line_parser(settled: Any) -> None:
+    (settled.root / "click.py").write_text("raise SystemExit('it was imported')\n")
+    settled.env["PYTHONPATH"] = os.pathsep.join([str(settled.root), *sys.path])
+    before = settled.snapshot()
+    assert settled.good("add", "data", "one.bin").out == UNCHANGED
+    inside = settled.root / "data"
+    assert settled.good("add", "../data", "sub/../../one.bin", "../data", cwd=inside).out == UNCHANGED
+    assert settled.snapshot() == before
+    assert settled("add", "data", "one.bin", "--json").code != 0
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ("echo abd > one.bin", "added     one.bin  4 B"),
+        ("touch one.bin", "added     one.bin"),
+        ("touch data/sub/b", "added     data"),
+        ("mv data/a data/c", "added     data"),
+        ("chmod +x data/a", "added     data"),
+        ("touch data/new", "added     data  3 files"),
+        ("rm data/a", "added     data  1 files"),
+        ("mkdir data/__pycache__ data/empty && touch data/__pycache__/x", "unchanged data  2 files"),
+        ("rm one.bin.pinyon", "added     one.bin"),
+        ("cp one.bin.pinyon data.pinyon", "added     data"),
+        (": > .gitignore", "added     data"),
+        ("rm .pinyon/cache/stat.sqlite", "added     data"),
+        ("echo damaged > .pinyon/cache/stat.sqlite", "added     data"),
+        ("rm -r .pinyon/blobs", "added     data"),
+        ("touch data.dvc", "data.dvc names this already"),
+        ("rm -r data", "there is no such file"),
+    ],
+)
+def test_the_short_cut_of_add_sees_what_has_changed(settled: Any, change: str, line: str) -> None:
+    assert settled.good("add", "data", "one.bin").out == UNCHANGED
+    subprocess.run(change, shell=True, cwd=settled.root, check=True)
+    ended = settled("add", "data", "one.bin")
+    assert line in ended.out + ended.err
+    if ended.code == 0:
+        lose(settled)
+        settled.good("add", "--restore")
+        assert settled.read("data/sub/b") == "b" * 500
 
 
 def test_paths_are_seen_from_where_the_user_stands(empty: Any) -> None:

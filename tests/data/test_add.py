@@ -18,7 +18,7 @@ from pinyon.errors import ExecuteError, PlanError
 from pinyon.execute import data, tree
 from pinyon.execute.fetch import fetch, imagine_fetched, restore_data
 from pinyon.spec.pointer import about_of, all_pointers, find_pointers, read_pointer
-from pinyon.store.blobs import name_of
+from pinyon.store.names import name_of
 from pinyon.testing.faulty import CALLS, Fault, FaultyStore
 
 
@@ -216,6 +216,16 @@ def test_what_is_refused_changes_nothing(tracked: Bench, path: str, words: str) 
     assert words in str(caught.value)
     assert tracked.files() == before
     assert tracked.events("added") == []
+
+
+def test_a_name_that_is_not_utf8_is_refused(bench: Bench) -> None:
+    name = os.fsdecode(b"d\xff")
+    bench.write(f"in/{name}/x")
+    bench.write(name)
+    for path in (name, f"in/{name}", "in"):
+        with pytest.raises((PlanError, ExecuteError), match="not UTF-8"):
+            bench.add(path)
+    assert bench.events("added") == []
 
 
 def test_one_inside_another_is_refused(bench: Bench) -> None:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from pinyon.store import packs, tree
-from pinyon.store.blobs import name_of
 from pinyon.store.local import LocalStore
+from pinyon.store.names import name_of
 from pinyon.sync.gc import GRACE, Policy, Scan, Swept, collect
 
 DATAS = [b"%d" % number * 20 for number in range(8)]

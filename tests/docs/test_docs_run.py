@@ -13,6 +13,7 @@ from transcripts import EXAMPLE, ROOT, Shell, commands, normal
         ("README.md", 3),
         ("docs/adopting.md", 10),
         ("docs/dvc.md", 8),
+        ("docs/track.md", 12),
         pytest.param("docs/guide.md", 25, marks=pytest.mark.slow),
     ],
 )

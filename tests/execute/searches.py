@@ -99,6 +99,8 @@ def _plain(value):
 
 
 OUTCOMES = st.one_of(
+    st.tuples(st.just("complete"), st.floats(-9, 9)),
+    st.tuples(st.just("complete"), st.floats(-9, 9)),
     st.tuples(st.just("complete"), st.one_of(st.floats(), st.none())),
     st.tuples(st.sampled_from(["running", "failed", "pruned"]), st.none()),
 )

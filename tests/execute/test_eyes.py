@@ -16,8 +16,8 @@ from pinyon.errors import ExecuteError
 from pinyon.execute import bundle, observe, tree
 from pinyon.execute.protocol import StatNote
 from pinyon.execute.statcache import StatCache
-from pinyon.store.blobs import name_of
 from pinyon.store.local import LocalStore
+from pinyon.store.names import name_of
 from pinyon.store.tree import decode
 
 
@@ -85,6 +85,17 @@ def test_a_damaged_cache_is_an_empty_one(tmp_path: Path, cache: StatCache, damag
     again.learn([StatNote("a", "blake3:2", stat, 10**18)])
     again.close()
     assert StatCache(path).lookup_many({"a": stat}) == {"a": "blake3:2"}
+
+
+def test_what_is_known_below_a_folder(cache: StatCache) -> None:
+    stat, paths = (
+        (1, 1, 1, 1),
+        ["d", "d/", "d/a", "d/b/c", "d/松", "d-", "d.x/a", "d0", "d00/a", "e/d/a", "D/a"],
+    )
+    cache.learn([StatNote(path, f"name of {path}", stat, 10**18) for path in paths])
+    cache.learn([StatNote("d/fresh", "blake3:1", (10**18 + 1, 1, 1, 1), 10**18)])
+    assert cache.lookup_below("d") == {path: (stat, f"name of {path}") for path in ("d/a", "d/b/c", "d/松")}
+    assert cache.lookup_below("absent") == {}
 
 
 def test_many_paths(cache: StatCache) -> None:

@@ -142,12 +142,13 @@ def train(cpus: float | None) -> Stage:
     ("asked", "share", "threads"), [(None, 5.3, "5"), (None, 0.2, "1"), (2.9, 8, "2"), (0.5, 8, "1")]
 )
 def test_threads_follow_the_cpus(asked, share, threads):
-    assert environment(train(asked), (), share) == {"DVC_STAGE": "train", "OMP_NUM_THREADS": threads}
+    expected = {"DVC_STAGE": "train", "OMP_NUM_THREADS": threads, "PINYON_PARAMS": "[]"}
+    assert environment(train(asked), (), share) == expected
 
 
 def test_what_the_user_has_set_stays(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    assert environment(train(2), (), 8) == {"DVC_STAGE": "train"}
+    assert environment(train(2), (), 8) == {"DVC_STAGE": "train", "PINYON_PARAMS": "[]"}
 
 
 def test_devices_are_numbered_as_we_number_them(monkeypatch):

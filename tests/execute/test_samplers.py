@@ -24,14 +24,14 @@ ALL = ["random", "tpe", "grid"]
 
 
 @pytest.mark.parametrize("name", LEARNING)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     space=SPACES, goal=st.sampled_from(["minimize", "maximize"]), seed=st.integers(0, 2**53), data=st.data()
 )
 def test_proposals_are_points_and_depend_on_the_trials_alone(name, space, goal, seed, data):
     sampler = make(name, space, goal, seed)
     trials = []
-    for number in range(data.draw(st.integers(11, 18))):
+    for number in range(data.draw(st.integers(14, 24))):
         pairs = sampler.ask(trials)
         assert pairs == make(name, space, goal, seed).ask(recorded(trials))
         if pairs is None:
@@ -119,6 +119,24 @@ def test_points_at_random_are_spread_as_declared():
     assert 150 < sum(pairs["gat.latent_dim"] == 16 for pairs in asked) < 250
     assert 150 < sum(pairs["n"] <= 10 for pairs in asked) < 250
     assert 250 < sum(pairs["x"] < 1 for pairs in asked) < 350
+
+
+def test_a_magnitude_of_a_whole_number_reaches_half_way_to_its_neighbours():
+    points = Points((("n", Range(1, 3, log=True, integer=True)),))
+    edges = [math.log(edge / 0.5) / math.log(3.5 / 0.5) for edge in (0.5, 1.5, 2.5, 3.5)]
+    units = [edge + side for edge in edges for side in (-1e-9, 1e-9)][1:-1]
+    drawn = [points.pairs(points.from_units([unit]))[0][1] for unit in units]
+    assert drawn == [1, 1, 2, 2, 3, 3]
+
+
+@pytest.mark.parametrize(
+    "axis", [Range(1, 9, log=True, integer=True), Range(1, 9, integer=True), Range(1, 9, step=2)]
+)
+@pytest.mark.parametrize("value", [True, 2.5, 0, 10, "3", None, [3], 10**400, math.nan, -math.inf])
+def test_what_is_no_value_of_a_range_is_no_point(axis, value):
+    points = Points((("n", axis),))
+    assert points.read((("n", 3.0),)) is not None
+    assert points.read((("n", value),)) is None
 
 
 def test_another_seed_or_phase_asks_otherwise_and_another_parameter_changes_no_draw():

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from pinyon.errors import ExecuteError, PlanError
-from pinyon.execute.samplers import Points, make, names
-from pinyon.model.experiment import Choice, Range
+from pinyon.execute.samplers import Points, Trial, for_phase, make, names
+from pinyon.model.experiment import Choice, Experiment, Phase, Range
+from pinyon.model.project import Origin
 
 SAMPLE = Path(__file__).parents[2] / "docs" / "plugins" / "pinyon-sampler-halton"
 SPACE = (("lr", Range(1e-4, 1e-2, log=True)), ("dim", Choice((8, 16, 32))), ("n", Range(1, 4, integer=True)))
@@ -94,6 +95,9 @@ def test_a_package_that_cannot_be_loaded_is_named(package, text, said):
         ExecuteError, match=f"^broken_sampler:Fixed: the sampler 'fixed' cannot be loaded; {said}"
     ):
         make("fixed", SPACE, "minimize", 0)
+    phase = Phase("tune", space=SPACE, trials=3, sampler="fixed", origin=Origin("pinyon.yaml", 3))
+    with pytest.raises(ExecuteError, match=r"^broken_sampler:Fixed: "):
+        for_phase(Experiment("hpo", "train", (phase,)), phase)
 
 
 def test_a_name_that_nobody_plugs_in_is_told_with_those_that_are_there(package):
@@ -128,8 +132,6 @@ def test_the_sample_package_of_the_documentation_installs_and_works(halton, monk
     assert "halton" in names()
     sampler = make("halton", SPACE, "minimize", 7)
     trials = []
-    from pinyon.execute.samplers import Trial
-
     for number in range(48):
         pairs = sampler.ask(trials)
         assert pairs == make("halton", SPACE, "minimize", 7).ask(trials[::-1])

@@ -116,7 +116,9 @@ def test_two_samplers_that_take_turns_ask_the_same(uninterrupted):
 def test_the_same_question_has_the_same_answer(uninterrupted):
     sampler = tpe()
     answers = {json.dumps(sampler.ask(uninterrupted.trials)) for _ in range(3)}
-    answers |= {json.dumps(tpe().ask(uninterrupted.trials))}
+    answers |= {
+        json.dumps(tpe().ask(asked)) for asked in (uninterrupted.trials, recorded(uninterrupted.trials))
+    }
     assert len(answers) == 1
 
 

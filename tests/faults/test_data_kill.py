@@ -25,7 +25,7 @@ from pinyon.execute.fetch import restore_data
 from pinyon.execute.statcache import StatCache
 from pinyon.execute.tree import has_tree, hash_tree
 from pinyon.spec.pointer import all_pointers, read_pointer
-from pinyon.store import packs
+from pinyon.store import blobs, packs
 from pinyon.store.local import LocalStore
 from pinyon.sync.gc import Policy, collect
 from pinyon.sync.verify import verify
@@ -33,7 +33,7 @@ from pinyon.testing.processes import Child
 
 CALLS = (
     "open", "write", "rename", "replace", "unlink", "rmdir", "mkdir", "link", "fsync", "fdatasync", "close", "read",
-    "pwrite", "utime", "ftruncate", "copy_file_range",
+    "preadv", "pwrite", "utime", "ftruncate", "copy_file_range",
 )  # fmt: skip
 PINYON = [sys.executable, "-m", "pinyon.cli"]
 
@@ -124,6 +124,7 @@ def assert_sound(root: Path) -> None:
 def small_packs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packs, "FEW", 4)
     monkeypatch.setattr(packs, "BATCH", 30)
+    monkeypatch.setattr(blobs, "_DIRECT", 1 << 20)  # one.bin goes around the page cache
 
 
 def fill(root: Path, version: int) -> None:

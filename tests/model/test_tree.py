@@ -30,6 +30,13 @@ def test_rows_come_back_sorted_by_the_bytes_of_their_path(rows: list[Row], chanc
     assert decode(data) == sorted(rows, key=lambda row: row.path.encode())
 
 
+@given(ROWS)
+def test_a_manifest_is_canonical(rows: list[Row]):
+    table = [[*row[:3], "x"] if row.executable else list(row[:3]) for row in rows]
+    table.sort(key=lambda row: row[0].encode())
+    assert encode(rows) == b"pinyon-tree 1\n" + canonical(table) + b"\n"
+
+
 def test_known_answer():
     rows = [Row("run.sh", NAME, 80, True), Row("a/b.txt", NAME, 12)]
     assert encode(rows) == f'pinyon-tree 1\n[["a/b.txt","{NAME}",12],["run.sh","{NAME}",80,"x"]]\n'.encode()

@@ -512,6 +512,15 @@ def test_standings_are_best_first_and_say_how_far_each_is_from_the_bounds() -> N
     assert broken.why == "infeasible, because acc is NaN in 1 of 2 replicates"
 
 
+def test_metrics_without_a_result_count_for_nothing() -> None:
+    unfinished = Candidate("c-1", (Measured("", {"acc": 0.9}, "exit code 1"), Measured("a", {"acc": 0.9})))
+    best = select(asked(), [unfinished]).standings[0]
+    assert (best.mean, best.why) == (
+        None,
+        "infeasible, because it has no result in 1 of 2 replicates: exit code 1",
+    )
+
+
 def test_infinities_are_compared_and_never_have_a_standard_error() -> None:
     cells = [cell("c-1", *acc("Infinity", 1)), cell("c-2", *acc(1, 2)), cell("c-3", *acc("-Infinity", 1))]
     assert [one.cell for one in select(asked(), cells).standings] == ["c-1", "c-2", "c-3"]

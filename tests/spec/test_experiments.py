@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -63,6 +64,7 @@ experiments:
           latent: [8, 16, 32]
           drop: {uniform: [0, 0.5], step: 0.1}
           layers: {int: [1, 9], step: 2}
+          width: {int: [16, 1024], log: true}
         trials: 32
         parallel: 8
         sampler: random
@@ -118,6 +120,7 @@ def test_an_experiment_with_everything(load: Load) -> None:
                     ("latent", Choice((8, 16, 32))),
                     ("drop", Range(0, 0.5, step=0.1)),
                     ("layers", Range(1, 9, step=2, integer=True)),
+                    ("width", Range(16, 1024, log=True, integer=True)),
                 ),
                 trials=32,
                 parallel=8,
@@ -154,6 +157,20 @@ def test_a_grid_sampler_counts_its_trials(load: Load, space: str, trials: int) -
     assert (found.trials, found.sampler) == (trials, "grid")
 
 
+def test_a_sampler_of_an_installed_package_is_known_by_its_entry_point(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = tmp_path / "site" / "halton-1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: halton\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[pinyon.samplers]\nhalton = halton:Halton\n")
+    project = load(pinyon=search("[1, 2]", "trials: 2", "sampler: halton"))
+    with pytest.raises(SpecError, match="'halton' is none"):
+        experiments_of(project)
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    assert experiments_of(project)["e"].phases[0].sampler == "halton"
+
+
 def test_a_grid_may_have_a_hundred_thousand_cells(load: Load) -> None:
     axis = list(range(100))
     grid = phase(f"grid: {{a: {axis}, b: {axis}, c: {list(range(10))}}}")
@@ -167,7 +184,7 @@ SHORT = {  # what stands in many messages
     "@E": "experiment 'e'",
     "@KEYS": "allowed are stage, objective, seeds, phases, then, promote",
     "@PHASE_KEYS": "allowed are grid, search, trials, parallel, sampler, where, quorum, stop",
-    "@NONE": "is no condition → write METRIC OP NUMBER, as in accuracy >= 0.75",
+    "@NONE": "is not a condition → write for example: accuracy >= 0.75",
     "@AIM": "nothing says which cell wins → add objective: {maximize: METRIC}, or minimize",
     "@COUNT": "must be a whole number of at least",
     "@NAN": "nan cannot be part of a key; it does not equal itself → use a finite number",
@@ -291,7 +308,7 @@ BAD: list[tuple[str, str, str]] = [
     (
         "constraint on NaN",
         experiment("stage: t", "objective: {maximize: a, subject_to: [b > .nan]}", GRID),
-        "6: item 1 of subject_to of objective of @E: 'b > .nan' @NONE",
+        "6: item 1 of subject_to of objective of @E: '.nan' in 'b > .nan' is not a number",
     ),
     (
         "endless constraint",
@@ -540,7 +557,22 @@ BAD: list[tuple[str, str, str]] = [
     (
         "sampler list",
         search("[1, 2]", "trials: 3", "sampler: [tpe]"),
-        "11: sampler of @P: this is none; samplers are tpe, random, grid → did you mean tpe?",
+        "11: sampler of @P must be text, not a list",
+    ),
+    (
+        "int and uniform",
+        search("{uniform: [1, 2], log: true}", "trials: 3"),
+        "9: a of search of @P is log and uniform at once; a range is one of log, uniform, int",
+    ),
+    (
+        "log of nothing",
+        search("{int: [0, 2], log: true}", "trials: 3"),
+        "9: int of a of search of @P begins at 0; a logarithm needs more than 0",
+    ),
+    (
+        "log step of whole numbers",
+        search("{int: [1, 9], log: true, step: 2}", "trials: 3"),
+        "9: a of search of @P is log, so it has no step; uniform and int may",
     ),
     (
         "a grid without an end",

@@ -12,6 +12,7 @@ import click
 
 from pinyon.cli.options import json_option
 from pinyon.cli.output import is_watched, print_json
+from pinyon.cli.shortcut import places_in, print_added
 from pinyon.model.units import show_bytes
 
 
@@ -44,7 +45,7 @@ def command(
     from pinyon.spec.load import find_root
 
     root = find_root(Path(directory))
-    named = [os.path.relpath(os.path.join(os.path.abspath(directory), path), root) for path in paths]
+    named = places_in(str(root), directory, paths)
     about = {key: text for key, text in (("source", source), ("licence", licence), ("note", note)) if text}
     if restore:
         _restore(root, named, as_json, dry_run)
@@ -66,10 +67,7 @@ def _add(root: Path, paths: list[str], about: dict[str, str], as_json: bool, dry
     if as_json:
         print_json([row._asdict() for row in rows])
         return
-    for row in rows:
-        count = "" if row.files is None else f"{row.files} files, "
-        verb = "unchanged" if not row.changed else "would add" if dry_run else "added"
-        click.echo(f"{verb:9} {row.path}  {count}{show_bytes(row.size)}")
+    print_added(rows, dry_run=dry_run)
     if any(row.changed for row in rows) and not dry_run:
         files = [row.pointer for row in rows] + sorted(
             {os.path.join(os.path.dirname(row.path), ".gitignore") for row in rows}

@@ -84,12 +84,14 @@ def _policy(records: Records, rule: Rule, all_commits: bool, now: float) -> Poli
     """What this project's pointers name, and what the rule gives up."""
     from pinyon.capture.history import versions
     from pinyon.query.retention import dropped
-    from pinyon.spec.pointer import SUFFIX, all_pointers, digests_in
+    from pinyon.spec.pointer import all_pointers
+    from pinyon.store.names import names_in
+    from pinyon.store.place import POINTER
     from pinyon.sync.gc import Policy
 
     texts = [(records.root / file).read_bytes() for file in all_pointers(records.root)]
-    history = versions(records.root, SUFFIX, all_commits=all_commits)
-    roots = {name for text in [*texts, *(history or ())] for name in digests_in(text)}
+    history = versions(records.root, POINTER, all_commits=all_commits)
+    roots = {name for text in [*texts, *(history or ())] for name in names_in(text)}
     # Without git's word on the history, everything that was ever added stays.
     mine = frozenset() if history is None else frozenset({str(records.root)})
     return Policy(roots, lambda scan: dropped(records.fold, rule, scan.reused, now), mine)

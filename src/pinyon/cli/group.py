@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import os
 import sys
@@ -72,9 +71,9 @@ class _Lazy(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        from difflib import get_close_matches
-
         if args and args[0] not in _VERBS:
+            from difflib import get_close_matches
+
             close = get_close_matches(args[0], _VERBS, 1)
             hint = f"did you mean '{close[0]}'?" if close else f"there are {', '.join(_VERBS)}"
             raise click.UsageError(f"no command '{args[0]}'; {hint}", ctx)
@@ -99,9 +98,6 @@ def group(ctx: click.Context, directory: str) -> None:
 
 def call(arguments: list[str]) -> None:
     """Parse, run the verb, and exit with its code; errors become one line."""
-    gc.set_threshold(
-        50_000
-    )  # thousands of small records live as long as the call: looking for cycles among them is waste
     try:
         code = group.main(arguments, prog_name="pinyon", standalone_mode=False)
     except click.exceptions.Exit as end:

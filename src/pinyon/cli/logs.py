@@ -41,6 +41,11 @@ def command(directory: str, run: str, follow: bool) -> None:
             index.catch_up()
             attempt = find(index, attempt.id)[0]
         if not done:
-            click.echo(f"{attempt.id} of {attempt.stage} printed nothing", err=True)
+            none = (
+                "printed nothing"
+                if attempt.log
+                else "left no log: what it printed, if anything, was not kept"
+            )
+            click.echo(f"{attempt.id} of {attempt.stage} {none}", err=True)
         elif status(attempt) == LOST:
             click.echo(f"{attempt.id} is lost: its supervisor is gone", err=True)

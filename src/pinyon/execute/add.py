@@ -14,22 +14,14 @@ from typing import Any, NamedTuple
 from pinyon.capture import facts
 from pinyon.errors import ExecuteError, PlanError
 from pinyon.execute import data, tree
+from pinyon.execute.beside import ignore, repository, write_whole
 from pinyon.execute.protocol import StatNote
 from pinyon.execute.statcache import StatCache
+from pinyon.execute.unchanged import Added, Look, is_pointed_at, refuse, unchanged
 from pinyon.spec import pointer as pointers
 from pinyon.store.local import LocalStore
+from pinyon.store.place import POINTER
 from pinyon.store.protocol import Tell, quiet
-
-
-class Added(NamedTuple):
-    """What became of one path. ``files`` is None for a file; ``changed`` False: its pointer said so already."""
-
-    path: str
-    pointer: str
-    digest: str
-    size: int
-    files: int | None
-    changed: bool
 
 
 class Adding(NamedTuple):
@@ -60,9 +52,9 @@ def add(adding: Adding, paths: Iterable[str], *, dry_run: bool = False, tell: Te
     """
     paths = list(dict.fromkeys(paths))
     for path in paths:
-        _refuse(adding.root, path, paths)
+        refuse(adding.root, path, paths)
     looks = {path: data.look(adding.root, path, adding.stats) for path in paths}
-    todo = [path for path in paths if not _is_known(adding, path, looks[path])]
+    todo = [path for path in paths if not _is_known(adding, looks[path])]
     for path in todo:
         _refuse_pointed(looks[path])
         _refuse_tracked(adding.root, path)
@@ -71,31 +63,20 @@ def add(adding: Adding, paths: Iterable[str], *, dry_run: bool = False, tell: Te
     if todo and not dry_run:
         adding.store.prepare(adding.root.name)
     return [
-        _add(adding, path, looks[path], dry_run, tell) if path in todo else _unchanged(path, looks[path])
+        _add(adding, path, looks[path], dry_run, tell) if path in todo else unchanged(looks[path])
         for path in paths
     ]
 
 
-def _is_known(adding: Adding, path: str, look: data.Look) -> bool:
-    """Whether the pointer says what lies there, and everything else is as `add` leaves it."""
-    file = f"{path}{pointers.SUFFIX}"
-    if look.name is None or adding.about or not os.path.exists(adding.root / file):
-        return False
-    if pointers.digests_in((adding.root / file).read_bytes()) != {look.name}:
-        return False
-    return adding.store.blobs.has(look.name) and data.is_ignored(adding.root, path)
+def _is_known(adding: Adding, look: Look) -> bool:
+    """Whether nothing is to be done for this path."""
+    return not adding.about and is_pointed_at(adding.root, look, adding.store.blobs.has)
 
 
-def _unchanged(path: str, look: data.Look) -> Added:
-    assert look.name is not None
-    count = len(look.files) if look.folder else None
-    return Added(path, f"{path}{pointers.SUFFIX}", look.name, look.size, count, changed=False)
-
-
-def _add(adding: Adding, path: str, look: data.Look, dry_run: bool, tell: Tell) -> Added:
+def _add(adding: Adding, path: str, look: Look, dry_run: bool, tell: Tell) -> Added:
     content = _content(adding, look, dry_run, tell)
     count = len(look.files) if look.folder else None
-    file = f"{path}{pointers.SUFFIX}"
+    file = f"{path}{POINTER}"
     if not dry_run:
         body = {
             "root": str(adding.root),
@@ -105,14 +86,14 @@ def _add(adding: Adding, path: str, look: data.Look, dry_run: bool, tell: Tell) 
             "files": count,
         }
         _record(adding.store, {**body, "actor": {"kind": "person", "name": facts.user()}})
-        data.ignore(adding.root, path)
+        ignore(adding.root, path)
         about = {**pointers.about_of(adding.root, file), **adding.about}
         written = pointers.write_pointer(os.path.basename(path), content.name, content.size, count, about)
-        data.write_whole(str(adding.root / file), written)
+        write_whole(str(adding.root / file), written)
     return Added(path, file, content.name, content.size, count, changed=True)
 
 
-def _content(adding: Adding, look: data.Look, dry_run: bool, tell: Tell) -> tree.Content:
+def _content(adding: Adding, look: Look, dry_run: bool, tell: Tell) -> tree.Content:
     """Store what is not in the store yet, durably, and name it all."""
     blobs, known = adding.store.blobs, dict(look.known)
     absent = blobs.unkept(known.values())
@@ -134,8 +115,7 @@ def _content(adding: Adding, look: data.Look, dry_run: bool, tell: Tell) -> tree
         written = [*names, *([blobs.put(content.manifest)] if content.manifest is not None else [])]
         blobs.flush(written)
     notes = [
-        StatNote(data.key(adding.root, file), known[file.full], tree.fingerprint(file.stat), began)
-        for file in fresh
+        StatNote(data.key(adding.root, file), known[file.full], file.fingerprint, began) for file in fresh
     ]
     adding.stats.learn([*notes, *data.folder_note(look._replace(name=content.name), began)])
     return content
@@ -143,7 +123,7 @@ def _content(adding: Adding, look: data.Look, dry_run: bool, tell: Tell) -> tree
 
 def _is_as_before(file: tree.File) -> bool:
     try:
-        return tree.fingerprint(os.stat(file.full)) == tree.fingerprint(file.stat)
+        return tree.fingerprint(os.stat(file.full)) == file.fingerprint
     except OSError:
         return False
 
@@ -162,38 +142,12 @@ def _record(store: LocalStore, body: dict[str, Any]) -> None:
         journal.close()
 
 
-def _refuse(root: Path, path: str, others: list[str]) -> None:
-    """Raise for what is no data of this project, or is covered by a pointer already."""
-    parts = path.split("/")
-    if path in (".", "") or parts[0] == ".." or path.startswith("/"):
-        what = "this is the project itself" if path in (".", "") else "this lies outside the project"
-        raise PlanError(what, where=path, next="name a file or folder inside it")
-    if parts[0] in (".pinyon", ".git", ".dvc"):
-        raise PlanError(f"this belongs to {parts[0]}", where=path, next="name data")
-    if path.endswith((pointers.SUFFIX, ".dvc")):
-        raise PlanError("this is a pointer", where=path, next=f"pinyon add {path.rpartition('.')[0]}")
-    if not os.path.exists(root / path):
-        raise PlanError("there is no such file or folder", where=path, next=_advice(root, path))
-    for end in range(1, len(parts)):
-        above = "/".join(parts[:end])
-        if above in others or os.path.exists(root / f"{above}{pointers.SUFFIX}"):
-            raise PlanError(f"{above} covers this already", where=path, next=f"pinyon add {above}")
-    for file in (f"{'/'.join(parts[:end])}.dvc" for end in range(1, len(parts) + 1)):
-        if os.path.exists(root / file):
-            raise PlanError(f"DVC's {file} names this already", where=path, next=f"dvc add, or rm {file}")
-
-
-def _refuse_pointed(look: data.Look) -> None:
+def _refuse_pointed(look: Look) -> None:
     """What lies inside has pointers of its own."""
     for file in look.files:
-        if file.path.endswith((pointers.SUFFIX, ".dvc")):
+        if file.path.endswith((POINTER, ".dvc")):
             inside = f"{look.path}/{file.path.rpartition('.')[0]}"
             raise PlanError(f"{inside} has a pointer of its own", where=look.path, next=f"rm {file.full}")
-
-
-def _advice(root: Path, path: str) -> str:
-    there = os.path.exists(root / f"{path}{pointers.SUFFIX}")
-    return f"pinyon add --restore {path}" if there else "correct the path"
 
 
 def _refuse_made(stages: Mapping[str, str], paths: Iterable[str]) -> None:
@@ -209,7 +163,7 @@ def _refuse_made(stages: Mapping[str, str], paths: Iterable[str]) -> None:
 
 def _refuse_tracked(root: Path, path: str) -> None:
     """What git tracks already would be kept twice, and a .gitignore would not stop it."""
-    if os.path.exists(root / f"{path}{pointers.SUFFIX}") or data.repository(root) is None:
+    if os.path.exists(root / f"{path}{POINTER}") or repository(root) is None:
         return
     import subprocess
 

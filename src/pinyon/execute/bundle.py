@@ -62,7 +62,7 @@ def freeze(
     for file in files.values():
         if names[file.full] in unkept:
             names[file.full] = store.blobs.put(Path(file.full))
-    rows = [Row(path, names[file.full], file.stat.st_size, file.executable) for path, file in files.items()]
+    rows = [Row(path, names[file.full], file.size, file.executable) for path, file in files.items()]
     return store.blobs.put(encode(rows)) + "/"
 
 
@@ -115,7 +115,7 @@ def _stat(root: str, path: str) -> tree.File:
 
 
 def _refuse_strays(files: Iterable[tree.File]) -> None:
-    large = sorted(file.full for file in files if file.stat.st_size > LARGEST)
+    large = sorted(file.full for file in files if file.size > LARGEST)
     if large:
         raise ExecuteError(
             f"neither git nor a stage names these large files: {', '.join(large)}",

@@ -1,47 +1,20 @@
-"""Data that pointers name, as it lies in the project: what it is now, and the small files around it."""
+"""Data that pointers name, as it lies in the project: what it is now."""
 
 from __future__ import annotations
 
-import marshal
 import os
-import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import NamedTuple
 
-from pinyon.errors import ExecuteError
 from pinyon.execute import tree
 from pinyon.execute.protocol import StatNote
-from pinyon.execute.statcache import Fingerprint, StatCache
+from pinyon.execute.statcache import StatCache
+from pinyon.execute.unchanged import Look, glance
 from pinyon.model.project import Pointer
 from pinyon.spec.pointer import all_pointers, read_pointer
-from pinyon.store.blobs import name_of
-from pinyon.store.disk import fsync
 from pinyon.store.local import LocalStore, home_store
-
-_SPECIAL = re.compile(r"([\\*?\[\]])")
-
-
-class Look(NamedTuple):
-    """One path, looked at.
-
-    ``known`` are names by full path that the stat cache vouches for. ``name`` is that of the whole; None: something of it
-    must be hashed first. ``numbers`` stand for every file of a folder together.
-    """
-
-    path: str
-    folder: bool
-    files: tuple[tree.File, ...]
-    known: Mapping[str, str]
-    name: str | None
-    numbers: Fingerprint
-
-    @property
-    def size(self) -> int:
-        """Bytes in all."""
-        return self.numbers[1]
 
 
 def open_store(root: Path, stack: ExitStack) -> tuple[LocalStore, StatCache]:
@@ -51,36 +24,30 @@ def open_store(root: Path, stack: ExitStack) -> tuple[LocalStore, StatCache]:
 
 
 def look(root: Path, path: str, stats: StatCache) -> Look:
-    """Look at a file or folder without reading any of it.
+    """Look at a file or folder without reading any of it: as `glance`, and file by file where that tells no name.
 
     Raises:
         ExecuteError: absent, or nothing whose bytes can be kept.
     """
-    full, began = os.path.join(root, path), time.time_ns()
-    try:
-        folder, files = os.path.isdir(full), tuple(tree.walk(full))
-    except (FileNotFoundError, NotADirectoryError):
-        raise ExecuteError("there is no such file or folder", where=path) from None
-    except PermissionError as error:
-        raise ExecuteError("this cannot be read", where=str(error.filename), next="check its owner") from None
-    numbers = _numbers(files) if folder else tree.fingerprint(files[0].stat)
-    whole = _key_of(path, folder=folder)
-    if whole in (found := stats.lookup_many({whole: numbers})):
-        return Look(path, folder, files, {}, found[whole], numbers)
-    known = found_in(stats, root, files) if folder else {}
-    unnamed = Look(path, folder, files, known, None, numbers)
-    if not folder or len(known) < len(files):
-        return unnamed
-    named = unnamed._replace(name=content(unnamed, known).name)
+    began = time.time_ns()
+    found = glance(root, path, stats)
+    if found.name is not None or not found.folder:
+        return found
+    found = found._replace(known=_known(stats, root, found))
+    if len(found.known) < len(found.files):
+        return found
+    named = found._replace(name=content(found, found.known).name)
     stats.learn(folder_note(named, began))
     return named
 
 
-def found_in(stats: StatCache, root: Path, files: tuple[tree.File, ...]) -> dict[str, str]:
-    """Names by full path of those files that the stat cache vouches for."""
-    by_key = {key(root, file): file for file in files}
-    found = stats.lookup_many({name: tree.fingerprint(file.stat) for name, file in by_key.items()})
-    return {by_key[name].full: digest for name, digest in found.items()}
+def _known(stats: StatCache, root: Path, look: Look) -> dict[str, str]:
+    """Names by full path of those files of a folder that the stat cache vouches for."""
+    known = stats.lookup_below(look.path)
+    if not known:
+        return {}
+    rows = ((file, known.get(key(root, file))) for file in look.files)
+    return {file.full: row[1] for file, row in rows if row is not None and row[0] == file.fingerprint}
 
 
 def key(root: Path, file: tree.File) -> str:
@@ -88,33 +55,17 @@ def key(root: Path, file: tree.File) -> str:
     return file.full[len(str(root)) + 1 :]
 
 
-def _key_of(path: str, *, folder: bool) -> str:
-    return f"{path}/" if folder else path
-
-
-def _numbers(files: tuple[tree.File, ...]) -> Fingerprint:
-    """One fingerprint for a whole folder: newest mtime, bytes in all, a digest of everything, newest ctime."""
-    rows = [
-        (path, stat.st_mtime_ns, stat.st_size, stat.st_ino, stat.st_ctime_ns, stat.st_mode & 0o100)
-        for path, _, stat in files
-    ]
-    rows.sort()
-    digest = int(name_of(marshal.dumps(rows, 2))[-14:], 16)  # 56 bits: sqlite's integers have 63
-    mtime, ctime = max((row[1] for row in rows), default=0), max((row[4] for row in rows), default=0)
-    return (mtime, sum(row[2] for row in rows), digest, ctime)
-
-
 def folder_note(look: Look, began: int) -> Iterator[StatNote]:
     """What the stat cache should know of a folder that has been named; nothing for a file."""
     if look.folder and look.name is not None:
-        yield StatNote(_key_of(look.path, folder=True), look.name, look.numbers, began)
+        yield StatNote(look.key, look.name, look.numbers, began)
 
 
 def content(look: Look, names: Mapping[str, str]) -> tree.Content:
     """The whole from the names of its files by full path."""
     if not look.folder:
         (file,) = look.files
-        return tree.Content(names[file.full], file.stat.st_size, file.executable)
+        return tree.Content(names[file.full], file.size, file.executable)
     return tree.combine((file, names[file.full]) for file in look.files)
 
 
@@ -145,67 +96,3 @@ def differing(root: Path, stats: StatCache, *, reading: bool = False) -> list[tu
     found = [read_pointer(root, file) for file in all_pointers(root)]
     states = [(pointer, state(root, pointer, stats, reading=reading)) for pointer in found]
     return [(pointer, what) for pointer, what in states if what not in ("same", "absent")]
-
-
-# -- small files beside the data --------------------------------------------------------------------------------------
-
-
-def repository(root: Path) -> str | None:
-    """The git repository around the project; None where there is none."""
-    folder = str(root)
-    while not os.path.exists(f"{folder}/.git"):
-        above = os.path.dirname(folder)
-        if above == folder:
-            return None
-        folder = above
-    return folder
-
-
-def is_ignored(root: Path, path: str) -> bool:
-    """Whether `ignore` would change nothing."""
-    return repository(root) is None or _line(path) in _lines(_ignoring(root, path))
-
-
-def ignore(root: Path, path: str) -> None:
-    """Add the data to the ``.gitignore`` of its folder; nothing outside a repository, or when it stands there."""
-    if is_ignored(root, path):
-        return
-    file = _ignoring(root, path)
-    lines = _lines(file)
-    # A file without a line feed at its end would swallow the new line.
-    write_whole(
-        file, "".join(f"{line}\n" for line in [*lines, _line(path)]).encode("utf-8", "surrogateescape")
-    )
-
-
-def _ignoring(root: Path, path: str) -> str:
-    return os.path.join(root, os.path.dirname(path), ".gitignore")
-
-
-def _line(path: str) -> str:
-    name = _SPECIAL.sub(r"\\\1", os.path.basename(path))
-    return f"/{name[:-1]}\\ " if name.endswith(" ") else f"/{name}"
-
-
-def _lines(file: str) -> list[str]:
-    try:
-        with open(file, encoding="utf-8", errors="surrogateescape", newline="\n") as stream:
-            text = stream.read()
-    except FileNotFoundError:
-        return []
-    return text.removesuffix("\n").split("\n") if text else []
-
-
-def write_whole(path: str, data: bytes) -> None:
-    """Write a file so that it is there old or new, never half, and survives loss of power."""
-    temporary = f"{os.path.dirname(path)}/.{os.urandom(6).hex()}.pinyon-new"
-    try:
-        with open(temporary, "xb") as file:
-            file.write(data)
-        fsync(temporary)
-        os.replace(temporary, path)
-    except BaseException:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
-        raise
-    fsync(os.path.dirname(path))

@@ -16,8 +16,9 @@ from pinyon.execute.statcache import StatCache
 from pinyon.execute.virtual import VirtualTree
 from pinyon.model.outcome import Output
 from pinyon.model.project import Pointer
-from pinyon.spec.pointer import SUFFIX, all_pointers, find_pointers, read_pointer
+from pinyon.spec.pointer import all_pointers, find_pointers, read_pointer
 from pinyon.store import tree as manifests
+from pinyon.store.place import POINTER
 from pinyon.store.protocol import Blobs, Store
 
 KIND = "pinyon"
@@ -54,10 +55,10 @@ def restore_data(
     """
     named = list(paths)
     for path in named:
-        if not find_pointers(root, [path.removesuffix(SUFFIX)]):
+        if not find_pointers(root, [path.removesuffix(POINTER)]):
             raise PlanError("no pointer names this", where=path, next=f"pinyon add {path}")
     found = (
-        find_pointers(root, [path.removesuffix(SUFFIX) for path in named])
+        find_pointers(root, [path.removesuffix(POINTER) for path in named])
         if named
         else tuple(read_pointer(root, file) for file in all_pointers(root))
     )
@@ -91,14 +92,13 @@ def _learn(blobs: Blobs, root: Path, pointer: Pointer, stats: StatCache) -> None
     began, top = time.time_ns(), os.path.join(root, pointer.path)
     for file in tree.walk(top):
         # Dated back, so that a write in the same tick of the clock as the copy still shows in the mtime.
-        then = file.stat.st_mtime_ns - _BACKDATED
+        then = file.mtime - _BACKDATED
         os.utime(file.full, ns=(then, then))
     names = {"": pointer.digest}
     if pointer.digest.endswith("/"):
         names = {row.path: row.name for row in manifests.decode(blobs.read(pointer.digest))}
     stats.learn(
-        StatNote(data.key(root, file), names[file.path], tree.fingerprint(file.stat), began)
-        for file in tree.walk(top)
+        StatNote(data.key(root, file), names[file.path], file.fingerprint, began) for file in tree.walk(top)
     )
 
 
@@ -139,7 +139,7 @@ def _present(root: Path, source: str, stats: StatCache) -> list[Output]:
         Output(
             f"{source}/{file.path}" if file.path else source,
             names[file.full],
-            file.stat.st_size,
+            file.size,
             file.executable,
         )
         for file in files

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from pinyon.plan.state import Gpu, Machine
 _SMI = ("nvidia-smi", "--query-gpu=index,uuid,memory.total", "--format=csv,noheader,nounits")
 _PATIENCE = 30.0  # seconds for nvidia-smi, which may have to wake a driver up
 _MIB = 1 << 20
+_MOST = 100_000  # bytes of parameters; Linux takes 128 KiB for a variable. Of more, `pinyon.track` finds the intent.
 
 
 def machine_for(graph: Graph) -> Machine:
@@ -115,6 +117,11 @@ def environment(stage: Stage, devices: tuple[str, ...], share: float) -> dict[st
         share: the cpus that it has a right to if its stage asks for none.
     """
     found = {"DVC_STAGE": stage.name}  # DVC addresses stages as we do
+    rows = [[one.file, one.name, one.value] for one in stage.params]
+    rows += [["", name, value] for name, value in stage.adhoc.flags]
+    text = json.dumps(rows)
+    if len(text) <= _MOST:
+        found["PINYON_PARAMS"] = text  # a file for each attempt would cost more than all else
     if "OMP_NUM_THREADS" not in os.environ:
         found["OMP_NUM_THREADS"] = str(max(1, int(stage.resources.cpus or share)))
     if devices:

@@ -58,10 +58,10 @@ def name_files(root: str, files: Iterable[tree.File], cache: StatCache, hash_fil
         ExecuteError: a file cannot be read; it is named.
     """
     by_key = {_key(root, file.full): file for file in files}
-    known = cache.lookup_many({key: tree.fingerprint(file.stat) for key, file in by_key.items()})
+    known = cache.lookup_many({key: file.fingerprint for key, file in by_key.items()})
     unknown = [(key, file) for key, file in by_key.items() if key not in known]
-    large = [item for item in unknown if item[1].stat.st_size >= _LARGE]
-    learnt = [_hash(key, file, hash_file) for key, file in unknown if file.stat.st_size < _LARGE]
+    large = [item for item in unknown if item[1].size >= _LARGE]
+    learnt = [_hash(key, file, hash_file) for key, file in unknown if file.size < _LARGE]
     if large:
         from concurrent.futures import ThreadPoolExecutor  # 16 ms that small files need not pay
 
@@ -81,7 +81,7 @@ def _key(root: str, full: str) -> str:
 def _hash(key: str, file: tree.File, hash_file: Namer) -> StatNote:
     began = time.time_ns()
     try:
-        return StatNote(key, hash_file(file), tree.fingerprint(file.stat), began)
+        return StatNote(key, hash_file(file), file.fingerprint, began)
     except OSError as error:
         raise _unreadable(error, file.full) from error
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from pinyon.execute.protocol import StatNote
+from pinyon.execute.tree import Fingerprint
 from pinyon.store.place import make_cache
 
-Fingerprint = tuple[int, int, int, int]  # mtime_ns, size, inode, ctime_ns
+if TYPE_CHECKING:
+    from pinyon.execute.protocol import StatNote  # which brings all of the graph
+
 
 _SETTLED = 50_000_000  # ns between the last change and the hashing, below which a second change could hide
 _SETTLED_COARSE = 2_000_000_000  # the same on a file system that counts whole seconds
@@ -32,39 +35,49 @@ class StatCache:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = os.fspath(path)
         self._connection: sqlite3.Connection | None = None
-        self._learnt: list[tuple[object, ...]] = []
+        self._learnt: list[StatNote] = []
 
     def lookup_many(self, stats: Mapping[str, Fingerprint]) -> dict[str, str]:
         """Names of those files that still look as they did when they were hashed, and had come to rest by then."""
-        self._write()
-        if not stats or (self._connection is None and not os.path.exists(self._path)):
-            return {}
-        try:
-            return self._lookup(stats)
-        except (sqlite3.Error, OSError):
-            self._discard()
-            return {}
-
-    def _lookup(self, stats: Mapping[str, Fingerprint]) -> dict[str, str]:
-        found = {}
         paths = list(stats)
+        found: dict[str, str] = {}
         for begin in range(0, len(paths), _CHUNK):
             some = paths[begin : begin + _CHUNK]
             marks = ",".join("?" * len(some))
-            rows = self._open().execute(f"select * from files where path in ({marks})", some)
-            for path, mtime, size, inode, ctime, name, hashed in rows:
-                settled = _SETTLED if mtime % 1_000_000_000 else _SETTLED_COARSE
-                if (mtime, size, inode, ctime) == tuple(stats[path]) and mtime <= hashed - settled:
-                    found[path] = name
+            rows = self._settled(f"path in ({marks})", some)
+            found.update((path, name) for path, stat, name in rows if stat == tuple(stats[path]))
         return found
+
+    def lookup_below(self, folder: str) -> dict[str, tuple[Fingerprint, str]]:
+        """What is known of all that lies in a folder, at any depth, by path: how each file looked when it was hashed and
+        had come to rest, and its name. One query, where `lookup_many` needs one for every few hundred files."""
+        rows = self._settled("path > ? and path < ?", [f"{folder}/", f"{folder}0"])  # 0 comes after /
+        return {path: (stat, name) for path, stat, name in rows}
+
+    def _settled(self, where: str, values: Sequence[str]) -> list[tuple[str, Fingerprint, str]]:
+        """Path, stat and name of rows whose file had come to rest when it was hashed."""
+        self._write()
+        if self._connection is None and not os.path.exists(self._path):
+            return []
+        try:
+            rows = self._open().execute(f"select * from files where {where}", values).fetchall()
+        except (sqlite3.Error, OSError):
+            self._discard()
+            return []
+        return [
+            (path, (mtime, size, inode, ctime), name)
+            for path, mtime, size, inode, ctime, name, hashed in rows
+            if mtime <= hashed - (_SETTLED if mtime % 1_000_000_000 else _SETTLED_COARSE)
+        ]
 
     def learn(self, notes: Iterable[StatNote]) -> None:
         """Remember, on disk at the next look-up or `close`: single rows would cost more than hashing a small file."""
-        self._learnt += [(note.path, *note.stat, note.name, note.hashed_ns) for note in notes]
+        self._learnt += notes
 
     def _write(self) -> None:
-        rows, self._learnt = self._learnt, []
-        for _ in range(2 if rows else 0):  # the second time with a new file, if the old one was damaged
+        notes, self._learnt = self._learnt, []
+        for _ in range(2 if notes else 0):  # the second time with a new file, if the old one was damaged
+            rows = ((note.path, *note.stat, note.name, note.hashed_ns) for note in notes)
             try:
                 with self._open() as connection:
                     connection.executemany("insert or replace into files values (?,?,?,?,?,?,?)", rows)

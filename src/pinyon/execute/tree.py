@@ -4,31 +4,44 @@ from __future__ import annotations
 
 import os
 import stat as stat_
-from collections.abc import Callable, Collection, Iterator
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterable
+from typing import TYPE_CHECKING, NamedTuple
 
 from pinyon.errors import ExecuteError
 from pinyon.store import tree
-from pinyon.store.blobs import name_of, name_of_file
-from pinyon.store.protocol import Blobs
+from pinyon.store.names import name_of, name_of_file
+
+if TYPE_CHECKING:
+    from pinyon.store.protocol import Blobs
 
 # What Python leaves beside the code it imports. A dep that is a directory of code must not change by being run.
 CACHE = "__pycache__"
 _MAPPED = 1 << 20  # from this size on a file is hashed by mapping it
 
+Fingerprint = tuple[int, int, int, int]  # mtime_ns, size, inode, ctime_ns
+
 
 class File(NamedTuple):
-    """A regular file that was found: ``path`` relative to where the walk began ("" when it began there)."""
+    """A regular file that was found: ``path`` relative to where the walk began ("" when it began there), and of what stat
+    says that which counts. Times are in ns."""
 
     path: str
     full: str
-    stat: os.stat_result
+    mtime: int
+    size: int
+    inode: int
+    ctime: int
+    mode: int
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """See `fingerprint`."""
+        return self.mtime, self.size, self.inode, self.ctime
 
     @property
     def executable(self) -> bool:
         """Whether its owner may execute it."""
-        return bool(self.stat.st_mode & 0o100)
+        return bool(self.mode & 0o100)
 
 
 class Content(NamedTuple):
@@ -40,40 +53,42 @@ class Content(NamedTuple):
     manifest: bytes | None = None
 
 
-def fingerprint(stat: os.stat_result) -> tuple[int, int, int, int]:
+def fingerprint(stat: os.stat_result) -> Fingerprint:
     """The four numbers that change when a file does: mtime_ns, size, inode, ctime_ns."""
     return (stat.st_mtime_ns, stat.st_size, stat.st_ino, stat.st_ctime_ns)
 
 
-def walk(top: str, skip: Collection[str] = (CACHE,)) -> Iterator[File]:
+def walk(top: str, skip: Collection[str] = (CACHE,)) -> list[File]:
     """Every file at or under ``top``, links followed, without directories called as in ``skip``.
 
     Raises:
         ExecuteError: a link that leads nowhere or back up, a socket, pipe or device, a name that is not UTF-8.
         OSError: something that cannot be read; a missing ``top`` too.
     """
+    found: list[File] = []
     stat = os.stat(top)
     if stat_.S_ISDIR(stat.st_mode):
-        yield from _walk(top, "", skip, ((stat.st_dev, stat.st_ino),))
+        _walk(found, top, "", skip, ((stat.st_dev, stat.st_ino),))
     else:
-        yield _regular(top, "", stat)
+        _take(found, top, "", stat)
+    return found
 
 
 def _walk(
-    folder: str, prefix: str, skip: Collection[str], above: tuple[tuple[int, int], ...]
-) -> Iterator[File]:
+    found: list[File], folder: str, prefix: str, skip: Collection[str], above: tuple[tuple[int, int], ...]
+) -> None:
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name in skip:
                 continue
-            stat = _follow(entry)
+            path, stat = prefix + entry.name, _follow(entry)
             if not stat_.S_ISDIR(stat.st_mode):
-                yield _regular(entry.path, prefix + entry.name, stat)
+                _take(found, entry.path, path, stat)
                 continue
             here = (stat.st_dev, stat.st_ino)
             if here in above:
                 raise ExecuteError("this link leads back up, so the directory has no end", where=entry.path)
-            yield from _walk(entry.path, f"{prefix}{entry.name}/", skip, (*above, here))
+            _walk(found, entry.path, f"{path}/", skip, (*above, here))
 
 
 def _follow(entry: os.DirEntry[str]) -> os.stat_result:
@@ -85,7 +100,7 @@ def _follow(entry: os.DirEntry[str]) -> os.stat_result:
         raise
 
 
-def _regular(full: str, path: str, stat: os.stat_result) -> File:
+def _take(found: list[File], full: str, path: str, stat: os.stat_result) -> None:
     if not stat_.S_ISREG(stat.st_mode):
         raise ExecuteError(
             "this is neither a file nor a directory", where=full, why="its bytes cannot be kept"
@@ -95,12 +110,14 @@ def _regular(full: str, path: str, stat: os.stat_result) -> File:
             path.encode()
         except UnicodeEncodeError:
             raise ExecuteError("this name is not UTF-8", where=repr(full), next="rename it") from None
-    return File(path, full, stat)
+    found.append(
+        File(path, full, stat.st_mtime_ns, stat.st_size, stat.st_ino, stat.st_ctime_ns, stat.st_mode)
+    )
 
 
 def name_file(file: File) -> str:
     """Hash a file's bytes."""
-    if file.stat.st_size >= _MAPPED:
+    if file.size >= _MAPPED:
         return name_of_file(file.full)
     with open(file.full, "rb", buffering=0) as source:
         return name_of(source.read())
@@ -110,13 +127,13 @@ def describe(top: str, name: Callable[[File], str]) -> Content:
     """What a file or directory holds, each file named by ``name`` (which may store it). Errors of `walk`."""
     if not os.path.isdir(top):
         (file,) = walk(top)
-        return Content(name(file), file.stat.st_size, file.executable)
+        return Content(name(file), file.size, file.executable)
     return combine((file, name(file)) for file in walk(top))
 
 
-def combine(files: Iterator[tuple[File, str]]) -> Content:
+def combine(files: Iterable[tuple[File, str]]) -> Content:
     """A directory's content from its named files."""
-    rows = [tree.Row(file.path, name, file.stat.st_size, file.executable) for file, name in files]
+    rows = [tree.Row(file.path, name, file.size, file.executable) for file, name in files]
     manifest = tree.encode(rows)
     return Content(name_of(manifest) + "/", sum(row.size for row in rows), False, manifest)
 
@@ -128,6 +145,8 @@ def hash_tree(top: str) -> Content:
 
 def put_tree(blobs: Blobs, top: str) -> Content:
     """Store a file or directory, its manifest last. Errors of `walk` and of the store."""
+    from pathlib import Path  # half of what importing this module would cost
+
     content = describe(top, lambda file: blobs.put(Path(file.full)))
     if content.manifest is not None:
         blobs.put(content.manifest)

@@ -11,7 +11,7 @@ from pinyon.execute.statcache import StatCache
 from pinyon.model.outcome import Output
 from pinyon.plan.state import ABSENT
 from pinyon.store import tree
-from pinyon.store.blobs import name_of
+from pinyon.store.names import name_of
 
 
 class Manifests(Protocol):

@@ -9,6 +9,8 @@ from pinyon.model.condition import Comparison
 from pinyon.model.project import Origin
 
 Pairs = tuple[tuple[str, Any], ...]  # parameter names with values, in written order
+SAMPLERS = ("tpe", "random", "grid")  # the built-in ones
+PLUGGED_SAMPLERS = "pinyon.samplers"  # the group of entry points of all others
 
 
 class Objective(NamedTuple):
@@ -54,7 +56,7 @@ class Phase(NamedTuple):
     space: Space = ()
     trials: int = 0
     parallel: int = 0
-    sampler: Literal["tpe", "random", "grid"] = "tpe"
+    sampler: str = "tpe"
     where: tuple[Comparison, ...] = ()
     quorum: float = 1.0
     stop: tuple[Comparison, ...] = ()

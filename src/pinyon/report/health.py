@@ -192,7 +192,8 @@ def _clock(index: Index) -> Iterator[Finding]:
 
 
 def _journals(store: LocalStore) -> Iterator[Finding]:
-    bad = [damage for name in store.journals.segments() for damage in store.journals.verify(name)]
+    names = [*store.journals.segments(), *store.journals.points()]
+    bad = [damage for name in names for damage in store.journals.verify(name)]
     damaged, torn = [d for d in bad if not d.torn], [d for d in bad if d.torn]
     if torn:
         yield Finding("ok", f"{len(torn)} journals end in a half-written record: their writers were killed")

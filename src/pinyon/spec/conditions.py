@@ -25,8 +25,8 @@ def _clauses(entry: str, path: Path) -> tuple[Comparison, ...]:
     try:
         found = parse(entry).terms
     except ValueError as error:
-        what, _, next = str(error).partition("; ")
-        raise SchemaError(path, f"{named(path)}: {what}", next=next) from None
+        what, _, form = str(error).partition("; write ")
+        raise SchemaError(path, f"{named(path)}: {what}", next=form and f"write {form}") from None
     for clause in found:
         if not math.isfinite(clause.number):
             raise SchemaError(path, f"{named(path)} compares {clause.metric} with no finite number")

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from pinyon.model.condition import Comparison
-from pinyon.model.experiment import Choice, Phase, Range, Space
+from pinyon.model.experiment import PLUGGED_SAMPLERS, SAMPLERS, Choice, Phase, Range, Space
 from pinyon.model.project import Origin
-from pinyon.spec.checks import Path, SchemaError, anything, closed, named, nearest, number, wrong
+from pinyon.spec.checks import Path, SchemaError, anything, closed, named, nearest, number, text, wrong
 from pinyon.spec.conditions import clauses_of
 from pinyon.spec.space import Axes, axes_of, space_of
 
@@ -18,7 +18,6 @@ LARGEST = (
 )
 EXAMPLE = "{grid: {train.lr: [0.1, 0.01]}}"
 
-_SAMPLERS = ("tpe", "random", "grid")
 _OF_SEARCH = ("trials", "parallel", "sampler")
 _shape = closed(dict.fromkeys(("grid", "search", *_OF_SEARCH, "where", "quorum", "stop"), anything))
 _count = number(1, whole=True)
@@ -63,12 +62,7 @@ def _grid(value: Mapping[str, Any], path: Path) -> Phase:
 
 def _search(value: Mapping[str, Any], path: Path) -> Phase:
     space = space_of(value["search"], (*path, "search"))
-    at = (*path, "sampler")
-    sampler = value.get("sampler", "tpe")
-    if sampler not in _SAMPLERS:
-        shown = f"'{sampler[:60]}'" if isinstance(sampler, str) else "this"
-        why = f"samplers are {', '.join(_SAMPLERS)}"
-        raise SchemaError(at, f"{named(at)}: {shown} is none", why=why, next=nearest(str(sampler), _SAMPLERS))
+    sampler = _sampler(value.get("sampler", "tpe"), (*path, "sampler"))
     if "trials" in value:
         _count(value["trials"], (*path, "trials"))
         trials = int(value["trials"])
@@ -80,6 +74,20 @@ def _search(value: Mapping[str, Any], path: Path) -> Phase:
     return Phase(
         path[-1], space=space, trials=trials, parallel=int(value.get("parallel", 0)), sampler=sampler
     )
+
+
+def _sampler(value: Any, path: Path) -> str:
+    """The name of a built-in sampler, or of one that an installed package plugs in."""
+    text(value, path)
+    found: str = value
+    if found not in SAMPLERS:
+        from importlib.metadata import entry_points
+
+        known = [*SAMPLERS, *sorted({entry.name for entry in entry_points(group=PLUGGED_SAMPLERS)})]
+        if found not in known:
+            what = f"{named(path)}: '{found[:60]}' is none"
+            raise SchemaError(path, what, why=f"samplers are {', '.join(known)}", next=nearest(found, known))
+    return found
 
 
 def _raster(found: Choice | Range, path: Path) -> int:

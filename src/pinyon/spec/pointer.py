@@ -13,8 +13,8 @@ from pinyon.model.project import Origin, Pointer
 from pinyon.spec import files
 from pinyon.spec.checks import Check, SchemaError, closed, mapping, text
 from pinyon.spec.checks import Path as Place
+from pinyon.store.place import POINTER
 
-SUFFIX = ".pinyon"
 LIMIT = 64_000  # bytes of a pointer file
 _DIGEST = re.compile(r"blake3:[0-9a-f]{64}/?")
 _SKIPPED = frozenset(
@@ -43,7 +43,7 @@ def read_pointer(root: Path, relpath: str) -> Pointer:
             error.what, where=str(Origin(relpath, line)), why=error.why, next=error.next
         ) from None
     folder, _, name = relpath.rpartition("/")
-    beside = data.get("path", name.removesuffix(SUFFIX))
+    beside = data.get("path", name.removesuffix(POINTER))
     return Pointer(
         f"{folder}/{beside}" if folder else beside, data["digest"], data["size"], Origin(relpath), "pinyon"
     )
@@ -96,11 +96,6 @@ def all_pointers(root: Path) -> list[str]:
     return sorted(_Listing(str(root)).below(""))
 
 
-def digests_in(raw: bytes) -> set[str]:
-    """Every digest that stands in a pointer file, whatever else may be wrong with it."""
-    return set(_DIGEST.findall(raw.decode(errors="replace")))
-
-
 class _Listing:
     """What lies in directories, each read once."""
 
@@ -112,8 +107,8 @@ class _Listing:
         """Paths of the pointer files beside a path and beside what lies above it."""
         while path and path != ".":
             folder, _, name = path.rpartition("/")
-            if name + SUFFIX in self._list(folder)[0]:
-                yield path + SUFFIX
+            if name + POINTER in self._list(folder)[0]:
+                yield path + POINTER
             path = folder
 
     def below(self, folder: str) -> Iterator[str]:
@@ -122,7 +117,7 @@ class _Listing:
         prefix = f"{folder}/" if folder else ""
         yield from (prefix + name for name in names)
         for name in folders:
-            if name + SUFFIX not in names and name not in _SKIPPED:
+            if name + POINTER not in names and name not in _SKIPPED:
                 yield from self.below(prefix + name)
 
     def _list(self, folder: str) -> tuple[frozenset[str], tuple[str, ...]]:
@@ -133,7 +128,7 @@ class _Listing:
                     for entry in entries:
                         if entry.is_dir(follow_symlinks=False):
                             folders.append(entry.name)
-                        elif entry.name.endswith(SUFFIX) and len(entry.name) > len(SUFFIX):
+                        elif entry.name.endswith(POINTER) and len(entry.name) > len(POINTER):
                             names.append(entry.name)
             except OSError:
                 pass

@@ -63,7 +63,8 @@ def _dimension(value: Any, path: Path) -> Choice | Range:
     for key in value:
         if key not in (*_RANGES, "step"):
             raise unknown(key, path, (*_RANGES, "step"))
-    kinds = [kind for kind in _RANGES if kind in value]
+    spread = "int" in value and isinstance(value.get("log"), bool)  # {int: [1, 1024], log: true}
+    kinds = [kind for kind in _RANGES if kind in value and not (spread and kind == "log")]
     if len(kinds) != 1:
         what = f"is {' and '.join(kinds)} at once" if kinds else "has no range"
         raise SchemaError(path, f"{named(path)} {what}", why="a range is one of log, uniform, int")
@@ -82,11 +83,12 @@ def _range(kind: str, value: dict[str, Any], path: Path) -> Range:
     low, high = (_number(bound, (*at, index), whole) for index, bound in enumerate(bounds))
     if low >= high:
         raise SchemaError(at, f"{named(at)} goes from {low:g} to {high:g}", why="the first must be less")
-    if kind == "log" and low <= 0:
+    log = kind == "log" or value.get("log") is True
+    if log and low <= 0:
         raise SchemaError(at, f"{named(at)} begins at {low:g}", why="a logarithm needs more than 0")
     step = None
     if "step" in value:
-        if kind == "log":
+        if log:
             raise SchemaError(
                 (*path, "step"), f"{named(path)} is log, so it has no step", why="uniform and int may"
             )
@@ -97,7 +99,7 @@ def _range(kind: str, value: dict[str, Any], path: Path) -> Range:
                 f"{named((*path, 'step'))} is {step:g}",
                 why=f"it must lie between 0 and {high - low:g}",
             )
-    return Range(low, high, log=kind == "log", step=step, integer=whole)
+    return Range(low, high, log=log, step=step, integer=whole)
 
 
 def _number(value: Any, path: Path, whole: bool) -> float:

@@ -274,10 +274,15 @@ class _Place:
         self.line = 0
 
 
+def events_of(text: str) -> Iterator[Any]:
+    """The parser's events of a text that has been read without an error; marks count characters."""
+    return iter(Parser(text).get_event, None)
+
+
 def _places(text: str) -> Iterator[tuple[str, int]]:
     """(dotted path, line) of everything in a text that has been read without an error."""
     stack: list[_Place] = []
-    for event in iter(Parser(text).get_event, None):
+    for event in events_of(text):
         if isinstance(event, yaml.CollectionEndEvent):
             stack.pop()
         if not isinstance(event, yaml.NodeEvent):
@@ -343,3 +348,32 @@ def dump_yaml(data: Any) -> bytes:
         data, Dumper=_Dumper, encoding="utf-8", allow_unicode=True, sort_keys=False, width=10**6
     )
     return written
+
+
+def show_yaml(value: Any, quote: str = "") -> str:
+    """A value in one line that can stand anywhere in YAML, in brackets, too; text between these quotes, if any."""
+    style = (quote or None) if isinstance(value, str) else None
+    # In a list, because what needs no quotes outside of brackets may need them inside.
+    line: str = yaml.dump(
+        [value],
+        Dumper=_Line,
+        default_flow_style=True,
+        default_style=style,
+        allow_unicode=True,
+        sort_keys=False,
+        width=10**6,
+    )
+    return line.strip()[1:-1]
+
+
+class _Line(_Dumper):
+    """Keeps text in one line, whatever is in it."""
+
+
+def _represent_line(dumper: SafeDumper, text: str) -> yaml.Node:
+    if text.splitlines() in ([], [text]):
+        return _represent_text(dumper, text)
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"')
+
+
+_Line.add_representer(str, _represent_line)

@@ -4,46 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-
-from blake3 import blake3
 
 from pinyon.errors import CorruptError, MissingBlobError
 from pinyon.store import packs
 from pinyon.store.condemned import Marks
-from pinyon.store.copying import clone, copy_bytes, copy_hashed, write_all
+from pinyon.store.copying import clone, copy_bytes, copy_direct, copy_hashed, write_all
 from pinyon.store.disk import fsync
+from pinyon.store.names import PREFIX, digest_in, file_of, hasher, name_of, name_of_file
 from pinyon.store.packs import Member, Packs
 from pinyon.store.protocol import Damage, Tell, quiet
 
 _SMALL = 1 << 20  # below this a file is read whole: one read is cheaper than a mapping
-_PREFIX = "blake3:"
-_NAME = re.compile(r"blake3:([0-9a-f]{2})([0-9a-f]{62})/?")
-
-_threads = blake3.AUTO
-
-
-def _hash_alone() -> None:
-    # A forked child has blake3's pool but not its threads, and would wait for them for ever.
-    global _threads
-    _threads = 1
-
-
-os.register_at_fork(after_in_child=_hash_alone)
-
-
-def name_of(data: bytes) -> str:
-    """``blake3:HEX`` of some bytes."""
-    return _PREFIX + blake3(data).hexdigest()
-
-
-def name_of_file(path: Path | str) -> str:
-    """``blake3:HEX`` of a file's bytes."""
-    hasher = blake3(max_threads=_threads)
-    hasher.update_mmap(path)
-    return _PREFIX + hasher.hexdigest()
+_DIRECT = 16 << 20  # from this size on going around the page cache is worth its threads
 
 
 class LocalBlobs:
@@ -51,6 +25,7 @@ class LocalBlobs:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._top = str(root)
         self._dir = root / "blobs"
         self._tmp = root / "tmp"
         self._packs = Packs(f"{root}/packs")
@@ -58,18 +33,10 @@ class LocalBlobs:
 
     def path(self, name: str) -> Path:
         """Where a blob of its own file lies, or would; a trailing ``/`` (a directory's manifest) makes no difference."""
-        return Path(self._file(self._digest(name)))
+        return Path(self._file(digest_in(name)))
 
     def _file(self, digest: str) -> str:
-        return f"{self._root}/blobs/{digest[:2]}/{digest[2:]}"
-
-    def _digest(self, name: str) -> str:
-        match = _NAME.fullmatch(name)
-        if match is None:
-            raise CorruptError(
-                f"'{name}' is not the name of a blob", why="names are blake3: and 64 hex digits"
-            )
-        return match[1] + match[2]
+        return file_of(self._top, digest)
 
     def put(self, source: Path | bytes, *, tell: Tell = quiet) -> str:
         """See `pinyon.store.protocol.Blobs.put`."""
@@ -81,7 +48,7 @@ class LocalBlobs:
 
     def _put_bytes(self, data: bytes) -> str:
         name = name_of(data)
-        if not self._whole(name, len(data)):
+        if self._lacking({digest_in(name): len(data)}):
             temporary, fd = self._temporary()
             with _removed_on_error(temporary):
                 try:
@@ -91,20 +58,20 @@ class LocalBlobs:
                 self._publish(temporary, name)
         return name
 
-    def _put_large(self, source: Path, tell: Tell) -> str:
+    def _put_large(self, source: Path | str, tell: Tell, *, direct: bool = False) -> str:
         temporary, fd = self._temporary()
         with _removed_on_error(temporary):
             try:
                 # The copy is what we keep, so the copy is what we name: the source may change meanwhile.
                 with open(source, "rb") as file:
-                    name = _copy_named(file.fileno(), fd, temporary, tell)
+                    name = _copy_named(file.fileno(), fd, temporary, tell, direct=direct)
                 size = os.fstat(fd).st_size
             finally:
                 os.close(fd)
-            if self._whole(name, size):
-                os.unlink(temporary)
-            else:
+            if self._lacking({digest_in(name): size}):
                 self._publish(temporary, name)
+            else:
+                os.unlink(temporary)
         return name
 
     def put_many(self, sources: Iterable[str], *, tell: Tell = quiet) -> list[str]:
@@ -113,36 +80,37 @@ class LocalBlobs:
         with contextlib.closing(_Batch(self)) as batch:
             for source in sources:
                 data = _read_small(source)
-                if data is None:
+                if data is not None:
+                    names.append(batch.add(data))
+                    tell(len(data))
+                elif os.stat(source).st_size < _SMALL:
                     names.append(self.put(Path(source), tell=tell))
-                    continue
-                name = name_of(data)
-                names.append(name)
-                digest = name[len(_PREFIX) :]
-                if digest not in batch and not self._whole(name, len(data)):
-                    batch.add(digest, data)
-                tell(len(data))
+                else:
+                    # Nobody waits for the bytes before they are flushed, so they may as well go to the disk at once.
+                    names.append(self._put_large(source, tell, direct=True))
             batch.finish()
         return names
 
     def _publish_pack(self, temporary: str, name: str, digests: set[str]) -> None:
-        condemned = digests & self._marks.all().keys()
+        condemned = self._marks.among(digests)
         with self._marks.held(alone=False) if condemned else contextlib.nullcontext():
             _move(temporary, self._root / "packs" / name)
             self._marks.remove(condemned)
 
-    def _whole(self, name: str, size: int) -> bool:
-        """Whether these bytes need not be written. The mark is looked at first: if there is none, a deletion is a whole
+    def _lacking(self, sizes: Mapping[str, int]) -> set[str]:
+        """Which of these digests must be written. Marks are looked at first: where there is none, a deletion is a whole
         grace away, so that what is found to be there after that stays."""
-        digest = self._digest(name)
-        if self._marks.has(digest):
-            return False
+        marked = self._marks.among(sizes)
         # A power cut can leave a shorter file under a final name; such a file is no reason not to write.
-        try:
-            return os.stat(self._file(digest)).st_size == size
-        except FileNotFoundError:
-            packed = self._packs.read(bytes.fromhex(digest))
-        return packed is not None and name_of(packed) == name
+        alone = {digest for digest in sizes if _size(self._file(digest)) == sizes[digest]}
+        packed = self._packs.among({bytes.fromhex(digest) for digest in sizes.keys() - alone - marked})
+        sound = {digest.hex() for held in packed.values() for digest in held if self._is_sound(digest)}
+        return sizes.keys() - ((alone | sound) - marked)
+
+    def _is_sound(self, digest: bytes) -> bool:
+        """Whether a pack still has the bytes of a raw digest."""
+        data = self._packs.read(digest)
+        return data is not None and name_of(data) == PREFIX + digest.hex()
 
     def _temporary(self) -> tuple[str, int]:
         path = f"{self._tmp}/{os.getpid()}-{os.urandom(6).hex()}"
@@ -154,7 +122,7 @@ class LocalBlobs:
             return path, os.open(path, flags, 0o444)
 
     def _publish(self, temporary: str, name: str) -> None:
-        digest = self._digest(name)
+        digest = digest_in(name)
         if not self._marks.has(digest):
             _move(temporary, self.path(name))
             return
@@ -168,19 +136,24 @@ class LocalBlobs:
 
     def missing(self, names: Iterable[str]) -> set[str]:
         """See `pinyon.store.protocol.Blobs.missing`: every directory is listed once."""
-        digests = {self._digest(name): name for name in names}
-        listed = {start: _listing(f"{self._dir}/{start}") for start in {digest[:2] for digest in digests}}
-        rest = {digest for digest in digests if digest[2:] not in listed[digest[:2]]}
-        rest -= {digest.hex() for digest in self._packs.digests()} if rest else set()
+        digests = {digest_in(name): name for name in names}
+        rest = digests.keys() - self._alone(digests)
+        packed = self._packs.among({bytes.fromhex(digest) for digest in rest})
+        rest -= {digest.hex() for held in packed.values() for digest in held}
         return {digests[digest] for digest in rest}
+
+    def _alone(self, digests: Collection[str]) -> set[str]:
+        """Those with a file of their own."""
+        listed = {
+            start: _listing(f"{self._top}/blobs/{start}") for start in {digest[:2] for digest in digests}
+        }
+        return {digest for digest in digests if digest[2:] in listed[digest[:2]]}
 
     def unkept(self, names: Iterable[str]) -> set[str]:
         """See `pinyon.store.protocol.Blobs.unkept`. Marks are looked at first, as in `put`."""
-        marks = self._marks.all()
-        by_digest = {self._digest(name): name for name in names}
-        return {by_digest[digest] for digest in marks.keys() & by_digest.keys()} | self.missing(
-            by_digest.values()
-        )
+        by_digest = {digest_in(name): name for name in names}
+        marked = self._marks.among(by_digest)
+        return {by_digest[digest] for digest in marked} | self.missing(by_digest.values())
 
     def size(self, name: str) -> int:
         """See `pinyon.store.protocol.Blobs.size`."""
@@ -192,14 +165,14 @@ class LocalBlobs:
         return member.size
 
     def _packed(self, name: str) -> Member | None:
-        return self._packs.find(bytes.fromhex(self._digest(name)))
+        return self._packs.find(bytes.fromhex(digest_in(name)))
 
     def read(self, name: str) -> bytes:
         """See `pinyon.store.protocol.Blobs.read`."""
         try:
             data = self.path(name).read_bytes()
         except FileNotFoundError:
-            packed = self._packs.read(bytes.fromhex(self._digest(name)))
+            packed = self._packs.read(bytes.fromhex(digest_in(name)))
             if packed is None:
                 raise self._missing(name) from None
             data = packed
@@ -258,16 +231,12 @@ class LocalBlobs:
 
     def flush(self, names: Iterable[str]) -> None:
         """See `pinyon.store.protocol.Blobs.flush`."""
-        wanted = set(map(self._digest, names))
-        listed = {start: _listing(f"{self._dir}/{start}") for start in {digest[:2] for digest in wanted}}
-        files = {self._file(digest) for digest in wanted if digest[2:] in listed[digest[:2]]}
-        packed = {digest for digest in wanted if digest[2:] not in listed[digest[:2]]}
-        for pack, members in self._packs.members().items() if packed else ():
-            held = packed.intersection(digest.hex() for digest, _ in members)
-            files |= {pack} if held else set()
-            packed -= held
-        if packed:
-            raise self._missing(_PREFIX + packed.pop())
+        wanted = set(map(digest_in, names))
+        alone = self._alone(wanted)
+        packed = self._packs.among({bytes.fromhex(digest) for digest in wanted - alone})
+        if absent := wanted - alone - {digest.hex() for held in packed.values() for digest in held}:
+            raise self._missing(PREFIX + absent.pop())
+        files = [*map(self._file, alone), *packed]
         for file in files:
             fsync(file)
         directories = {os.path.dirname(file) for file in files}
@@ -280,9 +249,9 @@ class LocalBlobs:
             for directory in sorted(os.scandir(self._dir), key=lambda entry: entry.name):
                 if directory.is_dir():
                     for rest in sorted(os.listdir(directory.path)):
-                        yield f"{_PREFIX}{directory.name}{rest}"
+                        yield f"{PREFIX}{directory.name}{rest}"
         for digest in sorted(set(self._packs.digests())):
-            if not self.path(name := _PREFIX + digest.hex()).exists():
+            if not self.path(name := PREFIX + digest.hex()).exists():
                 yield name
         yield from (f"pack {os.path.basename(path)}" for path in self._packs.damaged())
 
@@ -293,12 +262,12 @@ class LocalBlobs:
         try:
             path = self.path(name)
         except CorruptError:
-            return Damage(f"{self._dir}/{name.removeprefix(_PREFIX)}", 0, "not the name of a blob")
+            return Damage(f"{self._dir}/{name.removeprefix(PREFIX)}", 0, "not the name of a blob")
         where, offset = str(path), 0
         try:
             if not path.exists() and (member := self._packed(name)) is not None:
                 where, offset = member.pack, member.offset
-                found = name_of(self._packs.read(bytes.fromhex(self._digest(name))) or b"")
+                found = name_of(self._packs.read(bytes.fromhex(digest_in(name))) or b"")
             else:
                 found = name_of_file(path)
         except OSError as error:
@@ -310,38 +279,38 @@ class LocalBlobs:
         path = self.path(name)
         if not path.exists() or self.verify(name) is None:
             return False
-        _move(path, self._root / "damaged" / self._digest(name))
+        _move(path, self._root / "damaged" / digest_in(name))
         return True
 
     def condemn(self, names: Iterable[str]) -> None:
         """See `pinyon.store.protocol.Blobs.condemn`."""
-        self._marks.add(map(self._digest, names))
+        self._marks.add(map(digest_in, names))
 
     def spare(self, names: Iterable[str]) -> None:
         """See `pinyon.store.protocol.Blobs.spare`."""
-        self._marks.remove(map(self._digest, names))
+        self._marks.remove(map(digest_in, names))
 
     def condemned(self) -> dict[str, float]:
         """See `pinyon.store.protocol.Blobs.condemned`."""
-        return {_PREFIX + digest: since for digest, since in self._marks.all().items()}
+        return {PREFIX + digest: since for digest, since in self._marks.all().items()}
 
     def delete(self, names: Iterable[str], before: float) -> dict[str, int]:
         """See `pinyon.store.protocol.Blobs.delete`."""
-        wanted = {self._digest(name) for name in names}
+        wanted = {digest_in(name) for name in names}
         gone: dict[str, int] = {}
         with self._marks.held(alone=True):
             due = {d for d in wanted if (since := self._marks.since(d)) is not None and since < before}
             for digest in sorted(due):
-                path = self.path(_PREFIX + digest)
+                path = self.path(PREFIX + digest)
                 with contextlib.suppress(FileNotFoundError):
                     stat = path.stat()
                     if stat.st_mtime < before:
                         path.unlink()
-                        gone[_PREFIX + digest] = stat.st_size
+                        gone[PREFIX + digest] = stat.st_size
             for pack, members in self._packs.members().items():
                 gone |= self._delete_packed(pack, members, due, before)
-            absent = self.missing(_PREFIX + digest for digest in due)
-            self._marks.remove(map(self._digest, absent))
+            absent = self.missing(PREFIX + digest for digest in due)
+            self._marks.remove(map(digest_in, absent))
         return {name: size for name, size in gone.items() if name in absent}  # one may lie in a pack, too
 
     def _delete_packed(
@@ -363,9 +332,9 @@ class LocalBlobs:
                     _move(temporary, self._root / "packs" / packing.finish())
                 finally:
                     os.close(fd)
-            self.flush(_PREFIX + digest.hex() for digest in rest)
+            self.flush(PREFIX + digest.hex() for digest in rest)
         os.unlink(pack)
-        return {_PREFIX + digest: size for digest, size in going.items()}
+        return {PREFIX + digest: size for digest, size in going.items()}
 
     def _missing(self, name: str) -> MissingBlobError:
         return MissingBlobError(f"no bytes for {name}", where=str(self._root), next="pinyon verify")
@@ -380,45 +349,62 @@ class LocalBlobs:
 
 
 class _Batch:
-    """New small blobs on their way into a pack, or, if there are few, into files of their own."""
+    """Small blobs on their way into a pack, or, if few of them are new, into files of their own."""
 
     def __init__(self, blobs: LocalBlobs) -> None:
         self._blobs = blobs
-        self._fresh: dict[str, bytes] = {}
-        self._waiting = 0
+        self._read: dict[str, bytes] = {}  # which nobody has looked for in the store yet
+        self._fresh: dict[str, bytes] = {}  # which the store lacks
+        self._waiting = 0  # bytes that were read
         self._packing: packs.Packing | None = None
         self._temporary, self._fd = "", -1
 
-    def __contains__(self, digest: str) -> bool:
-        return digest in self._fresh or (self._packing is not None and digest in self._packing.digests)
+    def add(self, data: bytes) -> str:
+        """Take some bytes; gives their name."""
+        name = name_of(data)
+        digest = name[len(PREFIX) :]
+        if digest not in self._read:
+            self._read[digest] = data
+            self._waiting += len(data)
+            if self._waiting >= packs.BATCH:
+                self._sift()
+        return name
 
-    def add(self, digest: str, data: bytes) -> None:
-        self._fresh[digest] = data
-        self._waiting += len(data)
-        if self._waiting >= packs.BATCH and len(self._fresh) >= packs.FEW:
+    def _sift(self) -> None:
+        """Keep of what was read what is new, and write it once that is worth it."""
+        packed = self._packing.digests if self._packing is not None else set()
+        sizes = {digest: len(data) for digest, data in self._read.items() if digest not in packed}
+        lacking = self._blobs._lacking(sizes)
+        self._fresh.update((digest, data) for digest, data in self._read.items() if digest in lacking)
+        self._read, self._waiting = {}, 0
+        if len(self._fresh) >= packs.FEW and sum(map(len, self._fresh.values())) >= packs.BATCH:
             self._write()
             if self._packing is not None and self._packing.size >= packs.LARGEST:
-                self.finish()
+                self._end()
 
     def _write(self) -> None:
         if self._packing is None:
             self._temporary, self._fd = self._blobs._temporary()
             self._packing = packs.Packing(self._fd)
         self._packing.add(self._fresh)
-        self._fresh, self._waiting = {}, 0
+        self._fresh = {}
 
-    def finish(self) -> None:
-        """Everything that was added is in the store."""
-        if self._packing is None and len(self._fresh) < packs.FEW:
-            for data in self._fresh.values():
-                self._blobs._put_bytes(data)
-            self._fresh, self._waiting = {}, 0
-            return
-        self._write()
+    def _end(self) -> None:
+        """The pack that is being written is in the store."""
         assert self._packing is not None
         self._blobs._publish_pack(self._temporary, self._packing.finish(), self._packing.digests)
         os.close(self._fd)
         self._packing, self._fd = None, -1
+
+    def finish(self) -> None:
+        """Everything that was added is in the store."""
+        self._sift()
+        if self._packing is None and len(self._fresh) < packs.FEW:
+            for data in self._fresh.values():
+                self._blobs._put_bytes(data)
+            return
+        self._write()
+        self._end()
 
     def close(self) -> None:
         """Leave nothing half-made behind."""
@@ -444,6 +430,17 @@ def _listing(directory: str) -> set[str]:
         return set(os.listdir(directory))
     except FileNotFoundError:
         return set()
+
+
+def _size(path: str) -> int:
+    """Bytes of a file; -1 when it is not there."""
+    # Most often it is not, and then no error need be made and caught.
+    if not os.access(path, os.F_OK):
+        return -1
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return -1
 
 
 def _mode(executable: bool) -> int:
@@ -480,12 +477,15 @@ def _write_out(data: bytes, target: Path, temporary: Path, executable: bool) -> 
         os.rename(temporary, target)
 
 
-def _copy_named(source: int, target: int, path: str, tell: Tell) -> str:
+def _copy_named(source: int, target: int, path: str, tell: Tell, *, direct: bool) -> str:
     """Copy an open file and give the name of the copy."""
     size = os.fstat(source).st_size
-    hasher = blake3(max_threads=_threads)
     if clone(source, target):
         tell(size)
-    elif copy_hashed(source, target, size, hasher.update, tell):
-        return _PREFIX + hasher.hexdigest()
+        return name_of_file(path)
+    copying = [copy_direct, copy_hashed] if direct and size >= _DIRECT else [copy_hashed]
+    for copy in copying:
+        made = hasher()
+        if copy(source, target, size, made.update, tell):
+            return PREFIX + made.hexdigest()
     return name_of_file(path)

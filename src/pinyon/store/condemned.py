@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+
+_FEW = 16  # digests that are asked for one by one, and not by a listing of all marks
 
 
 class Marks:
@@ -22,6 +24,15 @@ class Marks:
         except FileNotFoundError:
             return False
         return True
+
+    def among(self, digests: Collection[str]) -> set[str]:
+        """Which of these are condemned."""
+        if len(digests) < _FEW:
+            return set(filter(self.has, digests))
+        try:
+            return set(digests).intersection(os.listdir(self._directory))
+        except FileNotFoundError:
+            return set()
 
     def since(self, digest: str) -> float | None:
         """When it was condemned, in seconds since the epoch; None when it is not."""

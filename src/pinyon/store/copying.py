@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import mmap
 import os
 import threading
+from collections import deque
 from collections.abc import Callable
+from itertools import cycle
 
 from pinyon.store.protocol import Tell, quiet
 
 _FICLONE = 0x40049409  # ioctl(2): let two files share their blocks until one of them is written to
 _CHUNK = 32 << 20  # bytes copied before the hashing of them begins, in another thread
+_BLOCK = 8 << 20  # bytes written at once around the page cache
+_BLOCKS = 4  # of them in memory
+_ALIGNED = 64 << 10  # bytes that such a write must be a multiple of, on any disk
 
 
 def clone(source: int, target: int) -> bool:
@@ -59,6 +65,70 @@ def copy_hashed(
     finally:
         view.release()
         mapped.close()
+
+
+def copy_direct(
+    source: int, target: int, size: int, feed: Callable[[memoryview], object], tell: Tell = quiet
+) -> bool:
+    """The same around the page cache: what is written is on its way to the disk at once, so that a later fsync has next
+    to nothing left to do, and no other file is driven from memory.
+
+    Gives False where the file system cannot; then nothing that was fed counts.
+    """
+    flags = fcntl.fcntl(target, fcntl.F_GETFL)
+    try:
+        fcntl.fcntl(target, fcntl.F_SETFL, flags | os.O_DIRECT)
+        done = _copy_around(source, target, size, feed, tell)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        fcntl.fcntl(target, fcntl.F_SETFL, flags)
+        os.ftruncate(target, 0)
+        return False
+    os.ftruncate(target, done)  # the last write was of whole sectors
+    return True
+
+
+def _copy_around(
+    source: int, target: int, size: int, feed: Callable[[memoryview], object], tell: Tell
+) -> int:
+    """Write block after block from a thread while the next ones are read and fed; gives how many bytes there were."""
+    from concurrent.futures import Future, ThreadPoolExecutor  # 16 ms that small files need not pay
+
+    # A mapping begins at a page, as such a write must.
+    blocks = [
+        memoryview(mmap.mmap(-1, _BLOCK, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)) for _ in range(_BLOCKS)
+    ]
+    writes: deque[Future[None]] = deque()
+    done = 0
+    with ThreadPoolExecutor(1, "write") as writer:
+        for block in cycle(blocks):
+            if len(writes) == _BLOCKS:
+                writes.popleft().result()
+            count = _fill(block[: size - done], source, done)
+            if not count:
+                break
+            feed(block[:count])
+            writes.append(writer.submit(_write_at, target, block[: -(-count // _ALIGNED) * _ALIGNED], done))
+            done += count
+            tell(count)
+        for write in writes:
+            write.result()
+    return done
+
+
+def _fill(block: memoryview, source: int, offset: int) -> int:
+    """Read from an offset on until the block is full or the file ends; gives how many bytes there were."""
+    count = 0
+    while count < len(block) and (more := os.preadv(source, [block[count:]], offset + count)):
+        count += more
+    return count
+
+
+def _write_at(target: int, data: memoryview, offset: int) -> None:
+    while data:
+        written = os.pwrite(target, data, offset)
+        data, offset = data[written:], offset + written
 
 
 class _Hashing:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 
-def fsync(path: Path | str) -> None:
+def fsync(path: str | os.PathLike[str]) -> None:
     """Make a file's bytes, or a directory's entries, power-durable."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:

@@ -18,9 +18,11 @@ from pinyon.model.event import Event
 from pinyon.model.ids import new_id, this_process
 from pinyon.store.disk import fsync
 from pinyon.store.lines import decode, encode
+from pinyon.store.points import verify_points
 from pinyon.store.protocol import Damage
 
 _SEGMENT = re.compile(r"(?P<writer>[A-Za-z0-9-]+)\.facts\.(?P<number>\d+)\.jsonl$")
+_POINTS = re.compile(r"[A-Za-z0-9-]+\.points\.\d+\.jsonl$")
 _FIELDS: dict[str, Any] = {
     "writer": str,
     "seq": int,
@@ -76,13 +78,21 @@ class LocalJournalWriter:
 
     def append(self, kind: str, body: dict[str, Any]) -> Event:
         """See `pinyon.store.protocol.JournalWriter.append`."""
+        self.begin()
+        return self._write(kind, body)
+
+    def begin(self) -> None:
+        """Have a segment that can be written to; its ``opened`` is on disk before any other record.
+
+        Raises:
+            StoreError: in a forked child.
+        """
         if self._process.pid != os.getpid():
             raise StoreError(
                 "a forked child must open its own journal", where=self._writer, next="open_writer()"
             )
         if self._retired:
             self._open()
-        return self._write(kind, body)
 
     def _open(self) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
@@ -169,8 +179,15 @@ class LocalJournals:
 
     def segments(self) -> list[str]:
         """See `pinyon.store.protocol.Journals.segments`."""
+        return self._named(_SEGMENT)
+
+    def points(self) -> list[str]:
+        """See `pinyon.store.protocol.Journals.points`."""
+        return self._named(_POINTS)
+
+    def _named(self, pattern: re.Pattern[str]) -> list[str]:
         try:
-            return sorted(name for name in os.listdir(self._dir) if _SEGMENT.match(name))
+            return sorted(name for name in os.listdir(self._dir) if pattern.match(name))
         except FileNotFoundError:
             return []
 
@@ -199,6 +216,9 @@ class LocalJournals:
     def verify(self, segment: str) -> Iterator[Damage]:
         """See `pinyon.store.protocol.Journals.verify`. The chain of later segments begins with the earlier one's end."""
         path = self._dir / segment
+        if _POINTS.match(segment):
+            yield from verify_points(path)
+            return
         name = _SEGMENT.match(segment)
         assert name is not None, segment
         offset, size = 0, self.size(segment)

@@ -19,6 +19,7 @@ BATCH = 1 << 20  # bytes written at once
 LARGEST = 256 << 20  # bytes of a pack, so that a gc which has to rewrite one need not rewrite much
 
 _MAGIC = b"pinyonP1"
+_PROBE = 30  # rows of an index that are read in the time that one is looked for
 _ROW = 48  # bytes of the index for one blob: digest 32, offset 8, size 8
 _NAME = re.compile(r"[0-9a-f]{64}")
 
@@ -48,6 +49,14 @@ class _Pack:
     def find(self, digest: bytes) -> Member | None:
         place = bisect.bisect_left(self, digest)  # all it asks of a sequence
         return self.member(place) if place < len(self) and self[place] == digest else None
+
+    def digests(self) -> Iterator[bytes]:
+        return (self.rows[start : start + 32] for start in range(0, len(self.rows), _ROW))
+
+    def among(self, digests: set[bytes]) -> set[bytes]:
+        if len(digests) * _PROBE < len(self):
+            return {digest for digest in digests if self.find(digest) is not None}
+        return digests.intersection(self.digests())
 
     def member(self, place: int) -> Member:
         row = self.rows[place * _ROW + 32 : (place + 1) * _ROW]
@@ -84,7 +93,16 @@ class Packs:
     def digests(self) -> Iterator[bytes]:
         """Raw digests of all blobs in packs."""
         for pack in self._packs():
-            yield from (pack[place] for place in range(len(pack)))
+            yield from pack.digests()
+
+    def among(self, digests: set[bytes]) -> dict[str, set[bytes]]:
+        """Those of many raw digests that packs have, by the path of the pack; one that several have is named once."""
+        found: dict[str, set[bytes]] = {}
+        for pack in self._packs() if digests else ():
+            if held := pack.among(digests):
+                found[pack.path] = held
+                digests = digests - held
+        return found
 
     def damaged(self) -> list[str]:
         """Packs whose index is not what was written, so that what is in them is not known."""

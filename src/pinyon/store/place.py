@@ -9,6 +9,7 @@ import stat
 STORE = ".pinyon"
 HOME = "home"  # a file in the place: where the home store lies, if not there (docs/FORMAT.md §1)
 SPEC_FILES = ("pinyon.yaml", "dvc.yaml")
+POINTER = ".pinyon"  # how the name of a pointer ends (docs/FORMAT.md §2)
 DVC = ".dvc"  # a repository of DVC's has such a directory
 _STORE_FILES = (f"{STORE}/format.json", f"{STORE}/{HOME}")
 

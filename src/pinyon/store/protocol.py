@@ -192,6 +192,10 @@ class Journals(Protocol):
         """Names of all fact segments, sorted."""
         ...
 
+    def points(self) -> list[str]:
+        """Names of all segments of points, sorted; of the rest of this protocol only `size` and `verify` take them."""
+        ...
+
     def stamp(self) -> tuple[int, ...]:
         """Changes whenever a segment appears; cheap (one stat)."""
         ...
@@ -206,7 +210,7 @@ class Journals(Protocol):
         ...
 
     def verify(self, segment: str) -> Iterator[Damage]:
-        """Check crc, seq and chain of a segment."""
+        """Check crc, seq and chain of a segment of facts, or the batches of one of points."""
         ...
 
 

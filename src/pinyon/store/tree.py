@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from operator import itemgetter
 from typing import Any, NamedTuple
 
-from pinyon.errors import CorruptError
-from pinyon.model.canonical import canonical
+from pinyon.errors import CorruptError, PlanError
 
 _HEADER = b"pinyon-tree 1\n"
+_EXECUTABLE = ',"x"'
+_quoted = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class Row(NamedTuple):
@@ -23,9 +25,16 @@ class Row(NamedTuple):
 
 def encode(rows: Iterable[Row]) -> bytes:
     """The manifest's bytes, the same for every order of rows."""
-    table = [list(row[:3]) + (["x"] if row.executable else []) for row in rows]
-    table.sort(key=lambda row: str(row[0]).encode(errors="surrogatepass"))
-    return _HEADER + canonical(table) + b"\n"
+    # Canonical JSON row by row, a third of the time of `canonical`: text and whole numbers have one form, and sorting by
+    # code points is sorting by the bytes of their UTF-8.
+    table = [
+        f"[{_quoted(path)},{_quoted(name)},{size}{_EXECUTABLE if executable else ''}]"
+        for path, name, size, executable in sorted(rows, key=itemgetter(0))
+    ]
+    try:
+        return _HEADER + f"[{','.join(table)}]\n".encode()
+    except UnicodeEncodeError as error:
+        raise PlanError("a path in this folder is not UTF-8", next="rename the file") from error
 
 
 def decode(data: bytes) -> list[Row]:

@@ -20,7 +20,8 @@ _SILENT = (
     7 * 86_400.0
 )  # seconds after which a process of another host, which cannot be asked, no longer counts as alive
 _DIGEST = re.compile(r"blake3:[0-9a-f]{64}/?")
-_TELL_NOTHING = frozenset({"added", "condemned", "deleted"})  # of these kinds a digest is no reference
+# Of these kinds a digest is no reference: `resumed` tells of a checkpoint that another record may have given up.
+_TELL_NOTHING = frozenset({"added", "condemned", "deleted", "resumed"})
 
 
 class Scan(NamedTuple):
@@ -34,6 +35,8 @@ class Scan(NamedTuple):
         reused: when an attempt's outputs were last used again, by attempt.
         added: names by the root of the project that they were added to.
         others: names in every other record, of kinds unknown here too.
+        checkpoints: names by record, (writer, seq).
+        dropped: those of these records that a later checkpoint has given up.
         condemned: when a blob was first condemned, by name.
         living: when the oldest process that may still write opened its journal; infinity if there is none.
     """
@@ -45,6 +48,8 @@ class Scan(NamedTuple):
     reused: dict[str, float]
     added: dict[str, set[str]]
     others: set[str]
+    checkpoints: dict[tuple[str, int], set[str]]
+    dropped: set[tuple[str, int]]
     condemned: dict[str, float]
     living: float
 
@@ -134,7 +139,7 @@ def _act(
 
 def scan_journals(store: Store, now: float) -> Scan:
     """Read every record."""
-    scan = Scan({}, {}, {}, set(), {}, {}, set(), {}, float("inf"))
+    scan = Scan({}, {}, {}, set(), {}, {}, set(), {}, set(), {}, float("inf"))
     living = float("inf")
     for segment in store.journals.segments():
         opened: Event | None = None
@@ -167,6 +172,9 @@ def _take(scan: Scan, event: Event) -> None:
         scan.bundles.setdefault(attempt, set()).update(digests(body.get("bundle")))
     elif event.kind == "added":
         scan.added.setdefault(str(body.get("root", "")), set()).update(digests(body))
+    elif event.kind == "checkpoint":
+        scan.checkpoints[event.writer, event.seq] = set(digests(body))
+        scan.dropped.update((writer, seq) for writer, seq in body.get("drops", ()))
     elif event.kind == "condemned":
         for name in digests(body):
             scan.condemned[name] = min(event.ts, scan.condemned.get(name, event.ts))
@@ -195,6 +203,8 @@ def _referenced(store: Store, scan: Scan, policy: Policy) -> set[str]:
     """Every name that something refers to, files of directories with them, without the slash."""
     dropped = policy.dropped(scan)
     found = set(policy.roots) | scan.others
+    for record, names in scan.checkpoints.items():
+        found |= set() if record in scan.dropped else names
     for root, names in scan.added.items():
         found |= set() if root in policy.mine else names
     for attempt, names in scan.outputs.items():

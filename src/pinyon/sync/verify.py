@@ -39,6 +39,8 @@ def verify(store: Store, tell: Callable[[str, int], None] = lambda _what, _count
                 needed.update(row[1] for row in event.body.get("outs", ()) if row[4])
             elif event.kind == "deleted":
                 gone.update(digests(event.body))
+    for segment in store.journals.points():
+        found += store.journals.verify(segment)
     blobs = 0
     for blobs, name in enumerate(store.blobs.names(), 1):
         tell("blobs", blobs)

@@ -91,7 +91,7 @@ def _present(root: Path, source: str, stats: StatCache) -> list[Output]:
     names = name_files(str(root), found, stats, tree.name_file)
     prefix = "" if source == "." else f"{source}/"
     return [
-        Output(prefix + one.path if one.path else source, names[one.full], one.stat.st_size, one.executable)
+        Output(prefix + one.path if one.path else source, names[one.full], one.size, one.executable)
         for one in found
     ]
 

@@ -104,6 +104,6 @@ class Hashes:
     def _digest(self, path: str, files: list[tree.File], names: dict[str, str]) -> Digest:
         if not os.path.isdir(os.path.join(self._root, path)):
             (file,) = files
-            return Digest(names[file.full], file.stat.st_size, None, bool(file.stat.st_mode & 0o111))
+            return Digest(names[file.full], file.size, None, bool(file.mode & 0o111))
         rows = tuple((file.path, names[file.full]) for file in files)
-        return Digest(md5_of_listing(rows), sum(file.stat.st_size for file in files), len(rows), False, rows)
+        return Digest(md5_of_listing(rows), sum(file.size for file in files), len(rows), False, rows)

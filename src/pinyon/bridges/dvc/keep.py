@@ -15,7 +15,7 @@ from pinyon.execute.protocol import SpecOut
 from pinyon.model.graph import Out
 from pinyon.model.outcome import Output
 from pinyon.store import tree as manifests
-from pinyon.store.blobs import name_of
+from pinyon.store.names import name_of
 from pinyon.store.protocol import Store
 
 
@@ -73,7 +73,7 @@ class Keeper:
         else:
             name = self._store.blobs.put(found.source)
             self.blobs.append(name)
-        return manifests.Row(found.path, name, file.stat.st_size, found.executable)
+        return manifests.Row(found.path, name, file.size, found.executable)
 
     def _numbers(self, out: Out, row: manifests.Row) -> dict[str, Any]:
         if self._dry or out.role != "metric" or not metrics.readable(out.path):

@@ -100,7 +100,7 @@ class Attempt:
         self.spec = spec
         self._host = host
         self._log, self._output = log
-        self._began = time.monotonic()
+        self._began, self._since = time.monotonic(), time.time()
         self._place: Place | None = None
         self._process: Process | None = None
         self._started = False
@@ -209,12 +209,23 @@ class Attempt:
             end = yield from self._one(argv)
             if self._stop:
                 return stopped(self._stop, end, self.spec.timeout)
+            # Whatever its exit code says: what a launcher or the script made of it, an attempt cut short is no success.
+            if why := self._pruned():
+                return Verdict(CANCELLED, "pruned", end.code, end.signal, why)
             tail = b"" if end.code == 0 else read_tail(f"{self._host.store.root}/{self._log}", self._offset)
             kills = self._host.oom.new() if end.code != 0 else 0
             verdict = judge(end, shell=shell, tail=tail, oom_kills=kills)
             if verdict.state != SUCCEEDED:
                 break
         return verdict
+
+    def _pruned(self) -> str:
+        """Why the attempt ended itself early; "" if it did not."""
+        if "PINYON_STOP_WHEN" not in self.spec.env:
+            return ""
+        from pinyon.track.prune import take_word
+
+        return take_word(str(self._host.store.root), self.spec.attempt)
 
     def _argvs(self) -> list[list[str]]:
         command = self.spec.command
@@ -285,6 +296,7 @@ class Attempt:
             "PINYON_STAGE": self.spec.stage,
             "PINYON_STORE": str(self._host.store.root),
             "PINYON_ROOT": base,
+            "PINYON_STARTED": repr(self._since),
         }
 
     # After the command

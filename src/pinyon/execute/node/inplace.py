@@ -75,4 +75,4 @@ def _look(path: str) -> dict[str, tuple[int, int, int, int]] | None:
 
 def _files(path: str) -> Iterator[tuple[str, tuple[int, int, int, int]]]:
     for file in tree.walk(path):
-        yield file.path, tree.fingerprint(file.stat)
+        yield file.path, file.fingerprint

@@ -130,9 +130,9 @@ class _Collector:
         def named(file: tree.File) -> str:
             began = time.time_ns()
             found = name(file)
-            if self._noting and tree.fingerprint(os.stat(file.full)) == tree.fingerprint(file.stat):
+            if self._noting and tree.fingerprint(os.stat(file.full)) == file.fingerprint:
                 path = f"{top}/{file.path}" if file.path else top
-                self.notes.append(StatNote(path, found, tree.fingerprint(file.stat), began))
+                self.notes.append(StatNote(path, found, file.fingerprint, began))
             return found
 
         return named

@@ -27,6 +27,11 @@ from pinyon.store.local import LocalStore
 HEARTBEAT = 30.0  # seconds
 _RETRY = 2.0  # seconds until a record that the disk refused is tried again
 _LAST_TRIES = 60.0  # seconds that such records may hold up the end
+_ANOTHERS = (
+    "PINYON_PARAMS",
+    "PINYON_RUN",
+    "PINYON_STOP_WHEN",
+)  # of the attempt that we were started in, if we were
 _UNCOMMITTED = ("heartbeat", "durable")  # nothing depends on these, so they cause no fsync
 
 
@@ -43,9 +48,9 @@ class Supervisor:
         self.store = store
         self.null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         self.oom = OomCounter()
-        self.environment = dict(
-            os.environ
-        )  # decoding it anew for each attempt would cost as much as a record
+        # Decoding it anew for each attempt would cost as much as a record.
+        self.environment = {k: v for k, v in os.environ.items() if k not in _ANOTHERS}
+        self.environment["PINYON_PROJECT"] = project
         self.inplace_lock: int | None = None
         self._channel = channel
         self._writer = self.store.journals.open_writer(project=project)

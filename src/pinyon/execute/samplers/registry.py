@@ -13,9 +13,8 @@ from pinyon.execute.samplers.points import Points
 from pinyon.execute.samplers.protocol import Direction, Factory, Sampler, Trial, next_number
 from pinyon.execute.samplers.simple import Grid, Random
 from pinyon.model.canonical import canonical
-from pinyon.model.experiment import Experiment, Pairs, Phase, Space
+from pinyon.model.experiment import PLUGGED_SAMPLERS, Experiment, Pairs, Phase, Space
 
-GROUP = "pinyon.samplers"
 _REFUSALS = 1000  # proposals in a row that a phase's conditions turn down
 
 
@@ -37,7 +36,10 @@ _BUILT_IN: dict[str, Factory] = {"tpe": _tpe, "random": Random, "grid": Grid}
 
 def names() -> list[str]:
     """All samplers that there are here, the built-in ones first."""
-    return [*_BUILT_IN, *sorted({entry.name for entry in entry_points(group=GROUP)} - _BUILT_IN.keys())]
+    return [
+        *_BUILT_IN,
+        *sorted({entry.name for entry in entry_points(group=PLUGGED_SAMPLERS)} - _BUILT_IN.keys()),
+    ]
 
 
 def seed_of(experiment: str, phase: str) -> int:
@@ -78,7 +80,7 @@ def for_phase(experiment: Experiment, phase: Phase, admits: Callable[[Pairs], bo
 
 
 def _plugged_in(name: str) -> Factory:
-    found = entry_points(group=GROUP, name=name)
+    found = entry_points(group=PLUGGED_SAMPLERS, name=name)
     if not found:
         close = get_close_matches(name, names(), 1, 0.6)
         raise PlanError(

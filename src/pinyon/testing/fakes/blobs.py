@@ -8,11 +8,12 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from pinyon.errors import MissingBlobError, StoreError
-from pinyon.store.blobs import LocalBlobs, name_of, name_of_file
+from pinyon.store.blobs import LocalBlobs
+from pinyon.store.names import PREFIX, name_of, name_of_file
 from pinyon.store.protocol import Damage, Tell, quiet
 from pinyon.testing.fakes.base import breaks
 
@@ -71,8 +72,8 @@ class _NamesBeforeCopying(LocalBlobs):
 class _TrustsAnyFileThere(LocalBlobs):
     """Something under the name is taken for the bytes."""
 
-    def _whole(self, name: str, size: int) -> bool:
-        return self.path(name).exists()
+    def _lacking(self, sizes: Mapping[str, int]) -> set[str]:
+        return {digest for digest in sizes if not self.path(f"{PREFIX}{digest}").exists()}
 
 
 @breaks("test_blob_appears_whole")

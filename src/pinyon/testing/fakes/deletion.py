@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from pinyon.store.blobs import LocalBlobs
+from pinyon.store.names import PREFIX, digest_in
 from pinyon.store.protocol import Damage, Tell, quiet
 from pinyon.testing.fakes.base import breaks
 
@@ -35,7 +36,7 @@ class _TrustsPackedOnes(LocalBlobs):
     """Hashes files of their own only."""
 
     def read(self, name: str) -> bytes:
-        packed = self._packs.read(bytes.fromhex(self._digest(name)))
+        packed = self._packs.read(bytes.fromhex(digest_in(name)))
         return super().read(name) if packed is None else packed
 
 
@@ -43,8 +44,8 @@ class _TrustsPackedOnes(LocalBlobs):
 class _NeverHealsPackedOnes(LocalBlobs):
     """Takes what lies in a pack for whole."""
 
-    def _whole(self, name: str, size: int) -> bool:
-        return self.has(name)
+    def _lacking(self, sizes: Mapping[str, int]) -> set[str]:
+        return {digest for digest in sizes if not self.has(f"{PREFIX}{digest}")}
 
 
 @breaks("test_blob_put_many_cut_short_is_told")
@@ -102,7 +103,7 @@ class _CondemnsAnew(LocalBlobs):
         names = list(names)
         super().condemn(names)
         for name in names:
-            os.utime(self._root / "condemned" / self._digest(name))
+            os.utime(self._root / "condemned" / digest_in(name))
 
 
 @breaks("test_blob_unkept_must_be_put")
@@ -147,8 +148,8 @@ class _DeletesWholePacks(LocalBlobs):
 class _PutsBlindly(LocalBlobs):
     """The bytes are here, so nothing is to be done."""
 
-    def _whole(self, name: str, size: int) -> bool:
-        return self.has(name)
+    def _lacking(self, sizes: Mapping[str, int]) -> set[str]:
+        return {digest for digest in sizes if not self.has(f"{PREFIX}{digest}")}
 
 
 @breaks("test_blob_put_and_delete_at_once_lose_nothing")

@@ -1,0 +1,340 @@
+"""The run that a training script is part of."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pinyon.errors import DivergedError, TrackError
+from pinyon.track import prune
+from pinyon.track.helpers import NanGuard
+from pinyon.track.params import Params, merge
+from pinyon.track.sink import Sink, note
+from pinyon.track.values import fact, number, numbers, plain
+
+if TYPE_CHECKING:
+    from pinyon.track.checkpoint import Checkpoint, Checkpoints
+    from pinyon.track.current import Identity
+
+T = TypeVar("T")
+_PLAIN = frozenset({float, int})
+
+
+class Summary(MutableMapping[str, Any]):
+    """Final numbers or texts of a run by name; setting one records it."""
+
+    def __init__(self, run: Run) -> None:
+        self._run, self._values = run, dict[str, Any]()
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self.update({name: value})
+
+    def update(self, *args: Any, **named: Any) -> None:
+        """Set several in one record."""
+        values = {str(name): fact(value) for name, value in dict(*args, **named).items()}
+        if values:
+            self._values.update(values)
+            self._run._tell("summary", {"values": values})
+
+    def __getitem__(self, name: str) -> Any:
+        return self._values[name]
+
+    def __delitem__(self, name: str) -> None:
+        raise TrackError(f"what the summary says of '{name}' is recorded", next="set it anew")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"Summary({self._values!r})"
+
+
+class Run:
+    """The current run, as `pinyon.run` gives it. A context manager: outside an attempt its end is the run's.
+
+    `log`, `summary`, `tag`, `note` and `progress` cost microseconds and never raise because of the disk: what cannot be
+    written is kept, tried again, and said once on stderr.
+
+    Attributes:
+        id: of the run, as ``pinyon show`` takes it.
+        attempt, stage, execution: whose try it is.
+        params: its parameters (`pinyon.track.params.Params`).
+        summary: its final numbers or texts; the newest of a name counts.
+    """
+
+    def __init__(self, identity: Identity, params: Mapping[str, Any], stop: prune.StopWhen | None) -> None:
+        self.id, self.attempt = identity.run, identity.attempt
+        self.stage, self.execution = identity.stage, identity.execution
+        self.params = Params(params)
+        self.summary = Summary(self)
+        self._identity, self._declared, self._stop = identity, dict(params), stop
+        self._sink = Sink(identity.store, identity.attempt, identity.project)
+        self._pid = os.getpid()
+        self._zero = time.monotonic() - max(0.0, time.time() - identity.started)
+        self._newest: dict[str, Any] = {}  # of each metric, for the condition
+        self._step = -1  # of the newest point
+        self._loops: list[int] = []  # numbers of the loops that `progress` goes through, the innermost last
+        self._pruned = ""
+        self._guards: dict[str, NanGuard] = {}
+        self._checkpoints: Checkpoints | None = None
+        self.finished = False
+
+    # Points
+
+    def log(
+        self, values: Mapping[str, Any] | None = None, /, *, step: int | None = None, **named: Any
+    ) -> None:
+        """Record numbers at a step, by keyword or as a map; on disk within 200 ms.
+
+        Scalars of numpy and torch are numbers (one on a GPU is waited for); nested maps get dotted names; NaN is kept.
+        What is no number is left out and said once.
+
+        Args:
+            step: where on the x-axis; without it the number of the `progress` loop, else one more than before.
+
+        Raises:
+            SystemExit: the condition for an early end held before this call (docs/track.md).
+        """
+        try:
+            now = time.monotonic()
+            if values is not None:
+                named = {**values, **named}
+            if not _PLAIN.issuperset(map(type, named.values())):
+                named = numbers(named, self._refuse)
+            if step is None:
+                step = self._loops[0] if len(self._loops) == 1 else self._step + 1
+            elif type(step) is not int:
+                step = int(step)
+            self._step = step
+            self._sink.put(now - self._zero, step, named)
+        except Exception as error:  # noqa: BLE001 - whatever it is, training goes on
+            self._sink.once("log", f"log() could not take {type(error).__name__}: {error}")
+        if self._stop is not None:
+            self._newest.update(named)
+            self._heed(self._stop)
+
+    def _refuse(self, name: str, value: Any) -> None:
+        self._sink.once(f"metric {name}", f"'{name}' is a {type(value).__name__}, no number; it is left out")
+
+    def _heed(self, stop: prune.StopWhen) -> None:
+        """End what was flagged by an earlier call; else flag it if the condition holds now."""
+        if not self._pruned:
+            self._pruned = stop.met(self._newest, self._step)
+            return
+        if threading.current_thread() is not threading.main_thread():
+            return  # there SystemExit would only end the thread
+        try:
+            self._sink.flush()
+            prune.leave_word(self._identity.store, self.attempt, self._pruned)
+        except OSError as error:  # nobody would know why it ended, so it does not
+            self._sink.once("pruned", f"the run should end early, but {error}")
+            return
+        note(f"ended early: {self._pruned}")
+        raise SystemExit(prune.PRUNED)
+
+    def guard(self, value: Any, *, times: int = 3, name: str = "loss") -> float:
+        """Give the number back, unless it is the ``times``-th in a row that is NaN or infinite.
+
+        Raises:
+            DivergedError: it is. Uncaught, it fails the run.
+        """
+        found = number(value)
+        if found is None:
+            raise TrackError(f"{name} is a {type(value).__name__}, no number", next="pass one number")
+        guard = self._guards.get(name)
+        if guard is None or guard.times != times:
+            guard = self._guards[name] = NanGuard(times)
+        if guard(found):
+            raise DivergedError(
+                f"{name} was {found} {times} times in a row",
+                where=f"step {self._step}",
+                why="training has diverged",
+                next="lower the learning rate, or resume from a checkpoint",
+            )
+        return float(found)
+
+    def progress(self, iterable: Iterable[T], *, total: int | None = None, label: str = "") -> Iterable[T]:
+        """Go through ``iterable``, showing how far it is: a line on a terminal, nothing in a log file; and recorded.
+
+        Inside one such loop, `log` without a step takes the loop's number.
+
+        Raises:
+            SystemExit: the condition for an early end held (docs/track.md).
+        """
+        from pinyon.track.progress import Progress
+
+        depth: list[int] = []
+
+        def step(at: int | None) -> None:
+            if not depth:
+                depth.append(len(self._loops))
+            del self._loops[depth[0] :]
+            if at is not None:
+                self._loops.append(at)
+                if self._stop is not None and self._pruned:
+                    self._heed(self._stop)
+
+        def record(done: int, of: int | None) -> None:
+            self._tell("progress", {"step": done, "total": of, **({"label": label} if label else {})})
+
+        return Progress(iterable, total, label, record, step)
+
+    # Facts
+
+    def use(self, params: Mapping[str, Any] | Any) -> Params:
+        """Tell the run's parameters: a map, an `argparse.Namespace` or the like. What the stage declares goes before it.
+
+        Returns:
+            `params`, now with these.
+        """
+        given = plain(params if isinstance(params, Mapping) else vars(params))
+        self.params = Params(merge(merge(self.params.to_dict(), given), self._declared))
+        if given:
+            self._tell("params", {"params": Params(given).flat()})
+        return self.params
+
+    def tag(self, *names: str, **tags: str | None) -> None:
+        """Tag the run: ``run.tag("good", model="lstm")``; None takes one away."""
+        found = {**dict.fromkeys(names, ""), **tags}
+        self._tell(
+            "tagged", {"tags": {name: None if text is None else str(text) for name, text in found.items()}}
+        )
+
+    def note(self, text: str) -> None:
+        """Add a note for people."""
+        self._tell("noted", {"text": str(text)})
+
+    def _tell(self, kind: str, body: dict[str, Any]) -> None:
+        try:
+            self._sink.tell(kind, body)
+        except Exception as error:  # noqa: BLE001 - as in `log`
+            self._sink.once(kind, f"{kind} could not be recorded: {error}")
+
+    # Bytes
+
+    def artifact(
+        self, source: str | os.PathLike[str] | bytes, name: str = "", *, role: str = "artifact", **about: Any
+    ) -> str:
+        """Keep a file, a folder or bytes with the run.
+
+        Args:
+            name: what to call it; default: the file's own name.
+            role: ``artifact``, ``figure`` or ``model``.
+            about: more to say about it, for people.
+
+        Returns:
+            Its digest; "" if the disk refused, which is said on stderr.
+
+        Raises:
+            TrackError: there is no such file, or bytes without a name.
+        """
+        from pinyon.track.artifacts import keep
+
+        return keep(self._sink, source, name, role, {key: fact(value) for key, value in about.items()})
+
+    def figure(self, figure: Any, name: str, *, step: int | None = None) -> str:
+        """Keep a picture: a matplotlib figure, a PIL image, SVG text or the path of a file.
+
+        Args:
+            name: its ending says the format, as in ``roc.svg``; default png.
+            step: of the training, if it belongs to one.
+
+        Returns:
+            Its digest; "" if the disk refused.
+
+        Raises:
+            TrackError: it is none of these.
+        """
+        from pinyon.track.artifacts import keep, render
+
+        data, full = render(figure, name)
+        about = {"step": int(step)} if step is not None else {}
+        return keep(self._sink, data, full, "figure", about)
+
+    # Checkpoints
+
+    def checkpoint(self, step: int, *, keep: int = 3, **state: Any) -> Checkpoint | None:
+        """Save what it takes to go on from here, all of it or nothing; on disk when this returns.
+
+        Objects with a ``state_dict`` are saved by it, others as they are, with the random states of Python, numpy and
+        torch. Call it in one process of several.
+
+        Args:
+            step: where `resume` will go on.
+            keep: so many of the run's checkpoints stay; older ones are given up to ``pinyon gc``.
+
+        Returns:
+            The checkpoint; None if the disk refused, which is said on stderr. Training goes on.
+
+        Raises:
+            TrackError: the state cannot be pickled.
+        """
+        return self._saved.save(int(step), state, keep)
+
+    def resume(self, *, rng: bool = True, **objects: Any) -> Checkpoint | None:
+        """Load the newest checkpoint of the run that verifies, from this attempt or an earlier one; None if there is none.
+
+        Args:
+            objects: each gets its part by ``load_state_dict``; other parts are in the answer's ``state``.
+            rng: whether to restore random states.
+
+        Raises:
+            TrackError: the checkpoint lacks one of the objects, or one cannot load.
+        """
+        found = self._saved.load(objects, rng=rng)
+        if found is not None:
+            self._step = max(self._step, found.step - 1)
+        return found
+
+    @property
+    def _saved(self) -> Checkpoints:
+        from pinyon.track.checkpoint import Checkpoints
+
+        if self._checkpoints is None:
+            self._checkpoints = Checkpoints(self._sink, self._identity.started)
+        return self._checkpoints
+
+    # The end
+
+    def flush(self) -> None:
+        """Have everything on disk now, so that it survives even a loss of power."""
+        self._sink.flush(sync=True)
+
+    def finish(self, error: BaseException | None = None) -> None:
+        """End the run; inside an attempt, only this process's part in it. Called at exit, if not before.
+
+        Args:
+            error: what ended it; it has then failed, or been cancelled.
+        """
+        if self.finished:
+            return
+        self.finished = True
+        own = self._identity.own
+        if own is not None and self._pid == os.getpid():
+            word = prune.take_word(self._identity.store, self.attempt) if self._pruned else ""
+            try:
+                self._sink.flush()
+                own.end(self._sink, dict(self.summary), error, word)
+            except OSError as refused:
+                self._sink.once("end", f"the end of the run could not be recorded: {refused}")
+        self._sink.close()
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self.finish(error)
+
+    def __repr__(self) -> str:
+        return f"<run {self.id} of {self.stage}>"
+
+    def _after_fork(self) -> None:
+        """In a forked child: the same run, a writer of its own, nothing of what the parent has still to write."""
+        self._sink = Sink(self._identity.store, self.attempt, self._identity.project)
+        self._checkpoints = None

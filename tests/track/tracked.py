@@ -1,0 +1,119 @@
+"""Projects, scripts and records for the tests of tracking."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+from typing import Any
+
+from pinyon.model.event import Event
+from pinyon.model.ids import attempt_id
+from pinyon.store.local import LocalStore
+
+KEY = "ab" * 32
+
+
+class Place:
+    """A directory with a store, scripts that run in it, and what they recorded.
+
+    Args:
+        attempt: what the environment of scripts says; "" for scripts that nobody started.
+    """
+
+    def __init__(self, root: Path, attempt: str = "") -> None:
+        self.root = root
+        root.mkdir(exist_ok=True)
+        self.store = LocalStore(root / ".pinyon")
+        self.store.prepare(root.name)
+        self.attempt = attempt
+        self.env = {name: value for name, value in os.environ.items() if not name.startswith("PINYON_")}
+        self.env["GIT_CEILING_DIRECTORIES"] = str(root)
+        if attempt:
+            self.env |= self.of(attempt)
+
+    def of(self, attempt: str) -> dict[str, str]:
+        """What a supervisor tells an attempt."""
+        return {
+            "PINYON_ATTEMPT": attempt,
+            "PINYON_EXECUTION": "x-1",
+            "PINYON_STAGE": "train",
+            "PINYON_STORE": str(self.store.root),
+            "PINYON_PROJECT": "project",
+            "PINYON_PARAMS": "[]",
+        }
+
+    def script(self, text: str, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+        """Run Python code as a script of a user's."""
+        return subprocess.run(
+            self._command(text, arguments), cwd=self.root, env={**self.env, **env}, capture_output=True, text=True,
+            timeout=60,
+        )  # fmt: skip
+
+    def start(self, text: str, *arguments: str, **env: str) -> subprocess.Popen[str]:
+        """The same, not waiting for it; what it prints comes through a pipe."""
+        return subprocess.Popen(
+            self._command(text, arguments), cwd=self.root, env={**self.env, **env}, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def _command(self, text: str, arguments: tuple[str, ...]) -> list[str]:
+        script = self.root / "train.py"
+        if not script.exists() or script.read_text() != text:  # one that is just starting may be reading it
+            script.write_text(text)
+        return [sys.executable, "train.py", *arguments]
+
+    def cli(self, *arguments: str) -> Any:
+        """What a verb prints as JSON."""
+        done = subprocess.run(
+            [sys.executable, "-m", "pinyon.cli", *arguments, "--json"],
+            cwd=self.root, env=self.env, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def events(self, *kinds: str) -> list[Event]:
+        """Records of these kinds, sound ones only; every segment must verify."""
+        journals, found = self.store.journals, []
+        for segment in journals.segments():
+            assert [damage for damage in journals.verify(segment) if not damage.torn] == []
+            found += [event for event, _ in journals.read(segment) if event.kind in kinds]
+        return found
+
+    def bodies(self, kind: str) -> list[dict[str, Any]]:
+        return [event.body for event in self.events(kind)]
+
+    def segments(self) -> list[Path]:
+        return sorted((self.store.root / "journals").glob("*.points.*.jsonl"))
+
+    def points(self) -> list[dict[str, Any]]:
+        """Every point that counts, each segment held to docs/FORMAT.md §5."""
+        return [point for segment in self.segments() for point in read_points(segment)]
+
+
+def read_points(segment: Path) -> list[dict[str, Any]]:
+    """The points of one segment, by the letter of the format; a torn end is left out."""
+    found, batch, flushes = [], b"", -1
+    lines = segment.read_bytes().split(b"\n")[:-1]
+    for line in lines:
+        record = json.loads(line)
+        assert record["v"] == 1
+        if "flush" not in record:
+            assert set(record) == {"v", "attempt", "t", "step", "m"}
+            found.append(record)
+            batch += line + b"\n"
+            continue
+        assert record["writer"] == segment.name.split(".")[0]
+        assert record["crc"] == f"{zlib.crc32(batch):08x}"
+        assert record["lines"] == batch.count(b"\n")
+        assert record["flush"] == flushes + 1 or flushes < 0  # it goes on over segments
+        batch, flushes = b"", record["flush"]
+    return found
+
+
+def attempts(count: int) -> list[str]:
+    """Ids of attempts of one run, in order."""
+    return [attempt_id(KEY, number) for number in range(1, count + 1)]
