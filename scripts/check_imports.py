@@ -18,6 +18,7 @@ from pathlib import Path
 LIBRARIES = {
     "blake3": ["store", "plan", "execute.samplers", "testing"],
     "click": ["cli"],
+    "duckdb": ["query.duck"],  # lazily: it is an extra
     "hypothesis": ["testing"],
     "optuna": ["execute.samplers.tpe"],  # behind the extra `search`
     "pytest": ["testing"],

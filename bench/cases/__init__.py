@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from bench.cases import change, cold, data, floor, isolated, noop, plan, search, startup, store, study
+from bench.cases import change, cold, data, floor, isolated, noop, plan, search, startup, store, study, tables
 from bench.measure import Row
 from bench.settings import Settings
 
@@ -20,4 +20,5 @@ CASES: dict[str, Callable[[Settings], Iterator[Row]]] = {
     "data": data.data,
     "study": study.study,
     "search": search.search,
+    "tables": tables.tables,
 }

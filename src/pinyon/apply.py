@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from pinyon import pipeline
 from pinyon.errors import NoWinnerError
-from pinyon.execute.data import write_whole
+from pinyon.execute.beside import write_whole
 from pinyon.model.experiment import Pairs
 from pinyon.model.project import Goal
 from pinyon.model.study import StudyResult

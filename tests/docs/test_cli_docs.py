@@ -1,6 +1,7 @@
 """docs/cli.md is what the verbs say of themselves, and they say enough."""
 
 import runpy
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -47,7 +48,7 @@ def test_a_help_has_an_example_that_can_be_parsed(name: str) -> None:
     verb = VERBS[name]
     start = f"Example: pinyon {name}"
     assert (verb.epilog or "").startswith(start)
-    words = verb.epilog[len(start) :].split()
+    words = shlex.split(verb.epilog[len(start) :])
     # As the group says it; click keeps the help option that a command is first asked with.
     with verb.make_context(name, words, help_option_names=["-h", "--help"]) as context:
         assert context.params or isinstance(verb, click.Group)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from journals import MemoryJournals
+from stores import Told
 
 from pinyon.query.index import Index
 
@@ -28,5 +29,12 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def index(path: Path, journals: MemoryJournals) -> Iterator[Index]:
     found = Index(path, journals)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Iterator[Told]:
+    found = Told(tmp_path)
     yield found
     found.close()

@@ -90,7 +90,7 @@ def test_a_failure_half_way_leaves_nothing_half_known(index, journals, monkeypat
     one_attempt(journals)
     one_attempt(journals, "a-2")
     with monkeypatch.context() as patch:
-        patch.setattr(module._Batch, "write", lambda batch: 1 / 0)
+        patch.setattr(module.Batch, "write", lambda batch: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             index.catch_up()
     assert known(index) == {}

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pinyon.report.diff import as_dict, diff, flatten
+from pinyon.model.leaves import flatten
+from pinyon.report.diff import as_dict, diff
 
 LEAVES = st.none() | st.booleans() | st.integers(-5, 5) | st.floats() | st.text("xy", max_size=2)
 TREES = st.dictionaries(

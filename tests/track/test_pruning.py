@@ -17,7 +17,7 @@ from tracked import Place
 
 from pinyon.execute.local import LocalTarget
 from pinyon.execute.protocol import AttemptSpec, SpecOut
-from pinyon.model.condition import Clause
+from pinyon.model.condition import Comparison
 from pinyon.model.event import Event
 from pinyon.model.graph import Command
 from pinyon.track.prune import PRUNED, StopWhen, leave_word, stop_when, take_word
@@ -36,7 +36,7 @@ WHEN = "accuracy < 0.3 and step >= 5"
     st.integers(0, 3),
 )
 def test_it_is_met_when_every_clause_is(clauses: list[tuple[str, str, int]], newest: dict, step: int) -> None:
-    stop = StopWhen(tuple(Clause(*one) for one in clauses))
+    stop = StopWhen(tuple(Comparison(*one) for one in clauses))
     values = {"step": step, **newest}
 
     def holds(name: str, op: str, number: int) -> bool:

@@ -1,99 +1,120 @@
-"""What `metrics`, `params` and `plots` share: the states that are compared, and the table of what differs."""
+"""``pinyon compare``: runs, or groups of them, side by side."""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from pinyon.cli.output import number, print_json, table
+from pinyon.cli.options import all_option, completes, json_option
+from pinyon.cli.output import number, plain, print_json, table
+from pinyon.errors import PlanError
+
+if TYPE_CHECKING:
+    from pinyon.report.compare import Comparison, Spread
+
+_MARKS = {"better": "▲", "worse": "▼", "same": "=", "unclear": "≈", "": ""}
+_LEGEND = "▲ better than the first, ▼ worse, ≈ the 95 % intervals overlap; n: runs that have it"
 
 
-@contextmanager
-def sides(directory: str, names: Sequence[str]) -> Iterator[list[Any]]:
-    """The sides of these names, "" for the work tree; they can be read inside the ``with`` only.
-
-    Raises:
-        PlanError: a name is neither a revision of git nor the id of a run.
-    """
-    from pinyon.model.project import Goal
-    from pinyon.report.sides import side_of, work_tree
-    from pinyon.session import load, open_records
-    from pinyon.spec.load import load_project
-
-    def loaded(root: Path) -> tuple[Any, Any]:
-        project = load_project(root)
-        return project, load(project, Goal())[0]
-
-    with ExitStack() as stack:
-        records = open_records(Path(directory), stack)
-        found = []
-        for name in names:
-            if not name:
-                found.append(work_tree(records.root, loaded))
-                continue
-            scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pinyon-")))
-            found.append(side_of(name, records.root, loaded, records.fold, records.store.blobs, scratch))
-        yield found
-
-
-def print_changes(
+@click.command("compare", epilog="Example: pinyon compare --group params.model --where 'stage = train'")
+@json_option
+@all_option
+@click.option(
+    "--group", "by", default="", metavar="NAME", help="Compare groups of runs with one value of it."
+)
+@click.option("--where", default="", metavar="CONDITION", help="Only runs that meet it, as for pinyon runs.")
+@click.option("--md", "as_markdown", is_flag=True, help="Print Markdown.")
+@click.argument("names", nargs=-1, shell_complete=completes("run_names"))
+@click.pass_obj
+def command(
     directory: str,
-    names: tuple[str, str],
-    values_of: Callable[[Any], dict[str, Any]],
-    what: str,
-    *,
+    names: tuple[str, ...],
+    by: str,
+    where: str,
     as_json: bool,
+    as_markdown: bool,
     unchanged: bool,
 ) -> None:
-    """What differs between two states, as a table or as JSON."""
-    from pinyon.report import diff
+    """Compare runs: which parameters differ, and which metrics do.
 
-    with sides(directory, names) as (old, new):
-        before, now = values_of(old), values_of(new)
-        if (old.run is None) != (new.run is None):  # the rest of the project is not what was asked for
-            before, now = (before, _within(now, before)) if old.run else (_within(before, now), now)
-        notes = [*old.notes, *new.notes]
-    changes = diff.diff(before, now, unchanged=unchanged)
-    if as_json:
-        print_json({"old": old.name, "new": new.name, "diff": diff.as_dict(changes), "notes": notes})
-        return
-    rows = [
-        (change.file, change.name, _cell(change.old), _cell(change.new), _change(change.change))
-        for change in changes
+    NAMES are runs, attempts, stages (their newest success), patterns such as 'train@*' or experiments (all of their runs).
+    Where a side has several runs, metrics are means with 95 % intervals.
+    """
+    from pinyon.query.direction import directions
+    from pinyon.query.groups import groups, params
+    from pinyon.report.compare import Member, Side, compare
+    from pinyon.session import open_records
+
+    if not names and not by:
+        raise PlanError("there is nothing to compare", next="pinyon compare RUN RUN, or --group params.NAME")
+    with ExitStack() as stack:
+        index = open_records(Path(directory), stack).fold
+        found = groups(index, names, by, where)
+        goal_of = directions(index).of
+    sides = [
+        Side(one.name, tuple(Member(row.run, params(row), row.metrics) for row in one.rows)) for one in found
     ]
-    table(("file", what, old.name, new.name, "change"), rows)
+    # A side alone has nothing to differ from: then everything is shown.
+    outcome = compare(sides, goal_of, unchanged=unchanged or len(sides) == 1)
+    if as_json:
+        print_json(outcome.as_dict())
+        return
+    header, rows = _table(outcome)
+    if as_markdown:
+        _print_markdown(header, rows)
+        return
+    table(header, rows)
+    if any(mark in row[-1] or mark in "".join(row) for row in rows for mark in "▲▼≈"):
+        click.echo(_LEGEND)
     if not rows:
-        click.echo(f"no {what} differs between {old.name} and {new.name}")
-    print_notes(notes)
+        click.echo("no parameter and no metric differs" if sides else "there are no such runs")
 
 
-def _within(values: dict[str, Any], run: dict[str, Any]) -> dict[str, Any]:
-    """Of some values those whose file and name (or a group around it) a run has too."""
-    from pinyon.report.diff import flatten
-
-    found: dict[str, Any] = {}
-    for file, data in values.items():
-        names = tuple(run.get(file, ()))
-        for name, leaf in flatten(data).items():
-            if any(name == one or name.startswith(f"{one}.") for one in names):
-                found.setdefault(file, {})[name] = leaf
-    return found
+def _table(outcome: Comparison) -> tuple[list[str], list[list[str]]]:
+    header = ["", *(plain(f"{side.name} ({len(side.members)} runs)" if len(side.members) != 1 else side.name)
+                    for side in outcome.sides)]  # fmt: skip
+    rows = [[plain(one.name), *map(_values, one.values)] for one in outcome.params]
+    for one in outcome.metrics:
+        cells = [f"{_spread(spread)} {_MARKS[verdict]}".strip()
+                 for spread, verdict in zip(one.spreads, one.verdicts, strict=True)]  # fmt: skip
+        rows.append([plain(one.name), *cells])
+    return header, rows
 
 
-def print_notes(notes: Sequence[str]) -> None:
-    """Where values came from when that is not obvious; beside the table, not in it."""
-    for note in dict.fromkeys(notes):
-        click.echo(f"note: {note}", err=True)
+def _values(values: tuple[Any, ...]) -> str:
+    shown = ", ".join(plain(number(value)) for value in values[:4])
+    return f"{shown}, … ({len(values)})" if len(values) > 4 else shown or "-"
 
 
-def _cell(value: Any) -> str:
-    return "-" if value is None else number(value)
+def _spread(spread: Spread) -> str:
+    if spread.mean is None:
+        return plain(spread.text) or "-"
+    if spread.n == 1:
+        return number(spread.mean)
+    half = "?" if spread.half is None else f"{spread.half:.2g}"
+    return f"{number(spread.mean)} ± {half} (n={spread.n})"
 
 
-def _change(value: float | None) -> str:
-    return "" if value is None else f"{value:+.4g}"
+def _print_markdown(header: list[str], rows: list[list[str]]) -> None:
+    for number_, row in enumerate([header, *rows]):
+        click.echo(f"| {' | '.join(_cell(cell) for cell in row)} |")
+        if number_ == 0:
+            click.echo(f"|{' --- |' * len(header)}")
+
+
+def _cell(text: str) -> str:
+    """Text that means nothing to Markdown, nor to HTML."""
+    for sign, spelled in {
+        "\\": "\\\\",
+        "|": "\\|",
+        "<": "&lt;",
+        "*": "\\*",
+        "`": "\\`",
+        "_": "\\_",
+        "[": "\\[",
+    }.items():
+        text = text.replace(sign, spelled)
+    return text

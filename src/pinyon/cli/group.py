@@ -20,6 +20,8 @@ _VERBS = (
     "graph",
     "status",
     "runs",
+    "query",
+    "compare",
     "show",
     "logs",
     "metrics",
@@ -27,6 +29,7 @@ _VERBS = (
     "plots",
     "add",
     "gc",
+    "compact",
     "verify",
     "generate",
     "doctor",
@@ -35,8 +38,8 @@ _VERBS = (
 # What a person looks for, and the verbs in its order; a verb that is in no section stands in the last.
 _SECTIONS = {
     "Run": ("init", "plan", "run", "tick", "apply", "stop"),
-    "Look": ("graph", "status", "runs", "show", "logs", "metrics", "params", "plots"),
-    "Data": ("add", "gc", "sync"),
+    "Look": ("graph", "status", "runs", "query", "compare", "show", "logs", "metrics", "params", "plots"),
+    "Data": ("add", "gc", "compact", "sync"),
     "Keep": ("verify", "doctor", "generate", "completion"),
 }
 

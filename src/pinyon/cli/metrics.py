@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from pinyon.cli.compare import print_changes, print_notes, sides
 from pinyon.cli.options import Sections, all_option, completes, json_option, unless_said
 from pinyon.cli.output import number, print_json, table
+from pinyon.cli.sides import print_changes, print_notes, sides
 
 
 @click.group(
@@ -30,7 +30,7 @@ def show(directory: str, as_json: bool = False, revisions: tuple[str, ...] = ())
 
     REVISIONS are revisions of git, ids of runs or attempts, or stages.
     """
-    from pinyon.report.diff import flatten
+    from pinyon.model.leaves import flatten
     from pinyon.report.sides import metrics_of
 
     with sides(directory, revisions or ("",)) as found:

@@ -92,6 +92,11 @@ def number(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
+def plain(text: str) -> str:
+    """Text that a user's file or script chose, without what a terminal would obey: control characters are spelled out."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def is_watched() -> bool:
     """Whether a person looks at the output."""
     return sys.stdout.isatty()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from pinyon.cli.compare import print_changes
 from pinyon.cli.options import Sections, all_option, completes, json_option
+from pinyon.cli.sides import print_changes
 
 
 @click.group("params", cls=Sections, epilog="Example: pinyon params diff HEAD~1")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from pinyon.cli.compare import print_notes, sides
 from pinyon.cli.options import Sections, completes, json_option
 from pinyon.cli.output import print_json
+from pinyon.cli.sides import print_notes, sides
 
 _out = click.option(
     "-o", "--out", type=click.Path(dir_okay=False), metavar="FILE", help="Write the page there."

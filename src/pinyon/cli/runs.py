@@ -4,39 +4,87 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pinyon.cli.options import completes, json_option
-from pinyon.cli.output import number, print_json, table, took, when
+from pinyon.cli.output import number, plain, print_json, table, took, when
+
+if TYPE_CHECKING:
+    from pinyon.query.runs import RunRow
 
 _SHOWN = 40
 
 
-@click.command("runs", epilog="Example: pinyon runs --stage train --json")
+@click.command("runs", epilog='Example: pinyon runs --where "params.lr < 0.01" --sort -accuracy --limit 20')
 @json_option
 @click.option("--stage", help="Only runs of this stage.", shell_complete=completes("stage_names"))
+@click.option("--where", default="", metavar="CONDITION", help="Only runs that meet it; see below.")
+@click.option(
+    "--sort",
+    metavar="NAMES",
+    default="",
+    help="By these names, with commas between; -NAME: the largest first.",
+)
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="At most N runs.")
+@click.option("--columns", metavar="NAMES", default="", help="Show these, not what is usual.")
 @click.option("--project", metavar="NAME|all", help="Runs of another project in this store, or of all.")
 @click.option("--all", "every", is_flag=True, help=f"Every run, not only the newest {_SHOWN}.")
 @click.pass_obj
-def command(directory: str, as_json: bool, stage: str | None, project: str | None, every: bool) -> None:
-    """List runs with their parameters and metrics, the newest last."""
-    from pinyon.query.runs import list_runs
+def command(
+    directory: str,
+    as_json: bool,
+    stage: str | None,
+    where: str,
+    sort: str,
+    limit: int | None,
+    columns: str,
+    project: str | None,
+    every: bool,
+) -> None:
+    """List runs with their parameters and metrics, the newest last.
+
+    A CONDITION compares names with values by = != < <= > >= and ~ (contains), joined by and, or, not and parentheses: names
+    are those of metrics, params.NAME, tag.NAME, and run, stage, status, experiment, phase, cell, seed, attempt, attempts,
+    execution, started, seconds, project.
+    """
+    from pinyon.query.board import Asked, list_board
     from pinyon.session import open_records
 
+    most = limit or (0 if every or as_json else _SHOWN)
+    asked = Asked(where, _names(sort), most, stage, project)
     with ExitStack() as stack:
-        rows = list_runs(open_records(Path(directory), stack).fold, stage, project)
+        rows, total = list_board(open_records(Path(directory), stack).fold, asked)
     if as_json:
         print_json([row.as_dict() for row in rows])
         return
-    shown = rows if every else rows[-_SHOWN:]
-    # Parameters of stages are whole sections; a command's own flags are few, and what tells such runs apart.
-    flags = any("flags" in row.attempt.inputs for row in shown)
-    if len(shown) < len(rows):
-        click.echo(f"the newest {len(shown)} of {len(rows)} runs (--all shows every one)")
+    if limit is None and len(rows) < total:
+        which = "first" if sort else "newest"
+        click.echo(f"the {which} {len(rows)} of {total} runs (--all shows every one)")
+    if columns:
+        _print_columns(rows, _names(columns))
+    else:
+        _print(rows, [name.removeprefix("-") for name in asked.sort])
+    if not rows:
+        what = " meet this" if where else f" of a stage {stage!r} yet; pinyon run makes some" if stage else ""
+        click.echo(f"no runs{what or ' yet; pinyon run makes some'}")
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _print(rows: list[RunRow], first: list[str]) -> None:
+    flags = any(_said(row.attempt.inputs) for row in rows)
+    tags = any(row.tags for row in rows)
     table(
-        ("run", "stage", "status", "started", "took", *(("params",) if flags else ()), "metrics"),
+        (
+            *("run", "stage", "status", "started", "took"),
+            *(("params",) if flags else ()),
+            *(("tags",) if tags else ()),
+            "metrics",
+        ),
         [
             (
                 row.run,
@@ -44,15 +92,33 @@ def command(directory: str, as_json: bool, stage: str | None, project: str | Non
                 row.status,
                 when(row.attempt.started),
                 took(row.attempt),
-                *([_some(dict(row.attempt.inputs.get("flags", ())))] if flags else []),
-                _some(row.metrics),
+                *([_some(_said(row.attempt.inputs))] if flags else []),
+                *([_some(row.tags)] if tags else []),
+                _some({name: row.metrics[name] for name in first if name in row.metrics} | row.metrics),
             )
-            for row in shown
+            for row in rows
         ],
     )
-    if not rows:
-        click.echo(f"no runs{f' of a stage {stage!r}' if stage else ''} yet; pinyon run makes some")
+
+
+def _said(inputs: dict[str, Any]) -> dict[str, Any]:
+    """What the command says itself. Declared parameters can be whole sections; these are few, and tell runs apart."""
+    given = {name: value for file, name, value in inputs.get("params", ()) if not file}
+    return given | dict(inputs.get("flags", ()))
+
+
+def _print_columns(rows: list[RunRow], columns: list[str]) -> None:
+    from pinyon.query.board import value_of
+
+    cells = [[_cell(name, value_of(row, name)) for name in columns] for row in rows]
+    table(columns, cells)
+
+
+def _cell(name: str, values: tuple[Any, ...]) -> str:
+    if name == "started":
+        return when(values[0])
+    return ", ".join(plain(number(value)) for value in values) or "-"
 
 
 def _some(values: dict[str, Any]) -> str:
-    return "  ".join(f"{name}={number(value)}" for name, value in list(values.items())[:5])
+    return "  ".join(f"{plain(name)}={plain(number(value))}" for name, value in list(values.items())[:5])

@@ -11,12 +11,20 @@ from typing import Any
 
 from pinyon.model.event import Event
 from pinyon.model.ids import read_process
+from pinyon.model.leaves import flatten
 from pinyon.model.outcome import FAILED, FINAL, LOST, RUNNING, SUBMITTED, Attempt, Output
 
 Document = dict[str, list[Any]]
 
 _ATTEMPT_KINDS = frozenset({"intent", "submitted", "setup", "running", "outputs", "ended", "lost"})
 _EXECUTION_KINDS = frozenset({"execution", "finished"})
+# Kinds of which every record counts, not only the first: what of the body says what they are about.
+_TOLD_OF = {
+    **dict.fromkeys(("summary", "tagged", "noted", "artifact", "checkpoint", "resumed", "params"), "attempt"),
+    **dict.fromkeys(("cells", "selected", "proposed"), "experiment"),
+}
+
+_PLAIN = ("params.yaml", "")  # files whose parameters are named without them; "" is the command itself
 
 
 def subject(event: Event) -> tuple[str, str] | None:
@@ -26,6 +34,12 @@ def subject(event: Event) -> tuple[str, str] | None:
     )
     name = event.body.get(about)
     return (about, name) if isinstance(name, str) else None
+
+
+def told_of(event: Event) -> str | None:
+    """The attempt or experiment that a record tells something of which others may tell more; None for other records."""
+    name = event.body.get(_TOLD_OF.get(event.kind, ""))
+    return name if isinstance(name, str) else None
 
 
 def join(document: Document, event: Event) -> Document:
@@ -44,9 +58,15 @@ def merge(document: Document, other: Document) -> Document:
 
 
 def attempt_of(name: str, document: Document, *, durable: bool = True) -> Attempt | None:
-    """The attempt that a document tells of; None without its intent (a journal is missing: nothing to act on)."""
-    if "intent" not in document:
+    """The attempt that a document tells of; None without its intent (a journal is missing: nothing to act on), and where
+    its records are not of a form we know: one such attempt hides no other."""
+    try:
+        return _attempt(name, document, durable) if "intent" in document else None
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError):
         return None
+
+
+def _attempt(name: str, document: Document, durable: bool) -> Attempt:
     intent = document["intent"][3]
     running = document.get("running")
     outputs = document["outputs"][3] if "outputs" in document else {}
@@ -98,3 +118,19 @@ def _state(document: Document, ended: Mapping[str, Any] | None) -> tuple[str, st
     return (
         (RUNNING, "") if "running" in document else (SUBMITTED, "setup" if "setup" in document else "queued")
     )
+
+
+def params_of(attempt: Attempt) -> dict[str, Any]:
+    """Leaves of all its parameters by the name that a person writes; of another file than params.yaml as ``FILE:NAME``."""
+    found = {}
+    for file, name, value in attempt.inputs.get("params", ()):
+        where = "" if file in _PLAIN else f"{file}:"
+        found.update({f"{where}{leaf}" or file: held for leaf, held in _leaves(value, name).items()})
+    return {**found, **dict(attempt.inputs.get("flags", ()))}
+
+
+def _leaves(value: Any, name: str) -> dict[str, Any]:
+    try:
+        return flatten(value, name) or {name: value}
+    except RecursionError:
+        return {name: value}

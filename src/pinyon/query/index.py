@@ -13,11 +13,12 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pinyon.model.event import Event
 from pinyon.model.ids import ProcessId, boot_id, read_process
-from pinyon.model.outcome import FINAL, SUCCEEDED, Attempt
+from pinyon.model.outcome import Attempt
+from pinyon.query.batch import Batch
 from pinyon.query.fold import Document, attempt_of, join, subject
 from pinyon.store.place import make_cache
 from pinyon.store.protocol import Journals
@@ -30,7 +31,7 @@ create table meta (key text primary key, value text) without rowid;
 create table segments (name text primary key, offset integer, final integer, process text) without rowid;
 create table attempts (
     id text primary key, key text, stage text, execution text, recipe text, epoch integer, ts real, open integer,
-    project text, seconds real, doc text
+    project text, seconds real, state text, started real, took real, params text, metrics text, doc text
 ) without rowid;
 create index attempts_key on attempts (key);
 create index attempts_stage on attempts (stage, ts, seconds);
@@ -38,11 +39,9 @@ create index attempts_execution on attempts (execution, recipe);
 create index attempts_open on attempts (id) where open;
 create table executions (id text primary key, ts real, project text, doc text) without rowid;
 create table restored (stage text, ts real, attempt text, primary key (stage, attempt)) without rowid;
-create table studies (
-    writer text, seq integer, kind text, experiment text, phase text, execution text, ts real, doc text,
-    primary key (writer, seq)
+create table told (
+    kind text, about text, ts real, writer text, seq integer, doc text, primary key (kind, about, ts, writer, seq)
 ) without rowid;
-create index studies_of on studies (experiment, kind, ts);
 create table durable (writer text primary key, through integer) without rowid;
 """
 # A directory's time stamp moves in steps of the kernel's clock: a listing this fresh may have missed a file of the
@@ -51,6 +50,22 @@ _RACY_NS = 2_000_000_000
 _STUDY_KINDS = frozenset({"cells", "proposed", "selected"})
 # Seconds to wait for another process that holds the index.
 _PATIENCE = 30.0
+
+
+class Slim(NamedTuple):
+    """What listings filter attempts by; ``params`` (leaves by dotted name) and ``metrics`` are JSON. See `Attempt`."""
+
+    id: str
+    key: str
+    recipe: str
+    stage: str
+    execution: str
+    state: str
+    started: float
+    took: float
+    project: str
+    params: str
+    metrics: str
 
 
 class Index:
@@ -178,7 +193,7 @@ class Index:
             # Known from now on, empty ones too: nothing but its size will tell that one of them grows.
             rows = [(name, 0, 0, "") for name in self._new_segments(stamp)]
             self._db.executemany("insert into segments values (?,?,?,?)", rows)
-            batch = _Batch(self._db)
+            batch = Batch(self._db)
             for name, offset, process, size in self._grown():
                 if size == offset:
                     batch.segments[name] = (offset, 1, process)
@@ -203,7 +218,7 @@ class Index:
             if size > offset or dead:
                 yield name, offset, process, size
 
-    def _read(self, name: str, offset: int, process: str, batch: _Batch) -> None:
+    def _read(self, name: str, offset: int, process: str, batch: Batch) -> None:
         final = 0
         # Asked before reading: a process that dies after the question may still write before the reading.
         dead = bool(process) and _dead(process)
@@ -247,9 +262,34 @@ class Index:
 
     def attempts(self, where: str, *values: object) -> list[Attempt]:
         """Attempts by a condition over the columns of the index, in (epoch, id) order."""
-        rows = self._rows(f"select id, doc from attempts where {where} order by epoch, id", *values)
-        found = (self._attempt(name, json.loads(doc)) for name, doc in rows)
+        found = (self.attempt_of(name, document) for name, document in self.documents(where, *values))
         return [attempt for attempt in found if attempt is not None]
+
+    def documents(self, where: str, *values: object) -> list[tuple[str, Document]]:
+        """The same attempts as their records tell them, with those that tell of none we know."""
+        rows = self._rows(f"select id, doc from attempts where {where} order by epoch, id", *values)
+        return [(name, json.loads(doc)) for name, doc in rows]
+
+    def slim(self, where: str, *values: object) -> list[Slim]:
+        """The same attempts without most of what is known of them: a tenth of the time."""
+        columns = ", ".join(Slim._fields)
+        found = self._rows(f"select {columns} from attempts where {where} order by epoch, id", *values)
+        return [Slim(*row) for row in found]
+
+    def told(self, kind: str, about: Iterable[str] | None = None) -> list[Event]:
+        """Records of a kind of which every one counts, oldest first by their clocks (then writer and number).
+
+        Args:
+            kind: summary, tagged, noted, artifact, checkpoint, resumed, params, cells, selected or proposed.
+            about: only those of these attempts, or experiments.
+        """
+        some = "" if about is None else "and about in (select value from json_each(?))"
+        rows = self._rows(
+            f"select writer, seq, ts, doc from told where kind = ? {some} order by ts, writer, seq",
+            kind,
+            *([] if about is None else [json.dumps(list(about))]),
+        )
+        return [Event(writer, seq, kind, ts, json.loads(doc)) for writer, seq, ts, doc in rows]
 
     def seen_by(self, project: str | None) -> tuple[str, tuple[str, ...]]:
         """A condition over attempts or executions, and its values: those that ``project`` sees as its own, older ones
@@ -305,25 +345,24 @@ class Index:
         return found
 
     def studies(self, kind: str, experiment: str) -> list[dict[str, Any]]:
-        """Bodies of the ``cells``, ``selected`` or ``proposed`` records of an experiment, the newest first."""
-        name, values = (
-            ("", ()) if not self.project else (" and executions.project in (?, '')", (self.project,))
-        )
-        rows = self._rows(
-            "select studies.doc from studies left join executions on executions.id = studies.execution"
-            f" where experiment = ? and kind = ?{name} order by studies.ts desc, writer, seq desc",
-            experiment,
-            kind,
-            *values,
-        )
-        return [json.loads(doc) for (doc,) in rows]
+        """Bodies of the ``cells``, ``selected`` or ``proposed`` records of this project's experiment, the newest first."""
+        bodies = [event.body for event in reversed(self.told(kind, [experiment]))]
+        if not self.project or not bodies:
+            return bodies
+        whose = self.projects()
+        return [body for body in bodies if whose.get(str(body.get("execution")), "") in (self.project, "")]
 
     def executions(self, where: str = "1", *values: object) -> list[tuple[str, Document]]:
         """Executions, newest first (by their clocks, for people)."""
         rows = self._rows(f"select id, doc from executions where {where} order by ts desc, id", *values)
         return [(name, json.loads(doc)) for name, doc in rows]
 
-    def _attempt(self, name: str, document: Document) -> Attempt | None:
+    def projects(self) -> dict[str, str]:
+        """The project of every execution by its id."""
+        return dict(self._rows("select id, project from executions"))
+
+    def attempt_of(self, name: str, document: Document) -> Attempt | None:
+        """The attempt that a document of `documents` tells of; None where it tells of none that we know."""
         return attempt_of(name, document, durable=self.is_durable(document))
 
     def is_durable(self, document: Document) -> bool:
@@ -334,90 +373,6 @@ class Index:
             self._durable = dict(self._rows("select writer, through from durable"))
         writer, seq = document["ended"][:2]
         return bool(self._durable.get(writer, -1) >= seq)
-
-
-class _Batch:
-    """New records on their way into the index, joined with what it has; one transaction."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-        self._documents: dict[tuple[str, str], Document] = {}
-        self._durable: dict[str, int] = {}
-        self._restored: list[tuple[str, float, str]] = []
-        self._studies: list[tuple[Any, ...]] = []
-        self.segments: dict[str, tuple[int, int, str]] = {}
-        self.count = 0
-
-    def add(self, event: Event) -> None:
-        """Join one record."""
-        self.count += 1
-        if event.kind == "durable":
-            self._durable[event.writer] = max(self._durable.get(event.writer, -1), int(event.body["through"]))
-        if event.kind in _STUDY_KINDS:
-            names = (str(event.body.get(name) or "") for name in ("experiment", "phase", "execution"))
-            row = (event.writer, event.seq, event.kind, *names, event.ts, json.dumps(event.body))
-            self._studies.append(row)
-        if event.kind == "reused":  # in place only: isolated, nothing is restored
-            self._restored.append((event.body["stage"], event.ts, event.body["attempt"]))
-        about = subject(event)
-        if about is not None:
-            if about not in self._documents:
-                row = self._db.execute(f"select doc from {about[0]}s where id = ?", (about[1],)).fetchone()
-                self._documents[about] = json.loads(row[0]) if row else {}
-            join(self._documents[about], event)
-
-    def write(self) -> None:
-        """Put everything into the index; the caller holds the write lock."""
-        attempts = [
-            _attempt_row(name, doc) for (kind, name), doc in self._documents.items() if kind == "attempt"
-        ]
-        self._db.executemany("insert or replace into attempts values (?,?,?,?,?,?,?,?,?,?,?)", attempts)
-        rows = [
-            (n, _first_ts(d), _project_of(d), json.dumps(d))
-            for (kind, n), d in self._documents.items()
-            if kind == "execution"
-        ]
-        self._db.executemany("insert or replace into executions values (?,?,?,?)", rows)
-        self._db.executemany(
-            "insert into durable values (?,?) on conflict (writer) do update set through = max(through, excluded.through)",
-            self._durable.items(),
-        )
-        self._db.executemany(
-            "insert into restored values (?,?,?) on conflict do update set ts = max(ts, excluded.ts)",
-            self._restored,
-        )
-        self._db.executemany("insert or ignore into studies values (?,?,?,?,?,?,?,?)", self._studies)
-        self._db.executemany(
-            "insert or replace into segments values (?,?,?,?)",
-            [(name, *row) for name, row in self.segments.items()],
-        )
-
-
-def _attempt_row(name: str, document: Document) -> tuple[Any, ...]:
-    attempt = attempt_of(name, document)
-    if attempt is None:
-        return (name, "", "", "", "", 0, _first_ts(document), 0, "", None, json.dumps(document))
-    is_open = int(attempt.state not in FINAL)
-    columns = (
-        attempt.key,
-        attempt.stage,
-        attempt.execution,
-        attempt.recipe,
-        attempt.epoch,
-        document["intent"][2],
-        is_open,
-        attempt.project,
-        attempt.seconds if attempt.state == SUCCEEDED and attempt.mode != "adopted" else None,
-    )
-    return (name, *columns, json.dumps(document))
-
-
-def _project_of(document: Document) -> str:
-    return str(document["execution"][3].get("project") or "") if "execution" in document else ""
-
-
-def _first_ts(document: Document) -> float:
-    return min((record[2] for record in document.values()), default=0.0)
 
 
 def _made(db: sqlite3.Connection) -> bool:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from pinyon.errors import PlanError
 from pinyon.model.ids import run_id
 from pinyon.model.outcome import FINAL, LOST, SUCCEEDED, Attempt
+from pinyon.query.cells import Member, by_recipe, members
+from pinyon.query.fold import params_of
 from pinyon.query.index import Index
+
+_CELL = ("experiment", "phase", "cell", "seed")
 
 
 class RunRow(NamedTuple):
-    """One run. ``status`` is derived: an open attempt without a live supervisor is LOST, never RUNNING."""
+    """One run. ``status`` is derived: an open attempt without a live supervisor is LOST, never RUNNING.
+
+    ``metrics`` are those of its metrics files, and those of ``run.summary`` that no file has. ``cells`` are the replicates
+    of experiments that it is.
+    """
 
     run: str
     stage: str
@@ -22,6 +32,8 @@ class RunRow(NamedTuple):
     metrics: dict[str, Any]
     deterministic: bool
     actor: dict[str, str] | None = None
+    tags: dict[str, str] = {}
+    cells: tuple[Member, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """For ``--json``."""
@@ -32,6 +44,8 @@ class RunRow(NamedTuple):
             "status": self.status,
             "params": self.params,
             "metrics": self.metrics,
+            "tags": self.tags,
+            "cells": [{name: one._asdict()[name] for name in _CELL} for one in self.cells],
             "attempt": last.id,
             "attempts": self.attempts,
             "execution": last.execution,
@@ -54,16 +68,65 @@ def list_runs(index: Index, stage: str | None = None, project: str | None = None
     own, values = index.seen_by(project)
     which, what = ("stage = ?", (stage,)) if stage is not None else ("key != ''", ())
     found = index.attempts(f"{which} and {own}", *what, *values)
+    return sorted(rows_of(index, found), key=lambda row: row.attempt.started)
+
+
+def rows_of(index: Index, attempts: Iterable[Attempt]) -> list[RunRow]:
+    """The runs that some attempts make up, in the order of their first ones. All attempts of a run are to be among them."""
     by_key: dict[str, list[Attempt]] = {}
-    for attempt in found:
+    for attempt in attempts:
         by_key.setdefault(attempt.key, []).append(attempt)
-    actors = {
-        name: found["execution"][3].get("actor")
-        for name, found in index.executions(own, *values)
-        if "execution" in found
-    }
-    rows = [_row(attempts)._replace(actor=actors.get(attempts[-1].execution)) for attempts in by_key.values()]
-    return sorted(rows, key=lambda row: row.attempt.started)
+    names = [attempt.id for found in by_key.values() for attempt in found]
+    tags, finals, flags = tags_of(index, names), finals_of(index, names), flags_of(index, names)
+    cells = by_recipe(members(index))
+    rows, actors = [], _actors(index, {one.execution for found in by_key.values() for one in found})
+    for found in by_key.values():
+        row = _row(found)
+        last = row.attempt
+        rows.append(
+            row._replace(
+                actor=actors.get(last.execution),
+                params={**row.params, **_without(flags.get(last.id, {}), params_of(last))},
+                metrics={**row.metrics, **_without(finals.get(last.id, {}), row.metrics)},
+                tags={name: text for one in found for name, text in tags.get(one.id, {}).items()},
+                cells=tuple(cells.get((last.project, last.recipe), ())),
+            )
+        )
+    return rows
+
+
+def _actors(index: Index, executions: Iterable[str]) -> dict[str, Any]:
+    known = index.executions("id in (select value from json_each(?))", json.dumps(sorted(executions)))
+    return {name: found["execution"][3].get("actor") for name, found in known if "execution" in found}
+
+
+def tags_of(index: Index, attempts: Sequence[str] | None = None) -> dict[str, dict[str, str]]:
+    """Tags by attempt; the newest record of a name counts, and null takes it away."""
+    return {name: {tag: str(text) for tag, text in told.items() if text is not None}
+            for name, told in _newest(index, "tagged", "tags", attempts).items()}  # fmt: skip
+
+
+def finals_of(index: Index, attempts: Sequence[str] | None = None) -> dict[str, dict[str, Any]]:
+    """Final values by attempt, as ``run.summary`` says them."""
+    return _newest(index, "summary", "values", attempts)
+
+
+def flags_of(index: Index, attempts: Sequence[str] | None = None) -> dict[str, dict[str, Any]]:
+    """Parameters by attempt that the training process told, and no stage declares."""
+    return _newest(index, "params", "params", attempts)
+
+
+def _newest(index: Index, kind: str, field: str, attempts: Sequence[str] | None) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for event in index.told(kind, attempts):
+        values = event.body.get(field)
+        if isinstance(values, dict):
+            found.setdefault(event.body["attempt"], {}).update(values)
+    return found
+
+
+def _without(values: dict[str, Any], others: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name not in others}
 
 
 def _row(attempts: list[Attempt]) -> RunRow:
@@ -73,7 +136,7 @@ def _row(attempts: list[Attempt]) -> RunRow:
         tuple((o.path, o.digest) for o in a.outputs) for a in attempts if a.state == SUCCEEDED and a.reusable
     }
     params = {
-        (name and (name if file == "params.yaml" else f"{file}:{name}")) or file: value
+        (name and (name if file in ("params.yaml", "") else f"{file}:{name}")) or file: value
         for file, name, value in last.inputs.get("params", ())
     }
     params |= dict(last.inputs.get("flags", ()))
@@ -135,7 +198,7 @@ def _is_hex(text: str) -> bool:
 
 def describe_run(index: Index, attempts: list[Attempt]) -> dict[str, Any]:
     """Everything about one run, for ``show``: the row of `list_runs`, its inputs, the code version, every attempt."""
-    row = _row(attempts)
+    row = rows_of(index, attempts)[0]
     found = index.executions("id = ?", row.attempt.execution)
     body = found[0][1]["execution"][3] if found and "execution" in found[0][1] else {}
     return {

@@ -31,20 +31,33 @@ def describe(index: Index) -> dict[str, Any]:
 
 
 def _execution(index: Index, name: str, document: Document, opened: list[dict[str, Any]]) -> dict[str, Any]:
-    writer, _, started, body = document["execution"]
+    _, _, started, body = document["execution"]
     finished = document["finished"][3] if "finished" in document else None
     mine = [row["status"] for row in opened if row["execution"] == name]
-    driver = index.process(writer)
-    running = any(state != LOST for state in mine) or (driver is not None and driver.alive() is not False)
-    state = finished["state"] if finished else "RUNNING" if running else LOST
     return {
         "execution": name,
-        "state": _left(index, name) if state == SUBMITTED else state,
+        "state": _state(index, name, document, mine),
         "started": started,
         "counts": finished["counts"] if finished else {},
         "goal": body["goal"],
         "actor": body["actor"],
     }
+
+
+def state_of(index: Index, name: str, document: Document) -> str:
+    """What became of an execution, from all that is known of it."""
+    if "finished" in document and document["finished"][3].get("state") not in (None, SUBMITTED):
+        return str(document["finished"][3]["state"])
+    opened = index.attempts("open and execution = ?", name)
+    return _state(index, name, document, [status(attempt) for attempt in opened])
+
+
+def _state(index: Index, name: str, document: Document, opened: list[str]) -> str:
+    driver = index.process(document["execution"][0])
+    running = any(state != LOST for state in opened) or (driver is not None and driver.alive() is not False)
+    finished = document["finished"][3] if "finished" in document else None
+    state = finished["state"] if finished else "RUNNING" if running else LOST
+    return _left(index, name) if state == SUBMITTED else str(state)
 
 
 def _left(index: Index, name: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from pinyon.errors import PlanError
 from pinyon.model.canonical import canonical
+from pinyon.model.leaves import flatten
 
 
 class Change(NamedTuple):
@@ -23,17 +24,6 @@ class Change(NamedTuple):
         """``old``, ``new`` and, for two numbers, ``diff``: the names that DVC's users know."""
         row = {"old": self.old, "new": self.new}
         return row if self.change is None else {**row, "diff": self.change}
-
-
-def flatten(data: Any, name: str = "") -> dict[str, Any]:
-    """Leaves by dotted name; lists are leaves, empty mappings are nothing. What is no mapping has the name ""."""
-    if not isinstance(data, dict):
-        return {name: data}
-    return {
-        dotted: leaf
-        for key, value in data.items()
-        for dotted, leaf in flatten(value, f"{name}.{key}" if name else str(key)).items()
-    }
 
 
 def diff(old: Mapping[str, Any], new: Mapping[str, Any], *, unchanged: bool = False) -> list[Change]:

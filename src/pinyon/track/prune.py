@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from pinyon.model.condition import Clause, parse_all
+from pinyon.model.condition import Comparison, parse
 
 PRUNED = 79  # exit code of a process that a condition has ended
 CONDITION = "PINYON_STOP_WHEN"
@@ -21,12 +21,12 @@ _NAME = "tmp/pruned-{}"
 class StopWhen(NamedTuple):
     """Clauses that must all hold. ``step`` is the step of the newest point, unless a metric is called so."""
 
-    clauses: tuple[Clause, ...]
+    clauses: tuple[Comparison, ...]
 
     def met(self, newest: Mapping[str, Any], step: int) -> str:
         """Why to stop, for a person; "" to go on. A metric without a value, or with NaN, meets nothing."""
         values = {"step": step, **newest}
-        if not all(clause.holds(values.get(clause.metric)) for clause in self.clauses):
+        if not all(clause.meets(values.get(clause.metric)) for clause in self.clauses):
             return ""
         held = " and ".join(map(str, self.clauses))
         names = dict.fromkeys(clause.metric for clause in self.clauses if clause.metric != "step")
@@ -40,7 +40,7 @@ def stop_when(text: str) -> StopWhen | None:
     Raises:
         ValueError: it is no condition.
     """
-    return StopWhen(parse_all(text)) if text.strip() else None
+    return StopWhen(parse(text).terms) if text.strip() else None
 
 
 def leave_word(store: str, attempt: str, why: str) -> None:

@@ -1,0 +1,239 @@
+"""Leaderboards: of many runs those that a condition wants, sorted; most of them are never read in full.
+
+What a run can be asked for, in conditions, sorts, columns and groups: ``params.NAME``, ``tag.NAME``, the fields below, and
+anything else is the name of a metric. ``metric.NAME`` is a metric whatever else is called so.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
+from typing import Any, NamedTuple
+
+from pinyon.errors import PlanError
+from pinyon.model.ids import run_id
+from pinyon.model.outcome import FINAL, SUCCEEDED
+from pinyon.query.cells import Member, by_recipe, members
+from pinyon.query.fold import params_of
+from pinyon.query.index import Index, Slim
+from pinyon.query.runs import RunRow, finals_of, flags_of, rows_of, status, tags_of
+from pinyon.query.where import Condition, Values, parse, plain, wrong
+
+FIELDS = (
+    "run", "stage", "status", "experiment", "phase", "cell", "seed", "attempt", "attempts", "execution", "started",
+    "seconds", "project",
+)  # fmt: skip
+_COLUMNS = {"attempt": "id", "seconds": "took"}
+
+
+class Asked(NamedTuple):
+    """What to list. ``sort`` are names, the first counts most; with ``-`` before it the largest comes first. ``limit`` 0 is
+    no limit. Without a sort the newest are last, and a limit leaves the newest."""
+
+    where: str = ""
+    sort: Sequence[str] = ()
+    limit: int = 0
+    stage: str | None = None
+    project: str | None = None
+
+
+class Candidate(NamedTuple):
+    """A run, as far as it has been looked at."""
+
+    last: Slim
+    attempts: tuple[str, ...]
+    status: str
+
+
+class Listed(NamedTuple):
+    """The runs that are wanted, and how many there are before the limit."""
+
+    rows: list[RunRow]
+    total: int
+
+
+def list_board(index: Index, asked: Asked) -> Listed:
+    """The runs that ``asked`` is about.
+
+    Raises:
+        PlanError: its condition is none, or names what no run here has.
+    """
+    condition = parse(asked.where) if asked.where.strip() else None
+    fields = Fields(index, candidates(index, asked.stage, asked.project))
+    found = fields.runs
+    if condition is not None:
+        fields.check(condition)
+        found = [one for one in found if condition.test(lambda name, one=one: fields.get(one, name))]  # type: ignore[misc]
+    found = fields.sorted(found, asked.sort)
+    total = len(found)
+    if asked.limit:
+        found = found[: asked.limit] if asked.sort else found[-asked.limit :]
+    return Listed(_full(index, found), total)
+
+
+def candidates(index: Index, stage: str | None = None, project: str | None = None) -> list[Candidate]:
+    """Every run, the newest last. What counts of one is as for `pinyon.query.runs.list_runs`."""
+    own, values = index.seen_by(project)
+    which, what = ("stage = ?", (stage,)) if stage is not None else ("key != ''", ())
+    by_key: dict[str, list[Slim]] = {}
+    for slim in index.slim(f"{which} and {own}", *what, *values):
+        by_key.setdefault(slim.key, []).append(slim)
+    undecided: list[tuple[Slim, tuple[str, ...]]] = []
+    for found in by_key.values():
+        last = next((one for one in reversed(found) if one.state == SUCCEEDED), found[-1])
+        undecided.append((last, tuple(one.id for one in found)))
+    undecided.sort(key=lambda one: one[0].started)
+    alive = _statuses(index, [last.id for last, _ in undecided if last.state not in FINAL])
+    return [Candidate(last, names, alive.get(last.id, last.state)) for last, names in undecided]
+
+
+def _statuses(index: Index, names: list[str]) -> dict[str, str]:
+    if not names:
+        return {}
+    found = index.attempts("id in (select value from json_each(?))", json.dumps(names))
+    return {attempt.id: status(attempt) for attempt in found}
+
+
+def _full(index: Index, found: Iterable[Candidate]) -> list[RunRow]:
+    keys = [one.last.key for one in found]
+    attempts = index.attempts("key in (select value from json_each(?))", json.dumps(keys))
+    rows = {row.attempt.key: row for row in rows_of(index, attempts)}
+    return [rows[key] for key in keys]
+
+
+class Fields:
+    """What runs can be asked for by name. Reads of the index only what is asked for."""
+
+    def __init__(self, index: Index, runs: list[Candidate]) -> None:
+        self.runs = runs
+        self._index = index
+        self._memo: dict[str, dict[Any, Any]] = {}
+        self._parsed: dict[str, dict[str, dict[str, Any]]] = {}
+
+    def get(self, one: Candidate, name: str) -> Values:
+        """The values that a run has under a name; none, one, or one for each cell that it belongs to."""
+        if name in FIELDS:
+            return self._field(one, name)
+        kind, dot, rest = name.partition(".")
+        if dot and kind == "params":
+            declared = self._json(one, "params")
+            return _single(declared if rest in declared else self._told("params").get(one.last.id, {}), rest)
+        if dot and kind == "tag":
+            tags = self._told("tags")
+            return _single({k: v for a in one.attempts for k, v in tags.get(a, {}).items()}, rest)
+        metric = rest if dot and kind == "metric" else name
+        found = self._json(one, "metrics")
+        return _single(found if metric in found else self._told("finals").get(one.last.id, {}), metric)
+
+    def _field(self, one: Candidate, name: str) -> Values:
+        last = one.last
+        if name in ("experiment", "phase", "cell", "seed"):
+            return _of_cells(self._told("cells").get((last.project, last.recipe), ()), name)
+        if name == "run":
+            return (run_id(last.key),)
+        if name == "attempts":
+            return (len(one.attempts),)
+        return (one.status if name == "status" else getattr(last, _COLUMNS.get(name, name)),)
+
+    def _json(self, one: Candidate, column: str) -> dict[str, Any]:
+        if column not in self._parsed:  # all at once: calls cost more than the parsing
+            texts = [getattr(run.last, column) or "{}" for run in self.runs]
+            found = json.loads(f"[{','.join(texts)}]")
+            self._parsed[column] = {run.last.id: told for run, told in zip(self.runs, found, strict=True)}
+        return self._parsed[column][one.last.id]
+
+    def _told(self, what: str) -> dict[Any, Any]:
+        if what not in self._memo:
+            ask: dict[str, Callable[[], Any]] = {
+                "tags": lambda: tags_of(self._index),
+                "finals": lambda: finals_of(self._index),
+                "params": lambda: flags_of(self._index),
+                "cells": lambda: by_recipe(members(self._index)),
+            }
+            self._memo[what] = ask[what]()
+        return self._memo[what]
+
+    def names(self) -> list[str]:
+        """Everything that some run here can be asked for."""
+        found: dict[str, None] = dict.fromkeys(FIELDS)
+        for one in self.runs:
+            found.update(dict.fromkeys(self._json(one, "metrics")))
+            found.update(dict.fromkeys(self._told("finals").get(one.last.id, ())))
+            for name in (*self._json(one, "params"), *self._told("params").get(one.last.id, ())):
+                found[f"params.{name}"] = None
+            for attempt in one.attempts:
+                found.update({f"tag.{name}": None for name in self._told("tags").get(attempt, ())})
+        return list(found)
+
+    def check(self, condition: Condition) -> None:
+        """Refuse a name that no run has.
+
+        Raises:
+            PlanError: with the nearest name that there is.
+        """
+        for name, at in condition.names.items():
+            if problem := self.unknown(name):
+                raise wrong(condition.text, at, *problem)
+
+    def unknown(self, name: str) -> tuple[str, str] | None:
+        """What is wrong with a name, and the nearest one; None where some run has it, and where there are no runs."""
+        if not self.runs or name in FIELDS or any(self.get(one, name) for one in self.runs):
+            return None
+        known = self.names()
+        bare = {one.rpartition(".")[2]: one for one in reversed(known)}
+        close = get_close_matches(name, known, 1) or [
+            bare[one] for one in get_close_matches(name.rpartition(".")[2], bare, 1)
+        ]
+        there = f"did you mean {close[0]}?" if close else f"there are {', '.join(known[:20])}"
+        return f"no run here has '{name}'", there
+
+    def sorted(self, found: list[Candidate], sort: Sequence[str]) -> list[Candidate]:
+        """By these names; what lacks one, or has NaN, comes last either way."""
+        for name in reversed(sort):
+            bare = name.removeprefix("-")
+            if problem := self.unknown(bare):
+                raise PlanError(problem[0], where=f"--sort {name}", why=problem[1])
+            keyed = [(_rank(self.get(one, bare)), one) for one in found]
+            there = [pair for pair in keyed if pair[0] is not None]
+            there.sort(key=lambda pair: pair[0] or (), reverse=name.startswith("-"))
+            found = [one for _, one in there] + [one for rank, one in keyed if rank is None]
+        return found
+
+
+def value_of(row: RunRow, name: str) -> Values:
+    """The values of a run that is known in full under a name; as `Fields.get`."""
+    kind, dot, rest = name.partition(".")
+    if name in ("experiment", "phase", "cell", "seed"):
+        return _of_cells(row.cells, name)
+    if name in FIELDS:
+        return (getattr(row, name) if name in RunRow._fields and name != "attempt" else row.as_dict()[name],)
+    if dot and kind == "params":
+        return _single({**row.params, **params_of(row.attempt)}, rest)
+    if dot and kind == "tag":
+        return _single(row.tags, rest)
+    return _single(row.metrics, rest if dot and kind == "metric" else name)
+
+
+def _of_cells(cells: Iterable[Member], name: str) -> Values:
+    return tuple(dict.fromkeys(_seed(cell.seed) if name == "seed" else getattr(cell, name) for cell in cells))
+
+
+def _seed(text: str) -> Any:
+    """A seed as it compares: most are numbers."""
+    return int(text) if text.isdecimal() and len(text) < 20 else text
+
+
+def _single(values: dict[str, Any], name: str) -> Values:
+    return (values[name],) if name in values else ()
+
+
+def _rank(values: Values) -> tuple[Any, ...] | None:
+    """Numbers before text; None for what has no place."""
+    value = plain(values[0]) if values else None
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    if isinstance(value, int | float):
+        return (0, float(value) if isinstance(value, float) else value, "")
+    return (1, 0, str(value))

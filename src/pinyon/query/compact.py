@@ -1,0 +1,149 @@
+"""Compaction: what segments hold is written into Parquet files, from which queries read it far sooner.
+
+Nothing is deleted, and nothing is counted twice: a version of the ref ``tables`` says what each file covers. It is written
+last, so whoever is killed before has changed nothing, and of two who compact at once the later one finds the version taken.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import NamedTuple
+
+from pinyon.errors import PinyonError, RefConflictError
+from pinyon.model.ids import new_id
+from pinyon.query import duck, raw
+from pinyon.query.cover import REF, Covered, Part, covered, joined, listed, open_blob, value_of
+from pinyon.store.local import LocalStore
+
+_FILES = 8  # of one table; then they become one
+_BYTES = 4 << 20  # of journals beyond the files: a query reads them in about a second
+_SEGMENTS = 256
+_AT_MOST = 8 << 20  # bytes that the end of a run takes the time for
+
+
+class Compacted(NamedTuple):
+    """What a compaction has written. ``files`` is empty where there was nothing to do, and where somebody else was quicker
+    (then ``lost``)."""
+
+    files: tuple[Part, ...] = ()
+    merged: int = 0
+    lost: bool = False
+    notes: tuple[str, ...] = ()
+
+
+def compact(store: LocalStore, *, most: float = float("inf"), actor: str = "") -> Compacted:
+    """Write what lies in journals beyond the Parquet files into new ones.
+
+    Args:
+        most: bytes of journals; what is more stays for the next time.
+
+    Raises:
+        PlanError: DuckDB is not installed.
+        FormatVersionError: a newer Pinyon wrote this store.
+    """
+    duck.module()
+    if not store.describe():
+        return Compacted()
+    store.prepare("")
+    known = covered(store)
+    kept = list(known.parts)
+    written: list[Part] = []
+    merged = 0
+    for table in raw.COLUMNS:
+        old = known.of(table)
+        old = old if len(old) >= _FILES else []
+        part = _write(store, table, known, old, most)
+        if part is None:
+            continue
+        kept = [one for one in kept if one not in old] + [part]
+        written.append(part)
+        merged += len(old)
+    if not written:
+        return Compacted(notes=known.notes)
+    store.blobs.flush([name for part in written for name in (part.blob, part.list)])
+    try:
+        store.refs.set(REF, value_of(kept), expect=known.version, actor=actor)
+    except RefConflictError:
+        return Compacted(lost=True, notes=known.notes)
+    return Compacted(tuple(written), merged, notes=known.notes)
+
+
+def _write(store: LocalStore, table: str, known: Covered, old: list[Part], most: float) -> Part | None:
+    """A file of what no other covers, and of ``old`` ones; None where there is nothing new."""
+    covers: list[tuple[str, int, int]] = []
+    rows = 0
+    temporary = store.root / "tmp" / f"{new_id('tables')}.parquet"
+    with ExitStack() as stack:
+        connection = duck.connect()
+        stack.callback(connection.close)
+        duck.create(connection, table, raw.COLUMNS[table])
+        for stretch in raw.gather(_taken(store, table, known, most, covers)):
+            duck.add_columns(connection, table, raw.COLUMNS[table], stretch.columns)
+            rows += len(stretch.columns[0])
+        if not covers:
+            return None
+        files = [open_blob(store, part.blob, stack) for part in old]
+        try:
+            duck.write_parquet(connection, temporary, table, raw.COLUMNS[table], files)
+            blob = store.blobs.put(temporary)
+        finally:
+            temporary.unlink(missing_ok=True)
+    whole = joined([*covers, *(one for part in old for one in listed(part.covers))])
+    names = store.blobs.put(json.dumps(listed(whole)).encode())
+    return Part(table, blob, names, rows + sum(part.rows for part in old), whole)
+
+
+def _taken(
+    store: LocalStore, table: str, known: Covered, most: float, covers: list[tuple[str, int, int]]
+) -> Iterator[raw.Stretch]:
+    """The rows that are to be written; adds where they stand to ``covers``."""
+    for segment, start, stop in _uncovered(store, table, known):
+        if most <= 0:
+            return
+        limit = start + most
+        found = raw.read(store, table, segment, start, stop if stop and stop < limit else _offset(limit))
+        most -= found.end - start
+        if found.end > start:
+            covers.append((segment, start, found.end))
+            columns = [column[: found.covered] for column in found.columns]
+            yield raw.Stretch(columns, found.end, found.covered, [])
+
+
+def _offset(limit: float) -> int | None:
+    return None if math.isinf(limit) else int(limit)
+
+
+def _uncovered(store: LocalStore, table: str, known: Covered) -> Iterator[tuple[str, int, int | None]]:
+    for segment in raw.segments(store, table):
+        for start, stop in known.gaps(table, segment):
+            if stop is not None or raw.size(store, segment) > start:
+                yield segment, start, stop
+
+
+def compact_if_worthwhile(store: LocalStore, *, actor: str = "") -> Compacted | None:
+    """Compact where queries have much to read beyond the Parquet files, but never more than takes about a second.
+
+    None where they have not, and where it did not work: nobody's run fails for this, and `pinyon compact` says why.
+    """
+    try:
+        if not duck.installed() or not _worthwhile(store):
+            return None
+        return compact(store, most=_AT_MOST, actor=actor)
+    except (PinyonError, OSError):
+        return None
+
+
+def _worthwhile(store: LocalStore) -> bool:
+    names = [(table, segment) for table in raw.COLUMNS for segment in raw.segments(store, table)]
+    if len(names) < _SEGMENTS and sum(raw.size(store, segment) for _, segment in names) < _BYTES:
+        return False
+    known = covered(store)
+    count = size = 0
+    for table in raw.COLUMNS:
+        for segment, start, stop in _uncovered(store, table, known):
+            count += start == 0
+            size += (raw.size(store, segment) if stop is None else stop) - start
+    return count >= _SEGMENTS or size >= _BYTES
