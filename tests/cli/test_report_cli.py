@@ -154,6 +154,10 @@ def test_a_real_study_is_reported_from_its_records(tmp_path: Path) -> None:
     (root / "train.py").write_text(
         "import json, re\n"
         "found = dict(re.findall(r'(\\w+): ([0-9.]+)', open('params.yaml').read()))\n"
+        "import pinyon\n"
+        "run = pinyon.run()\n"
+        "for step in range(5):\n"
+        "    run.log(loss=1 / (step + 1), step=step)\n"
         "json.dump({'f1': float(found['lr']) + int(found['seed']) / 100}, open('metrics.json', 'w'))\n"
     )
     (root / "pinyon.yaml").write_text(
@@ -178,6 +182,9 @@ def test_a_real_study_is_reported_from_its_records(tmp_path: Path) -> None:
         "cells": 4, "replicates": 8, "distinct": 6, "run": 6, "reused": 0, "failed": 0, "missing": 0
     }  # fmt: skip
     assert [phase["winner"] is not None for phase in found["phases"]] == [True, True]
+    page = (root / "r.html").read_text()
+    assert "Learning curves" in page
+    assert page.count('stroke-opacity=".5"') == 6 - 2  # all but the winner's
     text = good(root).stdout
     assert "**Winner:** again/2 (lr=0.3): f1 0.305 ± 0.005 (n = 2)" in text
     assert (

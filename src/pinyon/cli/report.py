@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -64,22 +64,21 @@ def _only(directory: str) -> str:
 
 
 def _view(directory: str, experiment: str) -> StudyView:
+    """The study as it is on record, with its learning curves, and who began each of its executions with which code."""
+    from pinyon.query.curves import curves_of
     from pinyon.report.study import study_view
+    from pinyon.session import open_records
     from pinyon.session.study import study_result
 
     result = study_result(Path(directory), experiment)
-    names = sorted({attempt.execution for attempt in result.attempts.values()})
-    return study_view(result, executions=_executions(directory, names))
-
-
-def _executions(directory: str, names: list[str]) -> dict[str, dict[str, Any]]:
-    """Who began each of these executions, where, and with which code."""
-    from pinyon.session import open_records
-
+    attempts = result.attempts.values()
     with ExitStack() as stack:
-        index = open_records(Path(directory), stack).fold
-        found = [row for name in names for row in index.executions("id = ?", name)]
-    return {name: document["execution"][3] for name, document in found if "execution" in document}
+        records = open_records(Path(directory), stack)
+        names = sorted({attempt.execution for attempt in attempts})
+        found = [row for name in names for row in records.fold.executions("id = ?", name)]
+        curves = curves_of(records.store.root / "journals", {attempt.id for attempt in attempts})
+    told = {name: document["execution"][3] for name, document in found if "execution" in document}
+    return study_view(result, curves, executions=told)
 
 
 def _write(path: str, text: str) -> str:
