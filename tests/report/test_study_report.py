@@ -267,7 +267,7 @@ def test_what_is_beyond_the_noise_is_called_so(result: StudyResult) -> None:
             attempts[one.recipe] = attempts[one.recipe]._replace(metrics=metrics)
     text = study_markdown(study_view(result._replace(attempts=attempts)))
     assert (
-        "better by more than chance gives (95 %)"
+        "better by more than chance gives (95 %), though picked as the best of 3."
         in text.partition("## Phase 3")[2].partition("## All cells")[0]
     )
 

@@ -47,6 +47,7 @@ th { font-weight: 600; white-space: nowrap; background: var(--card); }
 td { max-width: 26rem; overflow-wrap: break-word; } tr:last-child td { border-bottom: 0; }
 .n { text-align: right; white-space: nowrap; }
 td.ids, td.code { font: .78rem/1.5 ui-monospace, monospace; min-width: 11rem; overflow-wrap: anywhere; }
+td.code:last-child { min-width: 26rem; }
 td.ids a, a.run { display: inline-block; white-space: nowrap; }
 tr.strong { background: var(--win); font-weight: 600; } tr.muted td { color: var(--muted); }
 tr.muted td.bad { color: var(--bad); } tr:target { outline: 2px solid var(--link); }
@@ -63,7 +64,9 @@ td[title] { cursor: help; } .plots { display: flex; flex-wrap: wrap; gap: 1rem; 
   @page { size: A4 landscape; margin: 12mm; }
   body { max-width: none; padding: 0; font-size: 10pt; } nav { display: none; }
   .wide { overflow: visible; border: 0; } table { font-size: 7.5pt; } td.ids, td.code { font-size: 6.5pt; }
-  th, td { padding: 2pt 4pt; white-space: normal; } tr, figure { break-inside: avoid; } h2, h3 { break-after: avoid; }
+  th, td { padding: 2pt 4pt; white-space: normal; }
+  td.code, td.code:last-child { min-width: 0; }
+  tr, figure { break-inside: avoid; } h2, h3 { break-after: avoid; }
   thead { display: table-header-group; }
 }
 """

@@ -197,7 +197,7 @@ def _lead(phase: PhaseView, won: CellView, target: Objective) -> list[str]:
     if after is None:
         return ["No other cell could win."] if len(phase.cells) > 1 else []
     same = "so nothing says which is better"
-    return [f"Against the next, {cell_name(after.cell)}: {compared(won, after, target, same)}."]
+    return [f"Against the next, {cell_name(after.cell)}: {compared(won, after, target, same, _able(phase))}."]
 
 
 def sureness(last: PhaseView, view: StudyView) -> str:
@@ -220,11 +220,22 @@ def against_before(phase: PhaseView, earlier: Sequence[PhaseView], view: StudyVi
     ours, theirs = ([sample.run for sample in one.samples] for one in (won, before))
     if ours == theirs:
         return f"These are the very runs of {name}: the phase has changed nothing."
-    return f"Against {name}: {compared(won, before, view.experiment.objective)}."
+    how = compared(won, before, view.experiment.objective, picked=_able(phase))
+    return f"Against {name}: {how}."
 
 
-def compared(one: CellView, other: CellView, target: Objective, same: str = "so no improvement") -> str:
-    """``accuracy +0.004 ± 0.006, over pairs of 3 equal seeds: within the noise, so no improvement``."""
+def _able(phase: PhaseView) -> int:
+    """How many cells could win."""
+    return sum(cell.rank > 0 for cell in phase.cells)
+
+
+def compared(
+    one: CellView, other: CellView, target: Objective, same: str = "so no improvement", picked: int = 0
+) -> str:
+    """``accuracy +0.004 ± 0.006, over pairs of 3 equal seeds: within the noise, so no improvement``.
+
+    ``picked`` from so many cells, one looks better than it is; that is said, for the interval does not know it.
+    """
     found = difference(one.samples, other.samples, target.metric)
     if found is None:
         return f"a value of {target.metric} is missing, so they cannot be compared"
@@ -239,4 +250,5 @@ def compared(one: CellView, other: CellView, target: Objective, same: str = "so 
     if not found.beyond_noise:
         return f"{text}: within the noise, {same}"
     better = (found.value > 0) == (target.goal == "maximize")
-    return f"{text}: {'better' if better else 'worse'} by more than chance gives (95 %)"
+    text += f": {'better' if better else 'worse'} by more than chance gives (95 %)"
+    return f"{text}, though picked as the best of {picked}" if better and picked > 1 else text
