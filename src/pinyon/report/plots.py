@@ -30,11 +30,12 @@ Value = float | str
 
 class Series(NamedTuple):
     """One line of a plot: ``side`` is the state that it was read from, ``name`` the column (with its file where a plot
-    has several). ``points`` are (x, y); for a confusion matrix (actual, predicted)."""
+    has several). ``points`` are (x, y); for a confusion matrix (actual, predicted). A ``muted`` line is grey and behind."""
 
     side: str
     name: str
     points: tuple[tuple[Value, Value], ...]
+    muted: bool = False
 
 
 class Plot(NamedTuple):
@@ -54,7 +55,7 @@ class Plot(NamedTuple):
             "kind": self.kind,
             "x_label": self.x_label,
             "y_label": self.y_label,
-            "series": [s._asdict() for s in self.series],
+            "series": [{"side": s.side, "name": s.name, "points": s.points} for s in self.series],
             "images": [{"side": side, "type": kind, "bytes": len(data)} for side, kind, data in self.images],
         }
 

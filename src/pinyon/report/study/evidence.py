@@ -1,0 +1,136 @@
+"""What stands beside the choice: final stages, what was reused, and what is missing or doubtful."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pinyon.report.study import words
+from pinyon.report.study.blocks import Block, Bullets, Field, Heading, Row, Table, Text
+from pinyon.report.study.nouns import CellView, Final, Mean, Sample, StudyView, cell_name
+from pinyon.report.study.spread import mean_of, metric_of
+
+_METRICS = 8  # columns of a final stage
+
+
+def final_blocks(view: StudyView) -> Iterator[Block]:
+    """The stages that ran on the winner, each replicate and their mean."""
+    if not view.finals:
+        return
+    yield Heading(2, "Final stages, on the winner only", "final")
+    yield Text("They played no part in choosing.")
+    for stage in view.experiment.then:
+        rows = [final for final in view.finals if final.stage == stage]
+        names = dict.fromkeys(name for final in rows if final.attempt for name in final.attempt.metrics)
+        yield Heading(3, stage)
+        yield _final_table(rows, list(names)[:_METRICS])
+        if len(names) > _METRICS:
+            yield Text(f"{len(names) - _METRICS} more metrics are in the runs.", tone="muted")
+        failed = tuple(f"{final.seed or 'the winner'}: {final.why}" for final in rows if final.why)
+        if failed:
+            yield Bullets(failed)
+
+
+def _final_table(finals: Sequence[Final], names: Sequence[str]) -> Table:
+    rows = []
+    for final in finals:
+        fields = [Field(final.seed or "–")]
+        for name in names:
+            known = metric_of(final.attempt.metrics, name) if final.attempt else None
+            fields.append(
+                Field("–") if known is None else Field(words.figure(known), (final.run,), number=True)
+            )
+        fields.append(Field(final.run or "–", (final.run,) if final.run else (), links=bool(final.run)))
+        rows.append(Row(tuple(fields)))
+    means = [
+        mean_of(
+            (metric_of(final.attempt.metrics, name) if final.attempt else None, final.run) for final in finals
+        )
+        for name in names
+    ]
+    rows.append(
+        Row(
+            (Field("mean ± s.e."), *(_of_all(words.with_error(one), one) for one in means), Field("")),
+            "strong",
+        )
+    )
+    rows.append(Row((Field("how sure"), *(_of_all(words.between(one), one) for one in means), Field(""))))
+    return Table(("seed", *names, "run"), tuple(rows))
+
+
+def _of_all(text: str, mean: Mean) -> Field:
+    return Field("–") if mean.value is None else Field(text, tuple(dict.fromkeys(mean.runs)), number=True)
+
+
+def reuse_blocks(view: StudyView) -> Iterator[Block]:
+    """Which replicates did not need a run of their own, and whose they have."""
+    rows = [
+        line for phase in view.phases for cell in sorted(phase.cells, key=lambda one: one.cell.number)
+        for line in _reused(cell)
+    ]  # fmt: skip
+    yield Heading(2, "What was reused, and why", "reused")
+    yield (
+        Bullets(tuple(rows))
+        if rows
+        else Text("Nothing: every replicate has a run of its own, made for this experiment.")
+    )
+
+
+def _reused(cell: CellView) -> Iterator[str]:
+    """One line for replicates of a cell that have their runs for the same reason."""
+    shared = [one for one in cell.samples if one.state == "shared"]
+    if shared:
+        theirs = dict.fromkeys(one.note.partition(", ")[0] for one in shared)
+        yield (
+            f"{_which(cell, shared)}: the same key{'s' * (len(shared) > 1)}, and so the same"
+            f" run{'s' * (len(shared) > 1)}, as {', '.join(theirs)}"
+        )
+    for execution in dict.fromkeys(one.note for one in cell.samples if one.state == "reused"):
+        some = [one for one in cell.samples if one.state == "reused" and one.note == execution]
+        yield f"{_which(cell, some)}: made before, by execution {execution or 'unknown'}"
+
+
+def _which(cell: CellView, some: Sequence[Sample]) -> str:
+    name = cell_name(cell.cell)
+    if len(some) == len(cell.samples):
+        return f"{name} (all {words.plural(len(some), 'replicate')})" if len(some) > 1 else name
+    return "; ".join(one.name for one in some)
+
+
+def problem_blocks(view: StudyView) -> Iterator[Block]:
+    """What failed or is missing, by name and cause; keys whose runs gave different outs."""
+    yield Heading(2, "What is missing or doubtful", "problems")
+    lines = list(_problems(view))
+    yield (
+        Bullets(tuple(lines)) if lines else Text("Nothing: every replicate has a result with its objective.")
+    )
+
+
+def _problems(view: StudyView) -> Iterator[str]:
+    target = view.experiment.objective
+    for phase in view.phases:
+        for cell in sorted(phase.cells, key=lambda one: one.cell.number):
+            for one in cell.samples:
+                if one.attempt is None:
+                    yield f"{one.name} {'failed' if one.state == 'failed' else 'has no result'}: {one.note}"
+                elif target and metric_of(one.attempt.metrics, target.metric) is None:
+                    found = one.attempt.metrics.get(target.metric, "not reported")
+                    yield f"{one.name}, run {one.run}: {target.metric} is {found}"
+        yield from _differs(phase.cells)
+    for run, attempts in view.unlike:
+        yield f"run {run} is not deterministic: attempts {', '.join(attempts)} left different outs under one key"
+    for later in view.experiment.phases[len(view.phases) :]:
+        yield f"the phase {later.name} has not begun"
+
+
+def _differs(cells: Sequence[CellView]) -> Iterator[str]:
+    """Cells whose recorded mean is not that of the runs shown here: they were chosen from others."""
+    for cell in cells:
+        recorded = cell.standing.mean if cell.standing else None
+        ours = cell.objective.value
+        if recorded is not None and (
+            ours is None or abs(ours - recorded) > 1e-9 * max(abs(ours), abs(recorded))
+        ):
+            yield (
+                f"{cell_name(cell.cell)}: when the winner was chosen its mean was {words.figure(recorded)}, and of the"
+                f" runs shown here it is {words.figure(ours)}"
+            )
