@@ -100,6 +100,16 @@ def test_a_query_as_a_table_as_json_and_as_csv(trained):
     assert trained.good("query", "select 1 as a, 2 as a", "--json").json() == [{"a": 1, "a_2": 2}]
 
 
+def test_nothing_is_said_beside_the_answer(trained):
+    code = "import atexit, gc; atexit.register(gc.freeze); from pinyon.cli import main; main()"
+    for words in (["query", "select 1", "--json"], ["compact"]):
+        command = [sys.executable, "-c", code, *words]
+        done = subprocess.run(
+            command, cwd=trained.root, env=trained.env, capture_output=True, text=True, timeout=60
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_long_answer_is_cut_for_people_only(trained):
     sql = "select range as n from range(3000)"
     assert "the first 200 rows" in trained.good("query", sql).out

@@ -13,6 +13,7 @@ from stores import Told, point, spelled
 
 from pinyon.errors import FormatVersionError
 from pinyon.query import compact as module
+from pinyon.query import raw
 from pinyon.query.compact import compact, compact_if_worthwhile
 from pinyon.query.contract import TABLES
 from pinyon.query.cover import covered
@@ -189,6 +190,21 @@ def test_gc_keeps_what_the_newest_version_names_and_only_that(filled):
     gone = {name for one in old.files for name in (one.blob, one.list)}
     assert set(swept.condemned) == gone - kept
     assert gone - kept
+
+
+def test_a_large_segment_is_read_in_pieces(filled, monkeypatch):
+    path = filled.points(*(batch("a-1-2", step) for step in range(20, 60)), tail=batch("a-1-2", 60))
+    rotten = filled.points(*(batch("a-1-2", step) for step in range(70, 90)))
+    rotten.write_bytes(rotten.read_bytes().replace(b'"step": 75', b'"step": 95'))
+    before, notes = filled.tables(*ALL), filled.notes("points")
+    monkeypatch.setattr(raw, "_CHUNK", 1000)
+    assert path.stat().st_size > 5000
+    assert (filled.tables(*ALL), filled.notes("points")) == (before, notes)
+    assert len(notes) == 1
+    compact(filled.store)
+    [stretch] = next(part for part in covered(filled.store).parts).covers[path.name]
+    assert stretch == (0, path.stat().st_size - len(spelled(tail=batch("a-1-2", 60))))
+    assert filled.tables(*ALL) == before
 
 
 def test_a_store_of_a_newer_format_is_not_written_to(filled):

@@ -7,7 +7,6 @@ last, so whoever is killed before has changed nothing, and of two who compact at
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import NamedTuple
@@ -100,27 +99,15 @@ def _taken(
     store: LocalStore, table: str, known: Covered, most: float, covers: list[tuple[str, int, int]]
 ) -> Iterator[raw.Stretch]:
     """The rows that are to be written; adds where they stand to ``covers``."""
-    for segment, start, stop in _uncovered(store, table, known):
-        if most <= 0:
-            return
-        limit = start + most
-        found = raw.read(store, table, segment, start, stop if stop and stop < limit else _offset(limit))
-        most -= found.end - start
-        if found.end > start:
-            covers.append((segment, start, found.end))
-            columns = [column[: found.covered] for column in found.columns]
-            yield raw.Stretch(columns, found.end, found.covered, [])
-
-
-def _offset(limit: float) -> int | None:
-    return None if math.isinf(limit) else int(limit)
-
-
-def _uncovered(store: LocalStore, table: str, known: Covered) -> Iterator[tuple[str, int, int | None]]:
-    for segment in raw.segments(store, table):
-        for start, stop in known.gaps(table, segment):
-            if stop is not None or raw.size(store, segment) > start:
-                yield segment, start, stop
+    for segment, start, pieces in raw.uncovered(store, table, known):
+        for piece in pieces:
+            if most <= 0:
+                return
+            if piece.end > start:
+                covers.append((segment, start, piece.end))
+                most -= piece.end - start
+                start = piece.end
+                yield raw.settled(piece)
 
 
 def compact_if_worthwhile(store: LocalStore, *, actor: str = "") -> Compacted | None:
@@ -138,12 +125,13 @@ def compact_if_worthwhile(store: LocalStore, *, actor: str = "") -> Compacted | 
 
 def _worthwhile(store: LocalStore) -> bool:
     names = [(table, segment) for table in raw.COLUMNS for segment in raw.segments(store, table)]
-    if len(names) < _SEGMENTS and sum(raw.size(store, segment) for _, segment in names) < _BYTES:
+    if len(names) < _SEGMENTS and sum(store.journals.size(segment) for _, segment in names) < _BYTES:
         return False
     known = covered(store)
     count = size = 0
-    for table in raw.COLUMNS:
-        for segment, start, stop in _uncovered(store, table, known):
-            count += start == 0
-            size += (raw.size(store, segment) if stop is None else stop) - start
+    for table, segment in names:
+        for start, stop in known.gaps(table, segment):
+            more = (store.journals.size(segment) if stop is None else stop) - start
+            count += start == 0 and more > 0
+            size += more
     return count >= _SEGMENTS or size >= _BYTES

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 from collections.abc import Iterable, Iterator, Sequence
 from errno import EIO, ENOSPC
 from itertools import islice
@@ -47,6 +49,8 @@ def module() -> Any:
         raise PlanError(
             "tables need DuckDB, which is not installed here", next="pip install 'pinyon[sql]'"
         ) from None
+    # At exit its binding complains of everything that the collector has not freed, and who wants to end quickly freezes it.
+    atexit.unregister(gc.freeze)
     return duckdb
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from pinyon.query import points
+from pinyon.query.cover import Covered
 from pinyon.store.authors import author_of
 from pinyon.store.local import LocalStore
 
@@ -21,6 +22,7 @@ EVENTS = (
 COLUMNS = {"points": POINTS, "events": EVENTS}
 _MOST = 2**63
 _PORTION = 20_000  # rows
+_CHUNK = 4 << 20  # bytes
 
 
 class Stretch(NamedTuple):
@@ -43,9 +45,31 @@ def empty(table: str) -> list[list[Any]]:
     return [[] for _ in COLUMNS[table]]
 
 
-def size(store: LocalStore, segment: str) -> int:
-    """Bytes of a segment now; 0 when it is gone."""
-    return store.journals.size(segment)
+def uncovered(store: LocalStore, table: str, known: Covered) -> Iterator[tuple[str, int, Iterator[Stretch]]]:
+    """What no Parquet file covers: segment, offset, and the rows from there on."""
+    for segment in segments(store, table):
+        for start, stop in known.gaps(table, segment):
+            if stop is not None or store.journals.size(segment) > start:
+                yield segment, start, pieces(store, table, segment, start, stop)
+
+
+def pieces(store: LocalStore, table: str, segment: str, start: int, stop: int | None) -> Iterator[Stretch]:
+    """The rows of a segment between two offsets, as many at once as fit into little memory."""
+    size = store.journals.size(segment)
+    last = size if stop is None else min(stop, size)
+    while last - start > _CHUNK:
+        found = read(store, table, segment, start, start + _CHUNK)
+        if found.end == start:
+            break  # nothing is settled here: what follows damage is read as a whole
+        yield settled(found)
+        start = found.end
+    yield read(store, table, segment, start, stop)
+
+
+def settled(stretch: Stretch) -> Stretch:
+    """Only what will never be read in another way."""
+    columns = [column[: stretch.covered] for column in stretch.columns]
+    return Stretch(columns, stretch.end, stretch.covered, [])
 
 
 def read(store: LocalStore, table: str, segment: str, start: int, stop: int | None) -> Stretch:

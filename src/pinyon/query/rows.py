@@ -136,9 +136,7 @@ class Rows:
         known = self._index.told("checkpoint")
         digests = [digest for event in known if isinstance(digest := event.body.get("digest"), str)]
         missing = self._store.blobs.missing({one for one in digests if one.startswith("blake3:")})
-        given_up = {
-            (row[0], row[1]) for event in known for row in event.body.get("drops") or () if len(row) == 2
-        }
+        given_up = {one for event in known for one in _records(event.body.get("drops"))}
         for event in known:
             if (event.writer, event.seq) in given_up:
                 continue

@@ -170,10 +170,8 @@ class Tables:
         self._view(f"create view raw.{view} as {duck.select_all(columns, f'raw.{table}', files)}")
 
     def _beyond(self, table: str) -> Iterator[raw.Stretch]:
-        for segment in raw.segments(self._store, table):
-            for start, stop in self._covered.gaps(table, segment):
-                if stop is not None or raw.size(self._store, segment) > start:
-                    yield raw.read(self._store, table, segment, start, stop)
+        for _, _, pieces in raw.uncovered(self._store, table, self._covered):
+            yield from pieces
 
     def _open(self, blob: str) -> str:
         self._files.append(open_blob(self._store, blob, self._stack))
