@@ -232,6 +232,19 @@ def test_a_full_disk_stops_no_training(
     assert found.step == 1
 
 
+def test_after_its_end_a_run_saves_nothing(
+    place: Place, again: Begin, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = again(1)
+    run.checkpoint(1)
+    run.finish()
+    assert run.checkpoint(2) is None
+    assert run.artifact(b"x", "x") == ""
+    assert capfd.readouterr().err.count("the run has ended") == 2
+    assert len(place.events("closed")) == 1
+    assert len(place.bodies("checkpoint")) == 1
+
+
 def test_mistakes_are_named(again: Begin) -> None:
     run = again(1)
     with pytest.raises(TrackError, match="this state cannot be saved"):

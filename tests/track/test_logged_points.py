@@ -7,6 +7,7 @@ import math
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -286,6 +287,40 @@ def test_a_full_disk_never_reaches_training_and_loses_nothing(
     told = capfd.readouterr().err
     assert told.count("cannot be written (No space left on device)") == 1
     assert place.bodies("summary")[0]["values"] == {"f1": 0.5}
+
+
+def test_a_signal_in_the_middle_of_a_write_blocks_nothing(
+    place: Place, inside: Begin, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What a handler calls, called where it may come: inside each write."""
+    run = inside()
+    real, depth, signals = os.write, 0, 3
+
+    def write(fd: int, data: bytes) -> int:
+        nonlocal depth, signals
+        if threading.current_thread() is not threading.main_thread():
+            return real(fd, data)
+        depth += 1
+        if depth == 1 and signals and b'"v":1' in data[:10]:
+            signals -= 1
+            run.log(handled=1)
+            run.flush()
+            assert run.checkpoint(7) is None
+            run.finish()
+            run.finished = False
+        done = real(fd, data)
+        depth -= 1
+        return done
+
+    monkeypatch.setattr(os, "write", write)
+    run.log(x=1)
+    run.flush()
+    monkeypatch.setattr(os, "write", real)
+    run.flush()
+    names = [name for point in place.points() for name in point["m"]]
+    assert (signals, names.count("x"), names.count("handled")) == (0, 1, 3)
+    assert "a signal came while a record was being written" in capfd.readouterr().err
+    assert run.checkpoint(8) is not None
 
 
 def test_what_memory_cannot_hold_is_counted(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -81,6 +80,8 @@ class Params(Mapping[str, Any]):
         return found
 
     def _missing(self, name: str) -> str:
+        import difflib  # only who is wrong pays for it
+
         known = list(self._values)
         near = difflib.get_close_matches(name, known, 1)
         where = f" in {self._path}" if self._path else ""

@@ -6,13 +6,15 @@ synchronously (`commit`).
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import itertools
 import os
 import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +62,7 @@ class Sink:
         self._soft: deque[Callable[[], None]] = deque()
         self._numbers = itertools.count()
         self._next = 0  # number of the point that is to be written next
-        self._lock = threading.Lock()
+        self._lock, self._busy = threading.RLock(), False
         self._wake = threading.Event()
         self._awake = False
         self._thread: threading.Thread | None = None
@@ -90,9 +92,27 @@ class Sink:
         Raises:
             OSError: the disk refuses.
         """
-        with self._lock:
+        with self._hold():
+            if self.closed:
+                raise OSError(errno.EPIPE, "the run has ended")
             self._write_all()
             return self._journal().append(kind, {"attempt": self.attempt, **body})
+
+    @contextlib.contextmanager
+    def _hold(self) -> Iterator[None]:
+        """Be the only one who writes.
+
+        Raises:
+            BlockingIOError: this thread is writing already: the handler of a signal has come in between.
+        """
+        with self._lock:
+            if self._busy:
+                raise BlockingIOError(errno.EDEADLK, "a signal came while a record was being written")
+            self._busy = True
+            try:
+                yield
+            finally:
+                self._busy = False
 
     def harden(self, work: Callable[[], None]) -> None:
         """Have the thread call this, which makes bytes power-durable, and the records that name them after it."""
@@ -106,16 +126,17 @@ class Sink:
 
     def flush(self, *, sync: bool = False) -> None:
         """Have everything on disk now, with ``sync`` so that it survives a loss of power."""
-        with self._lock:
-            try:
+        try:
+            with self._hold():
                 self._write_all()
-                if sync:
-                    if self._points is not None:
-                        self._points.sync()
-                    if self._writer is not None:
-                        self._writer.flush()
-            except OSError as error:
-                self._refused(error)
+                if sync and self._points is not None:
+                    self._points.sync()
+                if sync and self._writer is not None:
+                    self._writer.flush()
+        except BlockingIOError:
+            return  # who was interrupted goes on with it
+        except OSError as error:
+            self._refused(error)
 
     def close(self) -> None:
         """Write the rest and end the journal. What comes later is said to be late, once."""
@@ -123,18 +144,13 @@ class Sink:
             return
         self._harden()
         self.flush(sync=True)
-        with self._lock:
-            self.closed = True
-            lost = self.lost + len(self._queue)
-            if lost:
-                self.once("lost", f"{lost} points could not be written and are lost")
-            if self._points is not None:
-                self._points.close()
-            if self._writer is not None:
-                try:
-                    self._writer.close()
-                except OSError as error:
-                    self._refused(error)
+        try:
+            with self._hold():
+                self._close()
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._refused(error)
         self._wake.set()
         self._awake = False  # so that who comes late is told
 
@@ -191,6 +207,15 @@ class Sink:
                 self.once("harden", f"a checkpoint may not survive a loss of power: {error}")
 
     # Under the lock
+
+    def _close(self) -> None:
+        self.closed = True
+        if lost := self.lost + len(self._queue):
+            self.once("lost", f"{lost} points could not be written and are lost")
+        if self._points is not None:
+            self._points.close()
+        if self._writer is not None:
+            self._writer.close()
 
     def _write_all(self) -> None:
         if self.closed:

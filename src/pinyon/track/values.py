@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,8 +52,3 @@ def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [plain(inner) for inner in value]
     return fact(value)
-
-
-def show(value: Any) -> str:
-    """A metric for a person."""
-    return f"{value:.4g}" if isinstance(value, float) and math.isfinite(value) else str(value)
