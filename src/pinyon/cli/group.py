@@ -19,6 +19,7 @@ _VERBS = (
     "apply",
     "graph",
     "status",
+    "report",
     "runs",
     "query",
     "compare",
@@ -38,7 +39,19 @@ _VERBS = (
 # What a person looks for, and the verbs in its order; a verb that is in no section stands in the last.
 _SECTIONS = {
     "Run": ("init", "plan", "run", "tick", "apply", "stop"),
-    "Look": ("graph", "status", "runs", "query", "compare", "show", "logs", "metrics", "params", "plots"),
+    "Look": (
+        "graph",
+        "status",
+        "report",
+        "runs",
+        "query",
+        "compare",
+        "show",
+        "logs",
+        "metrics",
+        "params",
+        "plots",
+    ),
     "Data": ("add", "gc", "compact", "sync"),
     "Keep": ("verify", "doctor", "generate", "completion"),
 }
