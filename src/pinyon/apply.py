@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from pinyon import pipeline
 from pinyon.errors import NoWinnerError
 from pinyon.execute.beside import write_whole
-from pinyon.model.experiment import Pairs
+from pinyon.model.experiment import Experiment, Pairs
 from pinyon.model.project import Goal
 from pinyon.model.study import StudyResult
 from pinyon.plan import overlay
@@ -39,6 +39,7 @@ class Applied(NamedTuple):
 
     Attributes:
         assignment: what the winner sets, its seed included.
+        words: of the assignment what stands in no parameter file but in commands; nobody edits those for you.
         restored: stages whose outs were put back.
         lacking: stages whose outs are nowhere any more; `pinyon run` makes them again.
     """
@@ -46,6 +47,7 @@ class Applied(NamedTuple):
     experiment: str
     assignment: Pairs
     changes: tuple[Change, ...]
+    words: Pairs = ()
     restored: tuple[str, ...] = ()
     lacking: tuple[str, ...] = ()
 
@@ -62,15 +64,20 @@ def apply(start: Path, experiment: str, *, dry_run: bool = False, tell: Tell = l
     replicate = median(result)
     if replicate is None:
         raise _no_winner(result)
-    changes = _changes(root, replicate.overlay)
+    read = {file: read_params(root, file) for file in overlay.files_of(replicate.overlay)}
+    in_files, words = overlay.parted(read, replicate.overlay)
+    changes = _changes(read, in_files)
     texts = {file: _edited(root, file, changes) for file in dict.fromkeys(one.file for one in changes)}
-    applied = Applied(experiment, replicate.overlay, changes)
+    applied = Applied(experiment, replicate.overlay, changes, tuple(words))
     if dry_run:
         return applied
     for file, text in texts.items():
         write_whole(str(root / file), text.encode())
-    # In place, keys are what they were in the cells' workspaces: everything that is wanted was made before.
-    asked = result.study.experiment
+    return applied if words else _restored(root, applied, result.study.experiment, tell)
+
+
+def _restored(root: Path, applied: Applied, asked: Experiment, tell: Tell) -> Applied:
+    """Put back what the winner has made: in place, keys are what they were in the cells' workspaces."""
     goal = Goal((asked.stage, *asked.then))
     plan = pipeline.plan(root, goal)
     named = [(plan.graph.tasks[recipe].stage.name, verdict.kind) for recipe, verdict in plan.verdicts.items()]
@@ -81,8 +88,7 @@ def apply(start: Path, experiment: str, *, dry_run: bool = False, tell: Tell = l
     return applied._replace(restored=restored, lacking=lacking)
 
 
-def _changes(root: Path, pairs: Pairs) -> tuple[Change, ...]:
-    contents: Mapping[str, Any] = {file: read_params(root, file) for file in overlay.files_of(pairs)}
+def _changes(contents: Mapping[str, Any], pairs: overlay.Overrides) -> tuple[Change, ...]:
     found = []
     for key, value in pairs:
         file, name = overlay.split(key)
@@ -102,13 +108,9 @@ def _no_winner(result: StudyResult) -> NoWinnerError:
     study = result.study
     name = study.experiment.name
     open_ = next((one.phase.name for one in study.phases if not one.winner and not one.skipped), "")
-    selection = result.selections.get(open_)
+    selection, unfinished = result.selections.get(open_), f"phase '{open_}' is not finished"
     return NoWinnerError(
         f"experiment '{name}' has no winner to apply",
-        why=selection.why
-        if selection
-        else f"phase '{open_}' is not finished"
-        if open_
-        else "it has no objective",
+        why=selection.why if selection else unfinished if open_ else "it has no objective",
         next=f"pinyon report {name}" if selection else f"pinyon run {name}",
     )

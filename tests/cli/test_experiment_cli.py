@@ -207,3 +207,40 @@ def test_bad_input_is_named(study, text, code, said):
     assert (ended.code, said in ended.err) == (code, True), ended.err
     if code < 4:
         assert study.all_ran() == []
+
+
+HOPELESS = """\
+import json, sys, time
+import pinyon
+run = pinyon.run()
+lr = run.params["lr"]
+for step in range(1, 200):
+    run.log(loss=lr / step, step=step)
+    if lr < 5:
+        break
+    time.sleep(0.01)
+json.dump({"loss": lr}, open("metrics.json", "w"))
+"""
+
+
+def test_a_hopeless_cell_is_ended_early_and_not_tried_again(project):
+    study = {"stage": "train", "objective": {"minimize": "loss"},
+             "phases": {"only": {"grid": {"lr": [1, 2, 9]}, "stop": ["loss > 0.5", "step >= 3"]}}}  # fmt: skip
+    train = {
+        "cmd": "echo train >> $RAN; python train.py",
+        "deps": ["train.py"],
+        "params": ["lr"],
+        "metrics": ["metrics.json"],
+    }
+    text = json.dumps({"stages": {"train": train}, "experiments": {"study": study}})
+    project.fill({"pinyon.yaml": text, "params.yaml": "lr: 1\n", "train.py": HOPELESS})
+    ended = project.good("run", "study")
+    assert "winner    only  lr=1: loss 1 (n = 1) is the lowest of 2 feasible cells" in ended.out
+    assert "loss > 0.5 and step >= 3 held at step 3" in ended.out
+    assert project.all_ran() == ["train"] * 3
+    project.good("run", "study")
+    assert project.all_ran() == ["train"] * 3
+    found = project.good("plan", "study").out
+    assert "stop      lr=9" in found
+    assert project.good("run", "study", "-f").code == 0
+    assert len(project.all_ran()) == 6

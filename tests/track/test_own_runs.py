@@ -238,7 +238,7 @@ print(run.params.to_dict())
     assert done.stdout.splitlines() == ["8 0.1", "{'batch_size': 8, 'lr': 0.1, 'model': {'layers': [1, 2]}}"]
     (row,) = own.cli("runs")
     assert row["stage"] == "@mine"
-    assert row["params"] == {"batch_size": 8, "lr": 0.1}
+    assert row["params"] == {"batch_size": 8, "lr": 0.1, "model.layers": [1, 2]}
     assert own.bodies("params")[0]["params"] == {"model.layers": [1, 2]}
 
 

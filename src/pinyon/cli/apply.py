@@ -32,7 +32,9 @@ def command(directory: str, /, experiment: str, dry_run: bool, as_json: bool) ->
         return
     for change in done.changes:
         click.echo(f"{change.file}: {change.name}: {change.before} → {change.after}")
-    if not done.changes:
+    for name, value in done.words:
+        click.echo(f"not in a file: {name}={value}; write it into the command")
+    if not done.changes and not done.words:
         click.echo("your parameters are the winner's already")
     for stage in done.restored:
         click.echo(f"restored  {stage}")

@@ -25,13 +25,13 @@ from pinyon.model.actor import current_actor
 from pinyon.model.event import Event
 from pinyon.model.experiment import Cell
 from pinyon.model.graph import Graph, Stage, Task
-from pinyon.model.ids import ProcessId, attempt_id, host_name, new_id, read_process
+from pinyon.model.ids import ProcessId, attempt_id, host_name, new_id, read_process, run_id
 from pinyon.model.outcome import FINAL, SUCCEEDED, Attempt, Output
 from pinyon.plan import admit
 from pinyon.plan.actions import Repair, Reuse, Run, Select
 from pinyon.plan.estimate import Estimate
 from pinyon.plan.imports import uncovered
-from pinyon.plan.phases import cells_body, pending, selected_body
+from pinyon.plan.phases import cells_body, pending, selected_body, stops
 from pinyon.plan.reasons import inputs_of
 from pinyon.plan.state import ABSENT, Machine, Seen
 from pinyon.store.protocol import JournalWriter, Store
@@ -131,6 +131,7 @@ class Driver:
     def grow(self, graph: Graph) -> None:
         """The graph has got more tasks, those of an experiment's next cells."""
         self._graph = graph
+        self._stops = stops(graph.study) if graph.study else {}
         # Deps that are neither sources nor exactly an out: the only ones that an out changes sideways.
         tasks = graph.tasks.values()
         self._around = [
@@ -351,7 +352,8 @@ class Driver:
             mode=self._mode,
             command=stage.command,
             wdir=stage.wdir,
-            env=environment(stage, run.devices, self._whole.cpus / self._whole.slots),
+            env=environment(stage, run.devices, self._whole.cpus / self._whole.slots)
+            | self._told_training(run),
             deps=run.deps,
             outs=outs,
             timeout=stage.resources.time,
@@ -362,6 +364,11 @@ class Driver:
             # A script may save what it has when Ctrl-C reaches it, as it would without us.
             interrupt=int(signal.SIGINT if stage.name.startswith("@") else signal.SIGTERM),
         )
+
+    def _told_training(self, run: Run) -> dict[str, str]:
+        """What a training script is told of its run: its name, and when to give up."""
+        stop = self._stops.get(run.task.recipe)
+        return {"PINYON_RUN": run_id(run.key), **({"PINYON_STOP_WHEN": stop} if stop else {})}
 
     def _cells_files(self, task: Task) -> tuple[Output, ...]:
         """The parameter files with what a cell sets."""

@@ -17,6 +17,8 @@ SUCCEEDED, FAILED, CANCELLED, LOST, RUNNING, SUBMITTED = (
 )
 FINAL = frozenset({SUCCEEDED, FAILED, CANCELLED, LOST})
 
+PRUNED = "pruned"  # detail of a CANCELLED attempt that a condition of its phase has ended
+
 # Causes a retry can name. An exit code or a missing out is deterministic until somebody changes something.
 CAUSES = ("exit", "signal", "timeout", "oom", "missing_out", "setup", "lost", "preempted")
 

@@ -11,7 +11,7 @@ import heapq
 from collections.abc import Iterable, Mapping
 
 from pinyon.model.graph import Graph, Input, Task
-from pinyon.model.outcome import CANCELLED, FINAL, LOST, SUCCEEDED, Attempt, Output, next_epoch
+from pinyon.model.outcome import CANCELLED, FINAL, LOST, PRUNED, SUCCEEDED, Attempt, Output, next_epoch
 from pinyon.plan import admit, phases
 from pinyon.plan.actions import Action, Look, Reason, Repair, Reuse, Run, Stop, Verdict, Wait
 from pinyon.plan.keys import key_of
@@ -249,6 +249,10 @@ class _Call:
         env = [dep for dep in deps if dep[0] in task.stage.env]
         key = key_of(task.stage, [dep for dep in deps if dep[0] not in task.stage.env], env)
         known = self.state.at(key)
+        hopeless = next((a for a in known if a.state == CANCELLED and a.detail == PRUNED), None)
+        if hopeless and self.graph.study and not self.graph.goal.force:
+            self.done.fail(self.graph, task.recipe, Reason(last_words(hopeless, ""), (), hopeless))
+            return
         if self.seen.lasting and not history:
             history = self.state.tried(known)
         reason = self._why_not_reused(task, known, deps, history)

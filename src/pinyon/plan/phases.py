@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from pinyon.model.experiment import Candidate, Cell, Measured, Pairs, Selection, Standing, words
 from pinyon.model.graph import Graph
-from pinyon.model.outcome import Attempt, Output
+from pinyon.model.outcome import PRUNED, Attempt, Output
 from pinyon.model.study import PhaseStudy, Replicate, Study, StudyResult
 from pinyon.plan.actions import Propose, Reason, Select, Verdict
 from pinyon.plan.measured import metric_of
@@ -48,12 +48,13 @@ def step(study: Study, done: Known, slots: int) -> Select | Propose | None:
         room = (phase.phase.parallel or slots) - sum(map(_is_running(done), phase.cells))
         room = min(room, phase.phase.trials - len(phase.cells))
         return Propose(phase.phase.name, room) if room > 0 else None
-    if any(recipe not in done.outputs and not done.given_up(recipe) for recipe in recipes):
+    if not recipes or any(recipe not in done.outputs and not done.given_up(recipe) for recipe in recipes):
         return None
-    finished = sum(recipe in done.outputs for recipe in recipes)
-    if not recipes or finished < phase.phase.quorum * len(recipes):
+    finished = sum(recipe in done.outputs or _was_stopped(done, recipe) for recipe in recipes)
+    if finished / len(recipes) < phase.phase.quorum:
         return None
-    selection = select(study.experiment.objective, candidates(phase, done.results), quorum=phase.phase.quorum)
+    # Who comes no more has come to its end: selection need not wait for it, and says why it cannot win.
+    selection = select(study.experiment.objective, candidates(phase, done))
     for cell, _ in phase.cells:  # people know a cell by what it sets
         selection = selection._replace(why=selection.why.replace(cell.id, words(cell.assignment)))
     made_by = {recipe: done.results[recipe].id for recipe in recipes if recipe in done.results}
@@ -64,7 +65,7 @@ class Tried(NamedTuple):
     """A cell of a search, as its sampler hears of it."""
 
     cell: Cell
-    state: Literal["running", "complete", "failed"]
+    state: Literal["running", "complete", "failed", "pruned"]
     standing: Standing
 
 
@@ -72,16 +73,25 @@ def tried(study: Study, phase: PhaseStudy, done: Known) -> list[Tried]:
     """The cells of a search in the order of their proposals; what lacks a number has failed."""
     objective = study.experiment.objective
     assert objective is not None, "nothing is searched without an objective"
-    found = {one.cell: one for one in select(objective, candidates(phase, done.results)).standings}
-    running = _is_running(done)
+    found = {one.cell: one for one in select(objective, candidates(phase, done)).standings}
     return [
         Tried(
             row[0],
-            "running" if running(row) else "failed" if found[row[0].id].mean is None else "complete",
+            _state(done, row, found[row[0].id]),
             found[row[0].id],
         )
         for row in phase.cells
     ]
+
+
+def _state(
+    done: Known, row: tuple[Cell, tuple[Replicate, ...]], standing: Standing
+) -> Literal["running", "complete", "failed", "pruned"]:
+    if _is_running(done)(row):
+        return "running"
+    if any(_was_stopped(done, replicate.recipe) for replicate in row[1]):
+        return "pruned"
+    return "failed" if standing.mean is None else "complete"
 
 
 def _is_running(done: Known) -> Callable[[tuple[Cell, tuple[Replicate, ...]]], bool]:
@@ -97,15 +107,30 @@ def stuck(study: Study | None, done: Known) -> bool:
     recipes += [recipe for _, then in study.final for recipe in then if recipe]
     if study.experiment.objective is None:
         recipes = [recipe for one in study.phases for recipe in _recipes(one)]
-    return any(done.given_up(recipe) for recipe in recipes)
+    return any(done.given_up(recipe) and not _was_stopped(done, recipe) for recipe in recipes)
 
 
-def candidates(phase: PhaseStudy, results: Mapping[str, Attempt]) -> list[Candidate]:
+def candidates(phase: PhaseStudy, done: Known) -> list[Candidate]:
     """The cells of a phase with what their replicates gave."""
     return [
-        Candidate(cell.id, tuple(_measured(results.get(replicate.recipe)) for replicate in replicates))
+        Candidate(cell.id, tuple(_measured(done, replicate.recipe) for replicate in replicates))
         for cell, replicates in phase.cells
     ]
+
+
+def stops(study: Study) -> dict[str, str]:
+    """By recipe, the condition that ends a cell early. A run that stands in several cells heeds the first one's."""
+    found: dict[str, str] = {}
+    for phase in study.phases:
+        for recipe in _recipes(phase) if phase.phase.stop else ():
+            found.setdefault(recipe, " and ".join(map(str, phase.phase.stop)))
+    return found
+
+
+def _was_stopped(done: Known, recipe: str) -> bool:
+    """Whether a cell was ended early because it was hopeless: that is a result, not a failure."""
+    reason = done.failed.get(recipe)
+    return reason is not None and reason.about is not None and reason.about.detail == PRUNED
 
 
 def result_of(
@@ -138,8 +163,10 @@ def median(result: StudyResult) -> Replicate | None:
     return rows[(len(rows) - 1) // 2][2] if rows else None
 
 
-def _measured(attempt: Attempt | None) -> Measured:
-    return Measured(attempt.id, attempt.metrics) if attempt else Measured()
+def _measured(done: Known, recipe: str) -> Measured:
+    if attempt := done.results.get(recipe):
+        return Measured(attempt.id, attempt.metrics)
+    return Measured(ended=done.verdicts[recipe].reason.text if done.given_up(recipe) else "")
 
 
 def _recipes(phase: PhaseStudy) -> list[str]:

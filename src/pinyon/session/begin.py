@@ -21,6 +21,8 @@ def check(session: Session) -> arrivals.Pointers:
     files = observe(session.records.root, sources(session.graph), session.stats)
     wanted, coming = arrivals.expected(session, files)
     refuse_absent(session.graph, files | coming)
+    if session.growth:
+        session.growth.ready()
     return wanted
 
 

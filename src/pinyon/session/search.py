@@ -35,21 +35,30 @@ class Search:
 
     def propose(self, room: int, trials: Sequence[Tried]) -> list[Cell]:
         """Up to ``room`` cells more, as a function of these trials and nothing else; fewer when there are no more."""
-        from pinyon.execute.samplers import Trial, for_phase
+        from pinyon.execute.samplers import Trial
 
-        if self._sampler is None:
-            where = self._phase.where
-            admits = (lambda pairs: meets(pairs, where)) if where else None
-            self._sampler = for_phase(self._experiment, self._phase, admits)
+        sampler = self._sampler = self._sampler or self.ready()
         told = [_trial(number, one) for number, one in enumerate(trials)]
         made: list[Cell] = []
         while len(made) < room:
-            asked = self._sampler.ask(told)
+            asked = sampler.ask(told)
             if asked is None:
                 break
             told.append(Trial(len(told), asked, None, "running"))
             made.append(self._add(asked))
         return made
+
+    def ready(self) -> Sampler:
+        """Its sampler.
+
+        Raises:
+            PlanError, ExecuteError: see `pinyon.execute.samplers.for_phase`.
+        """
+        from pinyon.execute.samplers import for_phase
+
+        where = self._phase.where
+        admits = (lambda pairs: meets(pairs, where)) if where else None
+        return for_phase(self._experiment, self._phase, admits)
 
     def _add(self, assignment: Pairs) -> Cell:
         cell = cell_of(self._phase.name, len(self.cells) + 1, assignment)

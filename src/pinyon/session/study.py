@@ -67,6 +67,16 @@ class Growth:
             self._reading.answer(found)
         return found
 
+    def ready(self) -> None:
+        """Make the samplers of all searches, so that what one lacks is told before anything runs.
+
+        Raises:
+            PlanError, ExecuteError: see `pinyon.execute.samplers.for_phase`.
+        """
+        for phase in self.experiment.phases:
+            if phase.space and phase.name not in self._variants.goal.skip:
+                Search(self.experiment, phase, (), ()).ready()
+
     def choose(self, phase: str, cell: str) -> None:
         """This cell is the winner of a phase."""
         self._winners[phase] = cell
