@@ -162,6 +162,14 @@ def test_killed_before_the_blobs_nothing_has_changed(filled, monkeypatch, name):
     assert list((filled.store.root / "tmp").iterdir()) == []
 
 
+def test_a_disk_that_takes_no_file_is_told_and_nobodys_run_fails(filled, monkeypatch):
+    monkeypatch.setattr(module, "new_id", lambda _: "no/such/folder/x")
+    with pytest.raises(OSError, match="no/such/folder"):
+        compact(filled.store)
+    monkeypatch.setattr(module, "_SEGMENTS", 1)
+    assert compact_if_worthwhile(filled.store) is None
+
+
 def test_of_two_at_once_one_wins(filled, monkeypatch):
     before = filled.tables(*ALL)
     real, raced = module.value_of, []

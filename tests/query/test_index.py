@@ -367,3 +367,45 @@ def test_a_document_keeps_what_nobody_knows_yet(index, journals):
     assert index.document("a-1")["intent"][3]["invented"] == {"deep": [1]}
     assert index.document("a-2") == {}
     assert index.attempts("key = ?", "never") == []
+
+
+# -- what every record of counts ----------------------------------------------------------------------------------------
+
+
+def test_what_is_told_is_the_same_in_whatever_pieces_it_came(tmp_path):
+    writers = [Writer("w-1"), Writer("w-2")]
+    events = [writer.opened() for writer in writers]
+    for number, kind in enumerate(
+        ["summary", "tagged", "noted", "artifact", "checkpoint", "resumed", "params"] * 3
+    ):
+        events.append(writers[number % 2](kind, float(number % 4), attempt=f"a-{number % 2}", number=number))
+    events += [
+        writers[0](kind, 1.0, experiment="e", execution="x-1") for kind in ("cells", "selected", "proposed")
+    ]
+    events += [writers[0]("summary", 1.0, attempt=None), writers[0]("cells", 1.0)]  # about nothing
+    whole, slow = MemoryJournals(), MemoryJournals()
+    whole.add(*events)
+    one, other = Index(tmp_path / "one.sqlite", whole), Index(tmp_path / "other.sqlite", slow)
+    one.catch_up()
+    for event in events:
+        slow.add(event)
+        other.catch_up()
+    for kind in (
+        "summary",
+        "tagged",
+        "noted",
+        "artifact",
+        "checkpoint",
+        "resumed",
+        "params",
+        "cells",
+        "selected",
+        "proposed",
+    ):
+        told = one.told(kind)
+        assert told == other.told(kind)
+        assert told == sorted((e for e in events if e in told), key=lambda e: (e.ts, e.writer, e.seq))
+        assert len(told) == (1 if kind in ("cells", "selected", "proposed") else 3)
+        assert one.told(kind, ["a-1"]) == [event for event in told if event.body.get("attempt") == "a-1"]
+    one.close()
+    other.close()

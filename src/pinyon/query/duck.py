@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pinyon.errors import PlanError
+from pinyon.errors import ExecuteError, PlanError
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -92,12 +92,17 @@ def write_parquet(
 
     Raises:
         OSError: it cannot be written.
+        ExecuteError: DuckDB gave up.
     """
     target = f"{quoted(str(path))} (format parquet, compression zstd)"
     try:
         connection.execute(f"copy ({select_all(columns, table, files)}) to {target}")
     except module().IOException as error:
         raise OSError(ENOSPC if "No space" in str(error) else EIO, str(error), str(path)) from error
+    except module().Error as error:
+        raise ExecuteError(
+            f"no Parquet file could be made: {error}", where=str(path), next="pinyon verify"
+        ) from error
 
 
 def name(text: str) -> str:

@@ -53,7 +53,8 @@ def ask(store: LocalStore, index: Index, sql: str, timeout: float = TIMEOUT) -> 
     sql = duck.clean(sql)
     _check(sql)
     with ExitStack() as stack:
-        tables = Tables(store, index, _wanted(sql), stack)
+        with _explained(sql, timeout):
+            tables = Tables(store, index, _wanted(sql), stack)
         connection = tables.connection
         connection.execute(
             "begin transaction read only"
@@ -109,7 +110,7 @@ def _explained(sql: str, timeout: float) -> Iterator[None]:
         raise ExecuteError(
             "the query needs more memory than a query may have",
             why="1 GB",
-            next="ask for fewer rows, or aggregate",
+            next="ask for fewer rows or aggregate, and pinyon compact",
         ) from None
     except (library.Error, OverflowError, ValueError) as error:  # values that Python has no type for, too
         raise _refused(sql, error) from None
