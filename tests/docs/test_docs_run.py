@@ -14,6 +14,7 @@ from transcripts import EXAMPLE, ROOT, Shell, commands, normal
         ("docs/adopting.md", 10),
         ("docs/dvc.md", 8),
         ("docs/track.md", 12),
+        ("docs/experiments.md", 11),
         ("docs/arguments.md", 9),
         ("docs/hydra.md", 4),
         pytest.param("docs/guide.md", 25, marks=pytest.mark.slow),

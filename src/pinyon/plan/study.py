@@ -19,6 +19,7 @@ from pinyon.model.study import PhaseStudy, Replicate, Study
 from pinyon.plan import overlay
 from pinyon.plan.build import Need, build
 from pinyon.plan.cells import cells_of, replicates
+from pinyon.plan.handed import in_files
 from pinyon.plan.interpolate import get_path, nearest
 from pinyon.plan.paths import touch
 
@@ -74,8 +75,8 @@ class Variants:
             built = build(self.project, goal, self._read, self._imported, self._heard)
             if isinstance(built, Need):
                 return built
-            in_files, _ = overlay.parted(self._read, pairs)
-            tasks = {r: task._replace(overlay=laid(task.stage, in_files)) for r, task in built.tasks.items()}
+            filed, _ = overlay.parted(self._read, pairs)
+            tasks = {r: task._replace(overlay=laid(task.stage, filed)) for r, task in built.tasks.items()}
             found = self._known[key] = built._replace(tasks=tasks)
         return found
 
@@ -98,7 +99,7 @@ class Variants:
         if absent:
             return Need(absent)
         base = self._base()
-        for pair in overlay.parted(base, pairs)[0]:  # the others are words of commands: `build` knows those
+        for pair in in_files(self.project, base, pairs):  # the others are for commands: `build` knows those
             try:
                 overlay.apply(base, [pair], said)
             except PlanError as error:
@@ -213,7 +214,12 @@ class _Builder:
         if any(laid(task.stage, pairs) for task in base.tasks.values()):
             return
         target = self._target(base)
-        if all(self._target(self._closure((self.experiment.stage,), (pair,))) == target for pair in pairs):
+        try:
+            changed = [self._target(self._closure((self.experiment.stage,), (pair,))) for pair in pairs]
+        except PlanError as error:
+            what = error.what.replace(f"-S {name}", said, 1)
+            raise PlanError(what, where=str(where), why=error.why, next=error.next) from None
+        if all(recipe == target for recipe in changed):
             raise PlanError(
                 f"{said} changes nothing that stage '{self.experiment.stage}' is made from",
                 where=str(where),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pinyon.execute.driver import Driver
+from pinyon.model.actor import current_actor
 from pinyon.model.outcome import Attempt
 from pinyon.plan.imports import recorded, stale, words
 from pinyon.report.plan import Result
@@ -34,5 +35,9 @@ def end(
     session.records.fold.catch_up()
     if session.project.settings.get("dvc", {}).get("lock") and not session.graph.goal.isolated:
         session.write_locks()
+    if result.counts:
+        from pinyon.query.compact import compact_if_worthwhile  # of no use where nothing ran
+
+        compact_if_worthwhile(session.records.store, actor=str(current_actor()))
     if question and not result.counts and not changed:
         session.remember(question, result.as_dict(), imported)
