@@ -1,0 +1,45 @@
+"""What the examples' experiments would do, as `plan` says before anything has run."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def plan(project, name: str, experiment: str) -> dict[str, Any]:
+    shutil.copytree(
+        EXAMPLES / name, project.root, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".pinyon")
+    )
+    return project.good("plan", experiment, "--json").json()
+
+
+def values(phase: dict[str, Any]) -> list[tuple[Any, ...]]:
+    return [tuple(cell["assignment"].values()) for cell in phase["cells"]]
+
+
+def test_the_lstm_study_has_fifteen_cells_and_thirteen_runs(project):
+    found = plan(project, "lstm", "lstm-optimization")
+    assert (found["cells"], found["replicates"], found["distinct"]) == (15, 15, 13)
+    warp, shape, depth = found["phases"]
+    assert values(warp) == [(0.1,), (0.12,), (0.15,), (0.2,)]
+    assert values(shape) == [(h, n, k) for h in (64, 128) for n in (4, 8) for k in (1, 2)]
+    assert values(depth) == [(50,), (75,), (100,)]
+    # The encoder is keyed by all that it declares: one for each sigma, shape and depth, whatever the heads.
+    assert Counter(task["stage"] for task in found["tasks"]) == {
+        "prepare": 1, "pretrain": 9, "train": 13, "evaluate": 1,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "experiment", "counts"),
+    [("study", "rings", (11, 33, 27)), ("flags", "moons", (10, 20, 20))],
+)
+def test_small_studies(project, name, experiment, counts):
+    found = plan(project, name, experiment)
+    assert (found["cells"], found["replicates"], found["distinct"]) == counts
