@@ -146,3 +146,48 @@ def test_two_drivers_of_one_study_share_the_work(tmp_path: Path, clean: dict[str
         assert driver.wait(FAR) == 0, study.output(number)
     assert len(study.said("start")) == 9 + 26 + 2
     check(study, clean)
+
+
+class Search(Study):
+    """64 trials, eight at once, of a command that takes no time."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        begin = SAY.format(stage="train", word="start")
+        phase = {
+            "search": {"sigma": {"uniform": [-4.0, 4.0]}, "hidden": [8, 16, 32]},
+            "trials": 64, "parallel": 8, "sampler": "tpe",
+        }  # fmt: skip
+        train = {
+            "cmd": f'set -e; {begin}; echo "{{\\"loss\\": ${{sigma}}}}" > metrics.json',
+            "deps": ["data"], "params": ["sigma", "hidden"], "metrics": ["metrics.json"],
+        }  # fmt: skip
+        experiment = {"stage": "train", "objective": {"minimize": "loss"}, "phases": {"tune": phase}}
+        document = {"stages": {"train": train}, "experiments": {"study": experiment}}
+        (root / "pinyon.yaml").write_text(json.dumps(document))
+        (root / "params.yaml").write_text("sigma: 1.0\nhidden: 8\n")
+
+    def proposed(self) -> list[int]:
+        """Numbers of the trials that are on record."""
+        journals = LocalStore(self.root / ".pinyon").journals
+        records = (event for segment in journals.segments() for event, _ in journals.read(segment))
+        return sorted(event.body["trial"] for event in records if event.kind == "proposed")
+
+
+@pytest.mark.timeout(200)
+def test_a_search_killed_three_times_loses_no_trial(tmp_path: Path) -> None:
+    dice, search, kills = random.Random(5), Search(tmp_path / "p"), 0
+    for enough in (8, 24, 44):
+        driver = search.start()
+        while driver.poll() is None and len(search.said("start")) < enough:
+            time.sleep(0.005)
+        kills += driver.poll() is None and search.kill(dice.choice(["driver", "all"]), dice)
+        driver.wait(FAR)
+    assert search.start().wait(FAR) == 0, search.output()
+    assert kills == 3
+    assert search.proposed() == list(range(64))
+    succeeded = Counter(key for key, state in search.attempts().values() if state == "SUCCEEDED")
+    assert set(succeeded.values()) == {1}, "a finished trial was repeated"
+    found = json.loads(search.call("plan", "study", "--json").stdout)
+    assert (found["cells"], len(succeeded)) == (64, found["distinct"])
+    assert found["phases"][0]["winner"]
