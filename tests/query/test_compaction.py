@@ -166,6 +166,7 @@ def test_a_disk_that_takes_no_file_is_told_and_nobodys_run_fails(filled, monkeyp
     monkeypatch.setattr(module, "new_id", lambda _: "no/such/folder/x")
     with pytest.raises(OSError, match="no/such/folder"):
         compact(filled.store)
+    monkeypatch.setattr(module, "_OFTEN", 0)
     monkeypatch.setattr(module, "_SEGMENTS", 1)
     assert compact_if_worthwhile(filled.store) is None
 
@@ -231,6 +232,7 @@ def test_a_store_that_is_not_there_is_not_made(tmp_path):
 
 
 def test_it_is_done_by_itself_only_where_it_is_worth_it_and_little_at_a_time(filled, monkeypatch):
+    monkeypatch.setattr(module, "_OFTEN", 0)
     assert compact_if_worthwhile(filled.store) is None
     monkeypatch.setattr(module, "_SEGMENTS", 3)
     before = filled.tables(*ALL)
@@ -323,3 +325,15 @@ def _move(told: Told, move: tuple[Any, ...]) -> None:
 def _without_writers(told: Told) -> dict[str, Any]:
     found = told.tables("points", "summary")
     return {**found, "events": told.rows("select seq, kind, project from events order by seq")}
+
+
+def test_it_is_not_asked_after_every_run(filled, monkeypatch):
+    monkeypatch.setattr(module, "_SEGMENTS", 1)
+    monkeypatch.setattr(module, "_OFTEN", 3)
+    assert compact_if_worthwhile(filled.store).files
+    asked = []
+    monkeypatch.setattr(module, "_worthwhile", lambda store: asked.append(store) or False)
+    for number in range(7):
+        (filled.store.root / "journals" / f"w-{number:016}.facts.0.jsonl").touch()
+        assert compact_if_worthwhile(filled.store) is None
+    assert len(asked) == 2

@@ -6,7 +6,9 @@ last, so whoever is killed before has changed nothing, and of two who compact at
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import NamedTuple
@@ -16,10 +18,12 @@ from pinyon.model.ids import new_id
 from pinyon.query import duck, raw
 from pinyon.query.cover import REF, Covered, Part, covered, joined, listed, open_blob, value_of
 from pinyon.store.local import LocalStore
+from pinyon.store.place import make_cache
 
 _FILES = 8  # of one table; then they become one
 _BYTES = 4 << 20  # of journals beyond the files: a query reads them in about a second
 _SEGMENTS = 256
+_OFTEN = 64  # segments between two looks whether it is worthwhile
 _AT_MOST = 8 << 20  # bytes that the end of a run takes the time for
 
 
@@ -116,11 +120,23 @@ def compact_if_worthwhile(store: LocalStore, *, actor: str = "") -> Compacted | 
     None where they have not, and where it did not work: nobody's run fails for this, and `pinyon compact` says why.
     """
     try:
-        if not duck.installed() or not _worthwhile(store):
+        if not _is_due(store) or not duck.installed() or not _worthwhile(store):
             return None
         return compact(store, most=_AT_MOST, actor=actor)
     except (PinyonError, OSError):
         return None
+
+
+def _is_due(store: LocalStore) -> bool:
+    """Whether many segments have come since the last look: a look reads what is covered, which grows with history."""
+    looked = store.cache / "tables-looked"
+    count = len(os.listdir(store.root / "journals"))
+    with contextlib.suppress(OSError, ValueError):
+        if 0 <= count - int(looked.read_text()) < _OFTEN:
+            return False
+    make_cache(str(store.cache))
+    looked.write_text(str(count))
+    return True
 
 
 def _worthwhile(store: LocalStore) -> bool:
