@@ -30,7 +30,7 @@ def drawn() -> list[re.Match[str]]:
 
 
 def test_the_drawing_is_the_tree():
-    depths = [(len(match["indent"].rstrip()) + 2) // 4 for match in drawn()]
+    depths = [match.start("name") // 4 - 1 for match in drawn()]
     assert list(zip([match["name"] for match in drawn()], depths, strict=True)) == tree()
 
 

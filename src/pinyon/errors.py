@@ -21,6 +21,7 @@
      │   ├─ RefConflictError                  somebody else wrote this ref version first
      │   └─ FormatVersionError                written by a newer major format
      └─ GateError                    exit 6   a gate refused, or no cell won
+         └─ NoWinnerError                     a phase of an experiment has no winner
 
 Every error says *what* is wrong, *where*, *why* it matters, and the *next* command to type.
 """
@@ -36,16 +37,20 @@ class PinyonError(Exception):
         where: file, file:line, stage or store the fault is in; empty when the message names it.
         why: the reason or what is allowed instead; empty when obvious.
         next: the command or edit that helps.
+        result: what became of the goal so far (`pinyon.report.plan.Result`), where one was not reached.
     """
 
     exit_code = 1
 
-    def __init__(self, what: str, *, where: str = "", why: str = "", next: str = "") -> None:
+    def __init__(
+        self, what: str, *, where: str = "", why: str = "", next: str = "", result: object = None
+    ) -> None:
         super().__init__(what)
         self.what = what
         self.where = where
         self.why = why
         self.next = next
+        self.result = result
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.what}" if self.where else self.what
@@ -56,7 +61,7 @@ class PinyonError(Exception):
         return text
 
     def as_dict(self) -> dict[str, object]:
-        """The same for ``--json``: kind, what, where, why, next and exit code."""
+        """The same for ``--json``: kind, what, where, why, next and exit code; and what `run --json` prints of a goal."""
         return {
             "error": type(self).__name__,
             "what": self.what,
@@ -64,6 +69,7 @@ class PinyonError(Exception):
             "why": self.why,
             "next": self.next,
             "exit_code": self.exit_code,
+            **getattr(self.result, "as_dict", dict)(),
         }
 
 
@@ -103,22 +109,8 @@ class WorkspaceLockedError(ExecuteError):
     """Another driver works in this project in place; ``where`` names the holder."""
 
 
-class UnreachedError(PinyonError):
-    """A goal was not reached; ``result`` (`pinyon.report.plan.Result`) says what became of all its tasks."""
-
-    def __init__(
-        self, what: str, *, where: str = "", why: str = "", next: str = "", result: object = None
-    ) -> None:
-        super().__init__(what, where=where, why=why, next=next)
-        self.result = result
-
-    def as_dict(self) -> dict[str, object]:
-        """The error, and beside it what `run --json` prints of a goal that was reached."""
-        return {**super().as_dict(), **getattr(self.result, "as_dict", dict)()}
-
-
-class StageFailedError(UnreachedError, ExecuteError):
-    """One or more stages failed; ``what`` names them."""
+class StageFailedError(ExecuteError):
+    """One or more stages failed; ``what`` names them, ``result`` says what became of all."""
 
 
 class LeaseLostError(ExecuteError):
@@ -167,5 +159,5 @@ class GateError(PinyonError):
     exit_code = 6
 
 
-class NoWinnerError(UnreachedError, GateError):
+class NoWinnerError(GateError):
     """A phase of an experiment is done and has no winner; ``why`` says what was closest."""

@@ -5,23 +5,25 @@ from __future__ import annotations
 import time
 from collections import Counter
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from pinyon.errors import NoWinnerError, StageFailedError, TargetError
 from pinyon.execute.driver import Driver
-from pinyon.model.experiment import Selection
 from pinyon.model.graph import Graph
 from pinyon.model.outcome import Attempt
 from pinyon.plan.actions import Action, Look, Propose, Repair, Reuse, Run, Select, Stop, Wait
 from pinyon.plan.decide import Settled, decide
 from pinyon.plan.estimate import look_ahead
-from pinyon.plan.phases import result_of, tried
 from pinyon.plan.state import Seen
-from pinyon.plan.study import cell_words, labels
 from pinyon.report.estimate import surprises
 from pinyon.report.left import TimeLeft
 from pinyon.report.plan import Result
 from pinyon.report.told import Standing, Tell, Told
 from pinyon.session import Session
+
+if TYPE_CHECKING:
+    from pinyon.model.experiment import Selection
+    from pinyon.session.study import Growth
 
 _PATIENCE = 0.5  # seconds between two looks at another execution's attempts
 
@@ -43,7 +45,8 @@ class Loop:
 
     def grow(self, graph: Graph) -> None:
         """The graph is this one, which has all tasks of the one before."""
-        self.graph, self.cells = graph, labels(graph)
+        growth = self.session.growth
+        self.graph, self.cells = graph, growth.labels(graph) if growth else {}
         self.driver.grow(graph)
 
     def run(self) -> Result:
@@ -72,7 +75,8 @@ class Loop:
         return self._result()
 
     def _result(self) -> Result:
-        study = result_of(self.graph, self.done, self.selections)
+        growth = self.session.growth
+        study = growth.result(self.graph, self.done, self.selections, {}) if growth else None
         return Result(self.driver.execution, self.graph, self.done.verdicts, self.counts, study)
 
     def look_around(self) -> Seen:
@@ -93,8 +97,10 @@ class Loop:
 
     def perform(self, actions: list[Action]) -> None:
         """The only place with effects."""
-        runs = [action for action in actions if isinstance(action, Run)]
+        runs, growth = [action for action in actions if isinstance(action, Run)], self.session.growth
         if runs:
+            if growth:
+                self._declare(growth)
             self._start(runs)
         for action in actions:
             match action:
@@ -115,10 +121,10 @@ class Loop:
                 case Repair(attempt, reason):
                     self.tell(Told("repair", attempt.stage, reason.text, attempt))
                     self.driver.repair(action)
-                case Select():
-                    self._select(action)
-                case Propose(phase, room):
-                    self._propose(phase, room)
+                case Select() if growth:
+                    self._select(growth, action)
+                case Propose(phase, room) if growth:
+                    self._propose(growth, phase, room)
                 case Wait(attempts, adopted) if len(actions) == 1:
                     self._wait(attempts, adopted)
                 case Stop(failed, reason):
@@ -127,34 +133,32 @@ class Loop:
                     hint = f"pinyon logs {failed[0]}"
                     raise StageFailedError(what, why=reason.text, next=hint, result=self._result())
 
-    def _propose(self, phase: str, room: int) -> None:
-        """Ask the sampler of a search for more cells."""
-        growth, study = self.session.growth, self.graph.study
-        assert growth is not None, "only an experiment has phases"
-        assert study is not None, "only an experiment has phases"
-        one = next(one for one in study.phases if one.phase.name == phase)
-        made = growth.propose(one, room, tried(study, one, self.done))
-        self.driver.propose(phase, growth.search(phase), len(one.cells), made)
+    def _propose(self, growth: Growth, phase: str, room: int) -> None:
+        """Ask the sampler of a search for more cells; they are on record before any of them begins."""
+        for body in growth.propose(self.graph, self.done, phase, room):
+            self.driver.record("proposed", body)
         self.grow(growth.graph())
 
-    def _select(self, chosen: Select) -> None:
+    def _declare(self, growth: Growth) -> None:
+        if body := growth.undeclared(self.graph):
+            self.driver.record("cells", body)
+
+    def _select(self, growth: Growth, chosen: Select) -> None:
         """Record a phase's winner, and go on from it."""
-        growth, selection = self.session.growth, chosen.selection
-        assert growth is not None, "only an experiment has phases"
+        selection, name = chosen.selection, growth.experiment.name
         self.selections[chosen.phase] = selection
-        known = growth.knows(chosen)
-        self.driver.select(chosen, known=known)
+        news = self.driver.recording or not growth.knows(chosen)
+        if news:
+            self._declare(growth)
+            self.driver.record("selected", growth.selected(self.graph, chosen))
         if not selection.winner:
             raise NoWinnerError(
-                f"phase '{chosen.phase}' of experiment '{growth.experiment.name}' has no winner",
-                why=selection.why,
-                next=f"pinyon report {growth.experiment.name}",
-                result=self._result(),
-            )
-        if self.counts or not known:
-            self.tell(
-                Told("select", chosen.phase, f"{cell_words(self.graph, selection.winner)}: {selection.why}")
-            )
+                f"phase '{chosen.phase}' of experiment '{name}' has no winner",
+                why=selection.why, next=f"pinyon report {name}", result=self._result(),
+            )  # fmt: skip
+        if news:
+            text = f"{growth.cell(self.graph, selection.winner)}: {selection.why}"
+            self.tell(Told("select", chosen.phase, text))
         growth.choose(chosen.phase, selection.winner)
         self.grow(growth.graph())
         self.left = TimeLeft()

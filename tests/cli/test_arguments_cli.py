@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import Project
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 TRAIN = """\
@@ -39,12 +38,12 @@ stages:
 
 
 @pytest.fixture
-def project(empty: Project) -> Project:
+def project(empty: Any) -> Any:
     empty.fill({"train.py": TRAIN, "pinyon.yaml": STAGE})
     return empty
 
 
-def made(project: Project, *arguments: str) -> dict[str, Any]:
+def made(project: Any, *arguments: str) -> dict[str, Any]:
     """What the script was given in the run that these arguments make; the user's files are left alone."""
     before = project.snapshot(store=False)
     project.good("run", *arguments)
@@ -55,7 +54,7 @@ def made(project: Project, *arguments: str) -> dict[str, Any]:
     return found | {"params": run["params"]}
 
 
-def test_an_override_becomes_a_flag_of_an_isolated_run(project: Project) -> None:
+def test_an_override_becomes_a_flag_of_an_isolated_run(project: Any) -> None:
     found = made(
         project, "-S", "lr=0.5", "-S", "layers=[3, -2]", "-S", "amp=false", "-S", "fast=true", "train"
     )
@@ -75,7 +74,7 @@ def test_an_override_becomes_a_flag_of_an_isolated_run(project: Project) -> None
 
 @pytest.mark.parametrize("note", ["a b's", '"q" é;|&', "$(touch owned)\n`id`", "--lr=7", " "])
 @pytest.mark.parametrize("shell", [False, True])
-def test_whatever_a_value_holds_it_arrives_as_it_is(project: Project, note: str, shell: bool) -> None:
+def test_whatever_a_value_holds_it_arrives_as_it_is(project: Any, note: str, shell: bool) -> None:
     if shell:
         line = f"{sys.executable} train.py 2>&1 | cat > log.txt"
         project.write(pinyon_yaml=STAGE.replace(f"[{json.dumps(sys.executable)}, train.py]", f"'{line}'"))
@@ -83,7 +82,7 @@ def test_whatever_a_value_holds_it_arrives_as_it_is(project: Project, note: str,
     assert not list(project.root.rglob("owned"))
 
 
-def test_the_same_override_is_not_run_twice_and_help_not_asked_twice(project: Project) -> None:
+def test_the_same_override_is_not_run_twice_and_help_not_asked_twice(project: Any) -> None:
     assert project.stages("-S", "lr=0.5") == ["help", "train"]
     assert project.stages("-S", "lr=0.5") == []
     assert project.stages("-S", "lr=0.6") == ["train"]
@@ -95,7 +94,7 @@ def test_the_same_override_is_not_run_twice_and_help_not_asked_twice(project: Pr
     assert project.all_ran()[-1] == "help"
 
 
-def test_what_nobody_knows_changes_nothing(project: Project) -> None:
+def test_what_nobody_knows_changes_nothing(project: Any) -> None:
     project.good("plan", "-S", "lr=1")
     before = project.snapshot()
     for arguments, why in (
@@ -109,7 +108,7 @@ def test_what_nobody_knows_changes_nothing(project: Project) -> None:
     assert project.snapshot() == before
 
 
-def test_a_script_without_help_is_told_how_to_declare_its_flags(project: Project) -> None:
+def test_a_script_without_help_is_told_how_to_declare_its_flags(project: Any) -> None:
     project.fill({"train.py": "import sys\nsys.exit('no module torch')\n"})
     ended = project("run", "-S", "lr=1")
     assert ended.code == 3
@@ -121,7 +120,7 @@ def test_a_script_without_help_is_told_how_to_declare_its_flags(project: Project
     assert "help" not in project.all_ran()
 
 
-def test_declared_parameters_are_flags_of_every_run_and_nothing_to_do_stays_cheap(project: Project) -> None:
+def test_declared_parameters_are_flags_of_every_run_and_nothing_to_do_stays_cheap(project: Any) -> None:
     project.fill({"pinyon.yaml": STAGE + "    params: [train.lr]\n", "params.yaml": "train: {lr: 0.25}\n"})
     assert project.stages() == ["help", "train"]
     assert json.loads(project.read("out.json"))["lr"] == 0.25
@@ -143,7 +142,7 @@ def test_declared_parameters_are_flags_of_every_run_and_nothing_to_do_stays_chea
     )  # train.lr is no flag any more; the script may read the file
 
 
-def test_who_only_looks_runs_nothing(project: Project) -> None:
+def test_who_only_looks_runs_nothing(project: Any) -> None:
     project.fill({"pinyon.yaml": STAGE + "    params: [train.lr]\n", "params.yaml": "train: {lr: 0.25}\n"})
     for verb in (["graph"], ["params"], ["metrics"], ["status"], ["doctor"]):
         project(*verb)
@@ -164,7 +163,7 @@ def test_who_only_looks_runs_nothing(project: Project) -> None:
     assert project.all_ran() == before
 
 
-def test_the_environment(empty: Project) -> None:
+def test_the_environment(empty: Any) -> None:
     script = (
         "import json, os\nfound = {k: v for k, v in os.environ.items() if k.startswith('MODEL_') or k == 'LR'}\n"
         "json.dump(found, open('out.json', 'w'))\n"
@@ -191,7 +190,7 @@ HYDRA = (
 )
 
 
-def test_hydra_is_told_by_overrides_that_its_files_know(make_example: Callable[[str], Project]) -> None:
+def test_hydra_is_told_by_overrides_that_its_files_know(make_example: Callable[[str], Any]) -> None:
     project = make_example("hydra")
     project.fill({"src/hydra.py": HYDRA, "src/omegaconf.py": "DictConfig = dict\n"})
     project.good(
@@ -211,10 +210,10 @@ def test_hydra_is_told_by_overrides_that_its_files_know(make_example: Callable[[
 
 
 @pytest.fixture
-def make_example(empty: Project) -> Callable[[str], Project]:
+def make_example(empty: Any) -> Callable[[str], Any]:
     """A copy of an example whose command is this Python."""
 
-    def copy(name: str) -> Project:
+    def copy(name: str) -> Any:
         shutil.copytree(
             EXAMPLES / name, empty.root, dirs_exist_ok=True, ignore=shutil.ignore_patterns("out", ".pinyon")
         )
@@ -225,7 +224,7 @@ def make_example(empty: Project) -> Callable[[str], Project]:
     return copy
 
 
-def test_the_example_with_flags_takes_what_its_phases_try(make_example: Callable[[str], Project]) -> None:
+def test_the_example_with_flags_takes_what_its_phases_try(make_example: Callable[[str], Any]) -> None:
     project = make_example("flags")
     text = (EXAMPLES / "flags" / "pinyon.yaml").read_text()
     assert len(text.splitlines()) <= 12
@@ -248,7 +247,7 @@ def test_the_example_with_flags_takes_what_its_phases_try(make_example: Callable
     assert run["metrics"]["accuracy"] > 0.7
 
 
-def test_the_hydra_example_needs_twelve_lines(make_example: Callable[[str], Project]) -> None:
+def test_the_hydra_example_needs_twelve_lines(make_example: Callable[[str], Any]) -> None:
     project = make_example("hydra")
     text = (EXAMPLES / "hydra" / "pinyon.yaml").read_text()
     assert len(text.splitlines()) <= 12

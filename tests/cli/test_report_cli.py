@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import pinyon.session.study
-from pinyon.cli.report import command
+from pinyon.cli.group import group
 from pinyon.errors import PlanError
 from pinyon.model.experiment import Cell, Experiment, Objective, Phase, Selection, Standing
 from pinyon.model.outcome import SUCCEEDED, Attempt, Output
@@ -60,7 +60,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def call(root: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(command, list(arguments), obj=str(root), catch_exceptions=True)
+    return CliRunner().invoke(group, ["-C", str(root), "report", *arguments], catch_exceptions=True)
 
 
 def good(root: Path, *arguments: str) -> Result:

@@ -32,7 +32,7 @@ def fill(root: Path) -> None:
             json.dumps({"v": 1, "attempt": "a-1", "t": 0, "step": number, "m": {"loss": number}}).encode()
             + b"\n"
         )
-        flush = {"v": 1, "flush": 0, "crc": f"{zlib.crc32(data):08x}", "lines": 1, "writer": "w-1"}
+        flush = {"v": 1, "flush": 0, "crc": f"{zlib.crc32(data):08x}", "lines": 1, "writer": f"w-{number}"}
         path = store.root / "journals" / f"w-{number}.points.0.jsonl"
         path.write_bytes(data + json.dumps(flush).encode() + b"\n")
 

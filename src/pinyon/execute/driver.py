@@ -23,15 +23,13 @@ from pinyon.execute.statcache import StatCache
 from pinyon.execute.virtual import VirtualTree
 from pinyon.model.actor import current_actor
 from pinyon.model.event import Event
-from pinyon.model.experiment import Cell
 from pinyon.model.graph import Graph, Stage, Task
 from pinyon.model.ids import ProcessId, attempt_id, host_name, new_id, read_process, run_id
 from pinyon.model.outcome import FINAL, SUCCEEDED, Attempt, Output
 from pinyon.plan import admit
-from pinyon.plan.actions import Repair, Reuse, Run, Select
+from pinyon.plan.actions import Repair, Reuse, Run
 from pinyon.plan.estimate import Estimate
 from pinyon.plan.imports import uncovered
-from pinyon.plan.phases import cells_body, pending, selected_body, stops
 from pinyon.plan.reasons import inputs_of
 from pinyon.plan.state import ABSENT, Machine, Seen
 from pinyon.store.protocol import JournalWriter, Store
@@ -122,7 +120,6 @@ class Driver:
         self._others: dict[str, Iterable[str]] = {}
         self._unlocked = any(task.stage.adhoc.nonce for task in graph.tasks.values())
         self._virtual = VirtualTree(store.blobs, frozen.bundle) if frozen else None
-        self._declared: dict[str, int] = {}  # phase → its cells that are on record
         self.grow(graph)
         for overlay in frozen.overlays if frozen else ():
             assert self._virtual is not None
@@ -131,7 +128,6 @@ class Driver:
     def grow(self, graph: Graph) -> None:
         """The graph has got more tasks, those of an experiment's next cells."""
         self._graph = graph
-        self._stops = stops(graph.study) if graph.study else {}
         # Deps that are neither sources nor exactly an out: the only ones that an out changes sideways.
         tasks = graph.tasks.values()
         self._around = [
@@ -222,31 +218,14 @@ class Driver:
             **({"tick": True} if self._lasting else {}),
         }
 
-    def declare(self) -> None:
-        """Record which cells the phase has that is being worked on, so that its runs can be found."""
-        study = self._graph.study
-        phase = pending(study) if study else None
-        if study and phase and (known := self._declared.get(phase.phase.name, 0)) < len(phase.cells):
-            self._declared[phase.phase.name] = len(phase.cells)
-            new = phase._replace(cells=phase.cells[known:])
-            self._write("cells", cells_body(study, new) | {"execution": self.execution})
+    @property
+    def recording(self) -> bool:
+        """Whether anything of this execution is on record."""
+        return self._journal is not None
 
-    def propose(self, phase: str, search: str, first: int, cells: Iterable[Cell]) -> None:
-        """Record what a sampler has proposed, before any of it begins."""
-        study = self._graph.study
-        assert study is not None, "only an experiment has searches"
-        for trial, cell in enumerate(cells, first):
-            about = {"execution": self.execution, "experiment": study.experiment.name, "phase": phase}
-            assignment = [list(pair) for pair in cell.assignment]
-            self._write("proposed", {**about, "search": search, "trial": trial, "assignment": assignment})
-
-    def select(self, chosen: Select, *, known: bool) -> None:
-        """Record a phase's winner, or that it has none; not again if it is known and nothing has run."""
-        study = self._graph.study
-        if study is None or (known and self._journal is None):
-            return
-        self.declare()
-        self._write("selected", selected_body(study, chosen) | {"execution": self.execution})
+    def record(self, kind: str, body: Mapping[str, Any]) -> None:
+        """Write what a goal's experiment has come to."""
+        self._write(kind, {**body, "execution": self.execution})
 
     def finish(self, state: str, counts: Mapping[str, int]) -> None:
         """Record the end of the execution, if anything of it was recorded at all."""
@@ -264,8 +243,6 @@ class Driver:
         if self._claiming:
             runs = [claimed for run in runs if (claimed := self._claim(run)) is not None]
         chosen = [(run, attempt_id(run.key, run.epoch)) for run in runs]
-        if chosen:
-            self.declare()
         for run, name in chosen:
             self._write("intent", self._intent(run, name, expected.get(run.task.recipe)))
             self._running[name] = run
@@ -367,8 +344,8 @@ class Driver:
 
     def _told_training(self, run: Run) -> dict[str, str]:
         """What a training script is told of its run: its name, and when to give up."""
-        stop = self._stops.get(run.task.recipe)
-        return {"PINYON_RUN": run_id(run.key), **({"PINYON_STOP_WHEN": stop} if stop else {})}
+        stop = {"PINYON_STOP_WHEN": run.task.stop} if run.task.stop else {}
+        return {"PINYON_RUN": run_id(run.key), **stop}
 
     def _cells_files(self, task: Task) -> tuple[Output, ...]:
         """The parameter files with what a cell sets."""

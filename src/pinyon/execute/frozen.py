@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pinyon.execute import bundle as bundles
 from pinyon.execute.statcache import StatCache
-from pinyon.model.experiment import Pairs
 from pinyon.model.graph import Graph
 from pinyon.model.outcome import Output
 from pinyon.plan import overlay
 from pinyon.spec.params import write_params
 from pinyon.store.protocol import Store
+
+if TYPE_CHECKING:
+    from pinyon.model.experiment import Pairs
 
 
 class Frozen(NamedTuple):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from pinyon.model.experiment import Pairs
 from pinyon.model.project import Goal, Origin, Pointer
-from pinyon.model.study import Study
+
+if TYPE_CHECKING:  # most projects have no experiment
+    from pinyon.model.experiment import Pairs
+    from pinyon.model.study import Study
 
 
 class Command(NamedTuple):
@@ -115,13 +117,14 @@ class Input(NamedTuple):
 
 class Task(NamedTuple):
     """A vertex of the graph: a stage at a recipe. ``needs`` are the recipes that must have finished before. ``overlay`` is
-    what a cell sets in the parameter files that an attempt finds."""
+    what a cell sets in the parameter files that an attempt finds, ``stop`` the condition that ends it early."""
 
     recipe: str
     stage: Stage
     inputs: tuple[Input, ...]
     needs: tuple[str, ...]
     overlay: Pairs = ()
+    stop: str = ""
 
 
 class Graph(NamedTuple):

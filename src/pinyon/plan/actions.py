@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from pinyon.model.experiment import Selection
 from pinyon.model.graph import Task
 from pinyon.model.outcome import Attempt, Output
+
+if TYPE_CHECKING:
+    from pinyon.model.experiment import Selection
 
 VerdictKind = Literal["unchanged", "reuse", "run", "wait", "stop"]
 

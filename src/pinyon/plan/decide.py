@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 
 from pinyon.model.graph import Graph, Input, Task
 from pinyon.model.outcome import CANCELLED, FINAL, LOST, PRUNED, SUCCEEDED, Attempt, Output, next_epoch
-from pinyon.plan import admit, phases
+from pinyon.plan import admit
 from pinyon.plan.actions import Action, Look, Reason, Repair, Reuse, Run, Stop, Verdict, Wait
 from pinyon.plan.keys import key_of
 from pinyon.plan.reasons import last_words, why_run
@@ -192,17 +192,24 @@ class _Call:
         mine = [attempt.id for attempt in self.mine]
         if mine or self.others:
             self.actions.append(Wait((*mine, *self.others), adopted=not mine))
-        step = phases.step(self.graph.study, self.done, self._slots()) if self.graph.study else None
-        if step is not None:
-            self.actions.append(step)
-        if not self.actions and phases.stuck(self.graph.study, self.done):
+        if not self._stuck():
+            return self.actions
+        if not self.actions:
             failed = self.done.in_order(self.done.failed)
             names = tuple(self.graph.tasks[recipe].stage.name for recipe in failed)
             self.actions.append(Stop(names, self.done.failed[failed[0]]))
         return self.actions
 
-    def _slots(self) -> int:
-        return self.seen.whole.slots if self.seen.whole else 1
+    def _stuck(self) -> bool:
+        """Whether something that has failed is in the way; of an experiment, see what is next first."""
+        if self.graph.study is None:
+            return bool(self.done.failed)
+        from pinyon.plan import phases  # most goals are stages
+
+        step = phases.step(self.graph.study, self.done, self.seen.whole.slots if self.seen.whole else 1)
+        if step is not None:
+            self.actions.append(step)
+        return phases.stuck(self.graph.study, self.done)
 
     def _task(self, task: Task) -> None:
         """Decide about one task whose needs are settled."""

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple, Protocol
 
 from pinyon.model.experiment import Candidate, Cell, Measured, Pairs, Selection, Standing, words
-from pinyon.model.graph import Graph
 from pinyon.model.outcome import PRUNED, Attempt, Output
 from pinyon.model.study import PhaseStudy, Replicate, Study, StudyResult
 from pinyon.plan.actions import Propose, Reason, Select, Verdict
@@ -98,10 +97,8 @@ def _is_running(done: Known) -> Callable[[tuple[Cell, tuple[Replicate, ...]]], b
     return lambda row: any(r.recipe not in done.outputs and not done.given_up(r.recipe) for r in row[1])
 
 
-def stuck(study: Study | None, done: Known) -> bool:
+def stuck(study: Study, done: Known) -> bool:
     """Whether something that has failed is in the way of the goal."""
-    if study is None:
-        return bool(done.failed)
     phase = pending(study)
     recipes = _recipes(phase) if phase else [r.recipe for r, _ in study.final]
     recipes += [recipe for _, then in study.final for recipe in then if recipe]
@@ -118,15 +115,6 @@ def candidates(phase: PhaseStudy, done: Known) -> list[Candidate]:
     ]
 
 
-def stops(study: Study) -> dict[str, str]:
-    """By recipe, the condition that ends a cell early. A run that stands in several cells heeds the first one's."""
-    found: dict[str, str] = {}
-    for phase in study.phases:
-        for recipe in _recipes(phase) if phase.phase.stop else ():
-            found.setdefault(recipe, " and ".join(map(str, phase.phase.stop)))
-    return found
-
-
 def _was_stopped(done: Known, recipe: str) -> bool:
     """Whether a cell was ended early because it was hopeless: that is a result, not a failure."""
     reason = done.failed.get(recipe)
@@ -134,17 +122,12 @@ def _was_stopped(done: Known, recipe: str) -> bool:
 
 
 def result_of(
-    graph: Graph,
-    done: Known,
-    selections: Mapping[str, Selection],
-    expected: Mapping[str, float] | None = None,
-) -> StudyResult | None:
-    """What has come out of an experiment so far; None for a goal that is none."""
-    if graph.study is None:
-        return None
+    study: Study, done: Known, selections: Mapping[str, Selection], expected: Mapping[str, float]
+) -> StudyResult:
+    """What has come out of an experiment so far."""
     reused = frozenset(recipe for recipe, verdict in done.verdicts.items() if verdict.kind == "reuse")
     failed = {recipe: reason.text for recipe, reason in done.failed.items()}
-    return StudyResult(graph.study, dict(done.results), reused, dict(selections), failed, expected or {})
+    return StudyResult(study, dict(done.results), reused, dict(selections), failed, expected)
 
 
 def median(result: StudyResult) -> Replicate | None:

@@ -243,7 +243,9 @@ class _Builder:
             self._skip(phase)
             return True
         cells = cells_of(phase) if phase.grid else self.choices.proposed(phase, self.base)
-        rows = tuple((cell, tuple(self._replicate(cell, seed) for seed in self.seeds)) for cell in cells)
+        rows = tuple(
+            (cell, tuple(self._replicate(phase, cell, seed) for seed in self.seeds)) for cell in cells
+        )
         winner = next((c for c in cells if c.id == self.choices.winners.get(phase.name)), None)
         guess = self.guess
         if winner is None and self.assume:
@@ -263,9 +265,14 @@ class _Builder:
         self.phases.append(PhaseStudy(phase, self.base, (), said, skipped=True))
         self.base = over(self.base, kept or ())
 
-    def _replicate(self, cell: Cell, seed: Pairs) -> Replicate:
+    def _replicate(self, phase: Phase, cell: Cell, seed: Pairs) -> Replicate:
         pairs = over(self.base, cell.assignment, seed)
         recipe = self._add(self._closure((self.experiment.stage,), pairs))
+        if (
+            phase.stop and not self.tasks[recipe].stop
+        ):  # of several cells that share a run the first one's counts
+            stop = " and ".join(map(str, phase.stop))
+            self.tasks[recipe] = self.tasks[recipe]._replace(stop=stop)
         return Replicate(seed, pairs, recipe)
 
     def _add(self, graph: Graph) -> str:

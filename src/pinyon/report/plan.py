@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pinyon.model.graph import Graph, Stage
 from pinyon.model.outcome import FAILED, Attempt
 from pinyon.model.project import Pointer
-from pinyon.model.study import PhaseStudy, StudyResult
 from pinyon.plan.actions import Action, Repair, Reuse, Run, Verdict
 from pinyon.plan.estimate import Expected
 from pinyon.report.estimate import figures
+
+if TYPE_CHECKING:
+    from pinyon.model.study import PhaseStudy, StudyResult
 
 
 class Plan(NamedTuple):

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pinyon.execute.machine import machine_for
 from pinyon.execute.observe import observe
 from pinyon.execute.virtual import imagine
 from pinyon.model.event import Event
-from pinyon.model.experiment import Selection
 from pinyon.plan import admit
 from pinyon.plan.actions import Action, Look, Repair, Reuse, Select
 from pinyon.plan.check import first_look, refuse_absent
 from pinyon.plan.decide import Settled, decide, forecast
 from pinyon.plan.estimate import expect
 from pinyon.plan.imports import explained, recorded, stale
-from pinyon.plan.phases import result_of
 from pinyon.plan.state import Machine, Seen
 from pinyon.report.plan import Plan
 from pinyon.session import arrivals
 from pinyon.session.opened import Session
+
+if TYPE_CHECKING:
+    from pinyon.model.experiment import Selection
 
 
 def foresee(session: Session, *, jobs: int, machine: Machine | None, lasting: bool) -> Plan:
@@ -66,5 +69,6 @@ def foresee(session: Session, *, jobs: int, machine: Machine | None, lasting: bo
     changed = stale(done.answers, observe(root, recorded(done.answers), session.stats))
     verdicts = explained(graph, verdicts, changed)
     expected = expect(graph, state, actions, verdicts, jobs)
-    study = result_of(graph, done, selections, expected.seconds)
+    growth = session.growth
+    study = growth.result(graph, done, selections, expected.seconds) if growth else None
     return Plan(graph, [*first, *actions], verdicts, expected, wanted, study)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from pinyon.errors import PlanError, UnknownGoalError
-from pinyon.model.experiment import Cell, Experiment, Pairs, Phase
+from pinyon.model.experiment import Cell, Experiment, Pairs, Phase, Selection
 from pinyon.model.graph import Graph
 from pinyon.model.project import Goal, Project
-from pinyon.model.study import PhaseStudy, StudyResult
+from pinyon.model.study import Study, StudyResult
 from pinyon.plan.actions import Select
 from pinyon.plan.build import Need
 from pinyon.plan.interpolate import nearest
-from pinyon.plan.phases import Tried
-from pinyon.plan.study import Choices, Variants, study_of
+from pinyon.plan.phases import Known, cells_body, pending, result_of, selected_body, tried
+from pinyon.plan.study import Choices, Variants, cell_words, labels, study_of
 from pinyon.query.index import Index
 from pinyon.session.reading import Reading
 from pinyon.session.search import Search
@@ -56,6 +56,7 @@ class Growth:
         self._winners: dict[str, str] = {}
         self._searches: dict[str, Search] = {}
         self._exhausted: set[str] = set()
+        self._declared: dict[str, int] = {}  # phase → its cells that are on record
         self._told = list(fold.studies("proposed", goal.experiment))
         self._selected = list(fold.studies("selected", goal.experiment))
         self._recorded = recorded_winners(self._selected)
@@ -81,17 +82,20 @@ class Growth:
         """This cell is the winner of a phase."""
         self._winners[phase] = cell
 
-    def propose(self, phase: PhaseStudy, room: int, trials: Sequence[Tried]) -> list[Cell]:
-        """Up to ``room`` cells more for a search phase; fewer when its sampler has no more."""
+    def propose(self, graph: Graph, done: Known, name: str, room: int) -> list[dict[str, Any]]:
+        """Up to ``room`` cells more for a search phase, fewer when its sampler has no more; gives what ``proposed`` records
+        say of them."""
+        study = _study(graph)
+        phase = next(one for one in study.phases if one.phase.name == name)
         search = self._search(phase.phase, phase.base)
-        made = search.propose(room, trials)
+        made = search.propose(room, tried(study, phase, done))
         if len(made) < room:
-            self._exhausted.add(phase.phase.name)
-        return made
-
-    def search(self, phase: str) -> str:
-        """The digest that a search phase's proposals belong to."""
-        return self._searches[phase].digest
+            self._exhausted.add(name)
+        about = {"experiment": self.experiment.name, "phase": name, "search": search.digest}
+        return [
+            {**about, "trial": trial, "assignment": [list(pair) for pair in cell.assignment]}
+            for trial, cell in enumerate(made, len(phase.cells))
+        ]
 
     def _proposed(self, phase: Phase, base: Pairs) -> tuple[Cell, ...]:
         return tuple(self._search(phase, base).cells)
@@ -101,10 +105,44 @@ class Growth:
             self._searches[phase.name] = Search(self.experiment, phase, base, self._told)
         return self._searches[phase.name]
 
+    def result(
+        self, graph: Graph, done: Known, selections: Mapping[str, Selection], expected: Mapping[str, float]
+    ) -> StudyResult:
+        """What has come out so far."""
+        return result_of(_study(graph), done, selections, expected)
+
+    def labels(self, graph: Graph) -> dict[str, str]:
+        """See `pinyon.plan.study.labels`."""
+        return labels(graph)
+
+    def cell(self, graph: Graph, cell: str) -> str:
+        """What a cell sets, for a person."""
+        return cell_words(graph, cell)
+
+    def undeclared(self, graph: Graph) -> dict[str, Any] | None:
+        """What a ``cells`` record has to say of the phase that is being worked on, so that its runs can be found; None if
+        an earlier call has given it."""
+        study = _study(graph)
+        phase = pending(study)
+        known = self._declared.get(phase.phase.name, 0) if phase else 0
+        if phase is None or known == len(phase.cells):
+            return None
+        self._declared[phase.phase.name] = len(phase.cells)
+        return cells_body(study, phase._replace(cells=phase.cells[known:]))
+
+    def selected(self, graph: Graph, chosen: Select) -> dict[str, Any]:
+        """What a ``selected`` record says."""
+        return selected_body(_study(graph), chosen)
+
     def knows(self, chosen: Select) -> bool:
         """Whether this very selection is the newest one of its phase on record."""
         newest = next((body for body in self._selected if body["phase"] == chosen.phase), None)
         return newest is not None and newest["digest"] == chosen.selection.digest
+
+
+def _study(graph: Graph) -> Study:
+    assert graph.study is not None, "an experiment's graph has a study"
+    return graph.study
 
 
 def recorded_winners(selected: Iterable[Mapping[str, Any]]) -> dict[str, Pairs]:
