@@ -7,7 +7,9 @@ import random
 
 parser = argparse.ArgumentParser(formatter_class=argparse.ArgumentDefaultsHelpFormatter)
 parser.add_argument("--lr", type=float, default=0.1, help="step size")
-parser.add_argument("--optim.momentum", type=float, default=0.0, help="part of the last step that is taken again")
+parser.add_argument(
+    "--optim.momentum", type=float, default=0.0, help="part of the last step that is taken again"
+)
 parser.add_argument("--hidden-size", type=int, default=4, help="units")
 parser.add_argument("--activation", choices=["tanh", "relu"], default="tanh", help="of the units")
 parser.add_argument("--noise", type=float, nargs=2, default=[0.1, 0.1], help="of the points, along x and y")
@@ -35,7 +37,9 @@ slope = (lambda h: 1 - h * h) if args.activation == "tanh" else (lambda h: float
 
 def forward(x, y):
     hidden = [act(u[0] * x + u[1] * y + u[2]) for u in units]
-    return hidden, 1 / (1 + math.exp(-max(-30, min(30, sum(u[3] * h for u, h in zip(units, hidden, strict=True))))))
+    return hidden, 1 / (
+        1 + math.exp(-max(-30, min(30, sum(u[3] * h for u, h in zip(units, hidden, strict=True)))))
+    )
 
 
 loss = 0.0

@@ -33,7 +33,9 @@ def probability(weights: list[float], values: list[float]) -> float:
     return 1 / (1 + math.exp(-max(-30.0, min(30.0, total))))
 
 
-def score(weights: list[float], net: list[list[float]], rows: list[tuple[float, float, int]]) -> dict[str, float]:
+def score(
+    weights: list[float], net: list[list[float]], rows: list[tuple[float, float, int]]
+) -> dict[str, float]:
     """Accuracy over all, and over the rare class alone."""
     right = [(probability(weights, features(x, y, net)) > 0.5) == bool(ring) for x, y, ring in rows]
     rare = [ok for ok, (_, _, ring) in zip(right, rows, strict=True) if ring]
