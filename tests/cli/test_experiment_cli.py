@@ -209,6 +209,16 @@ def test_bad_input_is_named(study, text, code, said):
         assert study.all_ran() == []
 
 
+def test_metrics_that_cannot_be_read_are_named(study):
+    text = STAGES.replace("> metrics.json", "; echo 'oops {' > metrics.json")
+    study.fill({"pinyon.yaml": text + TWO})
+    ended = study("run", "study")
+    assert ended.code == 6
+    assert "metrics.json was not read: Expecting value" in ended.out
+    assert "every cell is infeasible, because accuracy is reported by no cell" in ended.err
+    assert "was not read: Expecting value" in ended.err
+
+
 HOPELESS = """\
 import json, sys, time
 import pinyon

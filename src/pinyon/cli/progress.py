@@ -167,7 +167,8 @@ def _ended(store: str, attempt: Attempt, name: str) -> str:
     shown = [f"{name} {number(value)}" for name, value in list(attempt.metrics.items())[:6]]
     line += f"  {click.style(', '.join(shown), dim=True)}" if shown else ""
     if attempt.state == SUCCEEDED:
-        return f"{line}  {attempt.message}".rstrip()
+        unread = "".join(f"\n          {file} was not read: {why}" for file, why in attempt.unread[:3])
+        return f"{line}  {attempt.message}".rstrip() + unread
     cause = "" if attempt.state == CANCELLED else attempt.message or attempt.detail
     tail = "".join(f"\n          │ {text}" for text in last_lines(store, attempt, 8))
     return f"{line}  {cause}".rstrip() + tail

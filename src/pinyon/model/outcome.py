@@ -40,7 +40,7 @@ class Attempt(NamedTuple):
     ``project`` names whose stage it was, and ``root`` its directory on the host that ran it: a store may serve several.
     ``mode`` ``adopted``: another tool had made the outs, and its records vouch for them; nothing ran.
     ``resources`` holds what it asked for by name, and under ``devices`` the GPUs it got. ``estimate``: the seconds that it
-    was expected to take.
+    was expected to take. ``unread`` are metrics files that could not be read, each with the reason.
     """
 
     id: str
@@ -69,6 +69,7 @@ class Attempt(NamedTuple):
     root: str = ""
     resources: dict[str, Any] = {}
     estimate: float | None = None
+    unread: tuple[tuple[str, str], ...] = ()
 
     @property
     def order(self) -> tuple[int, str]:

@@ -56,6 +56,8 @@ def step(study: Study, done: Known, slots: int) -> Select | Propose | None:
     selection = select(study.experiment.objective, candidates(phase, done))
     for cell, _ in phase.cells:  # people know a cell by what it sets
         selection = selection._replace(why=selection.why.replace(cell.id, words(cell.assignment)))
+    if not selection.winner and (unread := _unread(phase, done)):
+        selection = selection._replace(why=f"{selection.why}; {unread}")
     made_by = {recipe: done.results[recipe].id for recipe in recipes if recipe in done.results}
     return Select(phase.phase.name, selection, made_by)
 
@@ -91,6 +93,14 @@ def _state(
     if any(_was_stopped(done, replicate.recipe) for replicate in row[1]):
         return "pruned"
     return "failed" if standing.mean is None else "complete"
+
+
+def _unread(phase: PhaseStudy, done: Known) -> str:
+    """The first metrics that could not be read, if any: why a number may be missing."""
+    for recipe in _recipes(phase):
+        for file, why in done.results[recipe].unread if recipe in done.results else ():
+            return f"{file} of {done.results[recipe].id} was not read: {why}"
+    return ""
 
 
 def _is_running(done: Known) -> Callable[[tuple[Cell, tuple[Replicate, ...]]], bool]:

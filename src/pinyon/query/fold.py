@@ -96,6 +96,7 @@ def _attempt(name: str, document: Document, durable: bool) -> Attempt:
         seconds=(ended or {}).get("seconds") or 0.0,
         inputs=intent.get("inputs", {}),
         metrics=outputs.get("metrics", {}),
+        unread=tuple((str(file), str(why)) for file, why in outputs.get("skipped_metrics", ())),
         log=tuple(log) if log else None,
         message=(ended or {}).get("message")
         or ("" if ended else document["lost"][3].get("reason", "") if "lost" in document else ""),
