@@ -139,6 +139,16 @@ def test_skipping_a_phase(study):
     assert study("run", "train", "--skip-phase", "first").code == 3
 
 
+def test_one_phase_alone(study):
+    study.good("run", "study", "--phase", "first")
+    assert study.all_ran().count("train") == 3
+    assert study.all_ran().count("test") == 1
+    study.good("run", "study", "--phase", "second")
+    assert study.all_ran().count("train") == 8
+    assert "skipped; the recorded winner: a=3" in study.good("plan", "study", "--phase", "second").out
+    assert study("run", "train", "--phase", "first").code == 3
+
+
 def test_what_is_set_by_hand_holds_for_all_cells(study):
     study.good("run", "study", "-S", "acc.b=7")
     assert study.all_ran().count("train") == 3 + 6  # b=7 is none of the second phase's

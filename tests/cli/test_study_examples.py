@@ -43,3 +43,12 @@ def test_the_lstm_study_has_fifteen_cells_and_thirteen_runs(project):
 def test_small_studies(project, name, experiment, counts):
     found = plan(project, name, experiment)
     assert (found["cells"], found["replicates"], found["distinct"]) == counts
+
+
+def test_an_argparse_script_runs_three_phases(project):
+    """Nothing in it was written for us, and it reads no file of parameters."""
+    plan(project, "flags", "moons")
+    out = project.good("run", "moons", "-j", "2").out
+    assert [line.split()[1] for line in out.splitlines() if line.startswith("winner")] == ["step", "size", "input"]
+    assert "10 cells, 20 distinct runs" in out
+    assert len(project.read("pinyon.yaml").splitlines()) <= 12

@@ -67,6 +67,7 @@ def goal_of(directory: str, goals: tuple[str, ...], *, keep_going: bool = False,
         asked["pull"],
         place(directory),
         skip=asked["skip"],
+        only=asked["only"],
     )
 
 
@@ -82,6 +83,13 @@ def goal_options(function: Callable[..., Any]) -> Callable[..., Any]:
             "--isolated", is_flag=True, help="Run in workspaces of their own; your files stay as they are."
         ),
         click.option("-f", "--force", is_flag=True, help="Run again what is finished already."),
+        click.option(
+            "--phase",
+            "only",
+            metavar="PHASE",
+            multiple=True,
+            help="Of an experiment: only this phase; others keep their recorded winners.",
+        ),
         click.option(
             "--skip-phase",
             "skip",

@@ -51,7 +51,7 @@ def command(
         ctx.exit(run_command(directory, argv, words, force=asked["force"], as_json=as_json, dry_run=dry_run))
     began = time.monotonic()
     isolated = asked["isolated"]
-    special = ("sets", "force", "single", "downstream", "glob", "pull", "skip")
+    special = ("sets", "force", "single", "downstream", "glob", "pull", "skip", "only")
     plain = not (dry_run or any(asked[name] for name in special))
     if plain and (known := nothing_to_do(directory, goals, isolated=isolated)) is not None:
         _print(known, as_json, began)

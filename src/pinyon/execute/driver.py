@@ -206,6 +206,7 @@ class Driver:
                 **goal._asdict(),
                 "stages": list(goal.stages),
                 "skip": list(goal.skip),
+                "only": list(goal.only),
                 "overrides": [list(pair) for pair in goal.overrides],
             },
             "project": self._project,

@@ -88,7 +88,7 @@ class Goal(NamedTuple):
     need, ``downstream`` takes what needs them too, ``glob`` reads the names as patterns. ``pull`` fetches missing data.
     ``directory`` is where the user stands, relative to the root ("" is the root): names are looked up there first.
     ``experiment`` is carried out instead of stages; of its phases those in ``skip`` are left out, their recorded winners
-    taken.
+    taken, and with ``only`` all that are not in it.
     """
 
     stages: tuple[str, ...] = ()
@@ -103,3 +103,4 @@ class Goal(NamedTuple):
     directory: str = ""
     experiment: str = ""
     skip: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()

@@ -188,11 +188,10 @@ class _Builder:
                 why=nearest(experiment.stage, known),
                 next="name one of them",
             )
-        unknown = [
-            name for name in self.variants.goal.skip if name not in {p.name for p in experiment.phases}
-        ]
+        names = [phase.name for phase in experiment.phases]
+        goal = self.variants.goal
+        unknown = [name for name in (*goal.skip, *goal.only) if name not in names]
         if unknown:
-            names = [phase.name for phase in experiment.phases]
             raise PlanError(
                 f"experiment '{experiment.name}' has no phase '{unknown[0]}'",
                 where=str(experiment.origin), why=nearest(unknown[0], names), next=f"pinyon plan {experiment.name}",
@@ -239,7 +238,8 @@ class _Builder:
 
     def _phase(self, phase: Phase) -> bool:
         """Add a phase; whether the next one may follow."""
-        if phase.name in self.variants.goal.skip:
+        goal = self.variants.goal
+        if phase.name in goal.skip or (goal.only and phase.name not in goal.only):
             self._skip(phase)
             return True
         cells = cells_of(phase) if phase.grid else self.choices.proposed(phase, self.base)

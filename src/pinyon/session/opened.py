@@ -97,7 +97,7 @@ def open_session(start: Path, goal: Goal, stack: ExitStack, adhoc: Stage | None 
     if adhoc:
         graph = graph_of([adhoc], goal)
         records = records_of(Path(project.root), store, stack, project)
-    elif goal.skip or project.settings.get("experiments"):
+    elif goal.skip or goal.only or project.settings.get("experiments"):
         records = records_of(Path(project.root), store, stack, project)
         graph, growth = _any(project, goal, reading, records)
     else:

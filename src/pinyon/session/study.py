@@ -33,9 +33,10 @@ def named(project: Project, goal: Goal) -> Goal:
     """
     if len(goal.stages) == 1 and goal.stages[0] in project.settings.get("experiments", {}):
         return goal._replace(stages=(), experiment=goal.stages[0], isolated=True)
-    if goal.skip:
+    if goal.skip or goal.only:
+        option = f"--skip-phase {goal.skip[0]}" if goal.skip else f"--phase {goal.only[0]}"
         raise PlanError(
-            f"--skip-phase {goal.skip[0]}: this goal is no experiment",
+            f"{option}: this goal is no experiment",
             next="name one experiment, as in pinyon run my-study --skip-phase first",
         )
     return goal
@@ -75,7 +76,7 @@ class Growth:
             PlanError, ExecuteError: see `pinyon.execute.samplers.for_phase`.
         """
         for phase in self.experiment.phases:
-            if phase.space and phase.name not in self._variants.goal.skip:
+            if phase.space:
                 Search(self.experiment, phase, (), ()).ready()
 
     def choose(self, phase: str, cell: str) -> None:
