@@ -49,6 +49,10 @@ def test_an_argparse_script_runs_three_phases(project):
     """Nothing in it was written for us, and it reads no file of parameters."""
     plan(project, "flags", "moons")
     out = project.good("run", "moons", "-j", "2").out
-    assert [line.split()[1] for line in out.splitlines() if line.startswith("winner")] == ["step", "size", "input"]
+    assert [line.split()[1] for line in out.splitlines() if line.startswith("winner")] == [
+        "step",
+        "size",
+        "input",
+    ]
     assert "10 cells, 20 distinct runs" in out
     assert len(project.read("pinyon.yaml").splitlines()) <= 12
