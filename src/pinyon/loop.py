@@ -41,7 +41,7 @@ class Loop:
         self.awaited: tuple[str, ...] = ()
         self.ended: dict[str, Attempt] = {}
         self.left = TimeLeft()
-        self.sharing = any(any(task.stage.resources[:4]) for task in self.graph.tasks.values())
+        self.sharing = any(any(task.stage.resources[:4]) for task in session.graph.tasks.values())
 
     def grow(self, graph: Graph) -> None:
         """The graph is this one, which has all tasks of the one before."""
@@ -109,15 +109,7 @@ class Loop:
                 case Reuse(task, attempt, _, reason):
                     if self.driver.reuse(action):
                         self.counts["reused"] += 1
-                        self.tell(
-                            Told(
-                                "reuse",
-                                task.stage.name,
-                                reason.text,
-                                attempt,
-                                cell=self.cells.get(task.recipe, ""),
-                            )
-                        )
+                        self.tell(Told("reuse", task.stage.name, reason.text, attempt))
                 case Repair(attempt, reason):
                     self.tell(Told("repair", attempt.stage, reason.text, attempt))
                     self.driver.repair(action)

@@ -139,6 +139,18 @@ def test_skipping_a_phase(study):
     assert study("run", "train", "--skip-phase", "first").code == 3
 
 
+def test_what_won_under_other_values_is_not_kept(study):
+    study.good("run", "study", "-S", "acc.b=9", "--phase", "first")
+    assert "no winner is recorded" in study.good("plan", "study", "--phase", "second").out
+    assert "the recorded winner: a=3" in study.good("plan", "study", "--phase", "second", "-S", "acc.b=9").out
+
+
+def test_an_experiment_is_not_called_like_a_stage(study):
+    study.rewrite(TWO.replace("study:", "train:"))
+    ended = study("run", "train")
+    assert (ended.code, "both called 'train'" in ended.err) == (2, True)
+
+
 def test_one_phase_alone(study):
     study.good("run", "study", "--phase", "first")
     assert study.all_ran().count("train") == 3

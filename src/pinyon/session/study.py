@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from pinyon.errors import PlanError, UnknownGoalError
+from pinyon.errors import PlanError, SpecError, UnknownGoalError
 from pinyon.model.experiment import Cell, Experiment, Pairs, Phase, Selection
 from pinyon.model.graph import Graph
 from pinyon.model.project import Goal, Project
@@ -28,10 +28,17 @@ def named(project: Project, goal: Goal) -> Goal:
     """The goal, which is an experiment if that is what its one name says: its cells always run in workspaces of their own.
 
     Raises:
-        SpecError: the experiments of the project are not well-formed.
+        SpecError: an experiment and a stage have one name.
         PlanError: phases are to be skipped of what is no experiment.
     """
     if len(goal.stages) == 1 and goal.stages[0] in project.settings.get("experiments", {}):
+        twin = next((one for one in project.stages if one.name == goal.stages[0]), None)
+        if twin is not None:
+            raise SpecError(
+                f"an experiment and a stage are both called '{twin.name}'",
+                where=str(twin.origin),
+                next="rename one of them",
+            )
         return goal._replace(stages=(), experiment=goal.stages[0], isolated=True)
     if goal.skip or goal.only:
         option = f"--skip-phase {goal.skip[0]}" if goal.skip else f"--phase {goal.only[0]}"
@@ -59,7 +66,10 @@ class Growth:
         self._exhausted: set[str] = set()
         self._declared: dict[str, int] = {}  # phase → its cells that are on record
         self._told = list(fold.studies("proposed", goal.experiment))
-        self._selected = list(fold.studies("selected", goal.experiment))
+        self._overrides = [list(pair) for pair in goal.overrides]
+        # What won under other values of -S is another question's answer.
+        told = fold.studies("selected", goal.experiment)
+        self._selected = [body for body in told if body.get("overrides", []) == self._overrides]
         self._recorded = recorded_winners(self._selected)
 
     def graph(self, *, assume: bool = False) -> Graph:
@@ -133,7 +143,7 @@ class Growth:
 
     def selected(self, graph: Graph, chosen: Select) -> dict[str, Any]:
         """What a ``selected`` record says."""
-        return selected_body(_study(graph), chosen)
+        return selected_body(_study(graph), chosen) | {"overrides": self._overrides}
 
     def knows(self, chosen: Select) -> bool:
         """Whether this very selection is the newest one of its phase on record."""
