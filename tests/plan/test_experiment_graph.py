@@ -14,6 +14,7 @@ from pinyon.model.experiment import Cell, Choice, Experiment, Objective, Pairs, 
 from pinyon.model.graph import Graph
 from pinyon.model.project import Goal, Origin, Project, StageTemplate
 from pinyon.plan.build import Need
+from pinyon.plan.estimate import critical_path, makespan
 from pinyon.plan.study import Choices, Variants, labels, over, study_of
 
 PARAMS: dict[str, Any] = {
@@ -290,3 +291,18 @@ def test_what_must_be_read_first_is_asked_for():
     project = variants().project
     need = study_of(STUDY, Variants(project, Goal(isolated=True), {}, {}, {}))
     assert need == Need(("params.yaml",))
+
+
+# -- how long it takes --------------------------------------------------------------------------------------------------
+
+
+def test_phases_wait_for_each_other():
+    found = graph(assume=True)
+    seconds = {r: {"pretrain": 2.0, "train": 10.0}.get(t.stage.name, 1.0) for r, t in found.tasks.items()}
+    # prepare, pretrain, train; again pretrain, train in the second and third phase; evaluate.
+    assert critical_path(found, seconds) == 1 + 12 + 12 + 12 + 1
+    assert makespan(found, seconds, 1) == sum(seconds.values())
+    # With two slots: 4 × 12 by two's; then 3 pre-trainings and 7 trainings; then 2 × 12 at once.
+    assert 1 + 24 + 35 + 12 + 1 <= makespan(found, seconds, 2) <= 1 + 24 + 46 + 12 + 1
+    first = graph()
+    assert critical_path(first, seconds) == 13

@@ -118,9 +118,34 @@ def critical_path(graph: Graph, seconds: Mapping[str, float]) -> float:
         seconds: by recipe; a task that is not there takes no time.
     """
     ends: dict[str, float] = {}
-    for recipe, task in graph.tasks.items():
-        ends[recipe] = max((ends[need] for need in task.needs), default=0.0) + seconds.get(recipe, 0.0)
+    begin = 0.0
+    for wave in _waves(graph):
+        for recipe in wave:
+            ready = max((ends[need] for need in graph.tasks[recipe].needs), default=0.0)
+            ends[recipe] = max(ready, begin) + seconds.get(recipe, 0.0)
+        begin = max((ends[recipe] for recipe in wave), default=begin)
     return max(ends.values(), default=0.0)
+
+
+def _waves(graph: Graph) -> list[list[str]]:
+    """Recipes in the graph's order; of an experiment phase by phase, since each waits for the winner of the one before."""
+    study = graph.study
+    if study is None:
+        return [list(graph.tasks)]
+    wanted = [[r.recipe for _, replicates in one.cells for r in replicates] for one in study.phases]
+    wanted.append([recipe for r, then in study.final for recipe in (r.recipe, *then) if recipe])
+    before: set[str] = set()
+    waves = []
+    for todo in wanted:
+        wave: set[str] = set()
+        while todo:
+            recipe = todo.pop()
+            if recipe not in before:
+                before.add(recipe)
+                wave.add(recipe)
+                todo += graph.tasks[recipe].needs
+        waves.append([recipe for recipe in graph.tasks if recipe in wave])
+    return waves
 
 
 def makespan(
@@ -134,6 +159,11 @@ def makespan(
         running: of those, the seconds that they have been running for; they hold slots from the beginning.
     """
     begun = running or {}
+    waves = ({r: seconds[r] for r in wave if r in seconds} for wave in _waves(graph))
+    return sum(_makespan(graph, wave, slots, begun) for wave in waves)
+
+
+def _makespan(graph: Graph, seconds: Mapping[str, float], slots: int, begun: Mapping[str, float]) -> float:
     open_needs = {r: sum(need in seconds for need in graph.tasks[r].needs) for r in seconds}
     rank = {recipe: number for number, recipe in enumerate(graph.tasks) if recipe in seconds}
     ends = [(max(0.0, seconds[r] - begun[r]), rank[r], r) for r in seconds if r in begun]
