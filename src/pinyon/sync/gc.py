@@ -16,6 +16,8 @@ from pinyon.store import tree
 from pinyon.store.protocol import Store
 
 GRACE = 86_400.0  # seconds from a mark to the deletion
+# Seconds by which the time stamp of a file may lie before the clock that was read earlier: the kernel sets it in steps.
+_STEP = 0.1
 _SILENT = (
     7 * 86_400.0
 )  # seconds after which a process of another host, which cannot be asked, no longer counts as alive
@@ -100,7 +102,7 @@ def collect(
     fresh = idle - marks.keys()
     sizes = {name: store.blobs.size(name) for name in idle}
     deleted: dict[str, int] = {}
-    before = min(now - grace, scan.living)
+    before = min(now - grace, scan.living - _STEP)
     if dry_run:
         deleted = {name: sizes[name] for name in due if marks[name] < before}
     elif due or fresh or spared or stale:
