@@ -209,6 +209,26 @@ def test_hydra_is_told_by_overrides_that_its_files_know(make_example: Callable[[
         assert (ended.code, why in ended.err) == (3, True), ended
 
 
+def test_what_a_configuration_no_longer_knows_is_noticed_though_it_is_no_dep(
+    make_example: Callable[[str], Any],
+) -> None:
+    """The files that tell what a command can be given decide, too: a remembered "nothing to do" looks at them."""
+    project = make_example("hydra")
+    stage = {"cmd": [sys.executable, "src/train.py"], "args": "hydra", "deps": ["src"], "params": ["task_name"],
+             "outs": ["model.json"], "metrics": ["metrics.json"]}  # fmt: skip
+    project.fill({"src/hydra.py": HYDRA, "src/omegaconf.py": "DictConfig = dict\n", "params.yaml": "task_name: mine\n",
+                  "pinyon.yaml": yaml.safe_dump({"stages": {"train": stage}})})  # fmt: skip
+    project.good("run")
+    assert json.loads(project.read("model.json")) == ["task_name=mine"]
+    project.good("run")
+    assert "nothing to do" in project.good("run").out
+    file = next(path for path in (project.root / "configs").glob("*.yaml") if "task_name" in path.read_text())
+    lines = [line for line in file.read_text().splitlines(keepends=True) if not line.startswith("task_name")]
+    file.write_text("".join(lines))
+    project.good("run")
+    assert json.loads(project.read("model.json")) == []
+
+
 @pytest.fixture
 def make_example(empty: Any) -> Callable[[str], Any]:
     """A copy of an example whose command is this Python."""

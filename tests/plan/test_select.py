@@ -113,7 +113,7 @@ def as_good(objective: Objective, one: Candidate, best: Candidate) -> bool:
 
 
 class Expected:
-    def __init__(self, objective: Objective, cells: list[Candidate], quorum: float) -> None:
+    def __init__(self, objective: Objective, cells: list[Candidate]) -> None:
         self.feasible = [cell for cell in cells if is_feasible(objective, cell)]
         self.best = next(
             (
@@ -124,15 +124,12 @@ class Expected:
             None,
         )
         self.tied = [cell for cell in self.feasible if self.best and as_good(objective, cell, self.best)]
-        replicates = [replicate for cell in cells for replicate in cell.replicates]
-        done = [replicate for replicate in replicates if replicate.attempt or replicate.ended]
-        self.early = Fraction(len(done)) < Fraction(str(quorum)) * len(replicates)
         winners = [
             cell
             for cell in self.tied
             if all(beats(objective, cells, cell, other) for other in self.tied if other is not cell)
         ]
-        self.winner = winners[0].cell if winners and not self.early else ""
+        self.winner = winners[0].cell if winners else ""
 
 
 # What is tried.
@@ -155,7 +152,7 @@ objectives = st.builds(
 
 
 @st.composite
-def studies(draw: st.DrawFn) -> tuple[Objective, list[Candidate], float]:
+def studies(draw: st.DrawFn) -> tuple[Objective, list[Candidate]]:
     """Cells of one to four seeds; in about half of the studies something is wrong with a few values."""
     seeds = draw(st.sampled_from([1, 2, 2, 2, 4]))
     flawed = draw(st.booleans())
@@ -181,7 +178,7 @@ def studies(draw: st.DrawFn) -> tuple[Objective, list[Candidate], float]:
                     values[draw(st.sampled_from(sorted(values)))] = draw(odd)
             replicates.append(Measured(f"a-{place}-{seed}", values))
         cells.append(Candidate(f"c-{place}", tuple(replicates)))
-    return draw(objectives), cells, draw(st.sampled_from([1.0, 1.0, 0.9, 0.5]))
+    return draw(objectives), cells
 
 
 def situations(
@@ -205,9 +202,8 @@ def situations(
         "NaN": "NaN" in values,
         "an infinity": "Infinity" in values or "-Infinity" in values,
         "no number": any(value in ("0.5", None, [1]) for value in values),
-        "no winner: constraints": not found.winner and not expected.early and len(lacking) < len(cells),
-        "no winner: nothing measured": not found.winner and not expected.early and len(lacking) == len(cells),
-        "no winner: below the quorum": expected.early and bool(expected.tied),
+        "no winner: constraints": not found.winner and len(lacking) < len(cells),
+        "no winner: nothing measured": not found.winner and len(lacking) == len(cells),
         "a winner though a replicate is missing": bool(found.winner)
         and any(not one.attempt for cell in cells for one in cell.replicates),
         "tie within a standard error": several and len({m for m, _ in tied}) > 1,
@@ -236,11 +232,11 @@ def test_the_winner_is_that_of_the_oracle_in_every_order() -> None:
         suppress_health_check=[HealthCheck.too_slow],
     )
     @given(studies(), st.randoms(use_true_random=False))
-    def check(study: tuple[Objective, list[Candidate], float], random: Any) -> None:
-        objective, cells, quorum = study
+    def check(study: tuple[Objective, list[Candidate]], random: Any) -> None:
+        objective, cells = study
         orders = [cells, random.sample(cells, len(cells))]
         for order in orders:
-            expected, found = Expected(objective, order, quorum), select(objective, order, quorum=quorum)
+            expected, found = Expected(objective, order), select(objective, order)
             assert found.winner == expected.winner
             assert sorted(found.tied) == sorted(cell.cell for cell in expected.tied)
             assert {one.cell for one in found.standings if one.feasible} == {
@@ -255,7 +251,7 @@ def test_the_winner_is_that_of_the_oracle_in_every_order() -> None:
                 assert one.mean == (None if true is None else pytest.approx(float(true), nan_ok=False))
             if order is cells:
                 seen.update({"a study", *situations(objective, order, expected, found)})
-        first, second = (Expected(objective, order, quorum) for order in orders)
+        first, second = (Expected(objective, order) for order in orders)
         strict = len({(mean(c, objective.metric), mean(c, objective.prefer)) for c in first.tied}) == len(
             first.tied
         )
@@ -267,7 +263,7 @@ def test_the_winner_is_that_of_the_oracle_in_every_order() -> None:
     check()
     for name, count in seen.most_common():
         print(f"{count:6}  {name}")  # noqa: T201 -- the load is part of the result
-    assert len(seen) == 23
+    assert len(seen) == 22
     assert not {name: count for name, count in seen.items() if count < 20}
 
 
@@ -391,13 +387,6 @@ WORDS: list[tuple[str, Objective, list[Candidate], str, str]] = [
         "no cell meets recall >= 0.3 and size <= 100 at once; the closest is c-2 with size 110",
     ),
     (
-        "neither of two",
-        asked("recall >= 0.3 and size <= 100"),
-        [cell("c-1", *acc(0.7, recall=0.2, size=190)), cell("c-2", "")],
-        "",
-        "1 of 2 replicates have finished; missing are c-2",
-    ),
-    (
         "neither of two, one failed",
         asked("recall >= 0.3 and size <= 100"),
         [cell("c-1", *acc(0.7, recall=0.2, size=190)), cell("c-2", "killed")],
@@ -469,26 +458,6 @@ WORDS: list[tuple[str, Objective, list[Candidate], str, str]] = [
 def test_one_honest_sentence(objective: Objective, cells: list[Candidate], winner: str, why: str) -> None:
     found = select(objective, cells)
     assert (found.winner, found.why) == (winner, why)
-
-
-def test_below_the_quorum_nobody_wins_and_the_missing_are_named() -> None:
-    cells = [cell("c-1", *acc(0.7, 0.7)), cell("c-2", {"acc": 0.9}, ""), cell("c-3", "", "")]
-    early = select(asked(), cells, quorum=0.9)
-    assert (early.winner, early.why) == (
-        "",
-        "3 of 6 replicates have finished; the quorum is 0.9; missing are c-2, c-3",
-    )
-    assert [one.feasible for one in early.standings] == [True, False, False]
-    assert select(asked(), cells, quorum=0.5).winner == "c-1"
-
-
-@pytest.mark.parametrize("count", [7, 10, 20, 100, 300])
-@pytest.mark.parametrize("part", [0.07, 0.1, 0.29, 0.55, 0.57, 0.7, 0.9])
-def test_a_quorum_is_met_exactly(part: float, count: int) -> None:
-    least = math.ceil(Fraction(str(part)) * count)
-    for finished in (least - 1, least):
-        cells = [cell(f"c-{place}", *(acc(0.5) if place < finished else [""])) for place in range(count)]
-        assert bool(select(asked(), cells, quorum=part).winner) == (finished == least)
 
 
 def test_standings_are_best_first_and_say_how_far_each_is_from_the_bounds() -> None:

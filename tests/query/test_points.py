@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from stores import point, spelled
 
 from pinyon.query import points
+from pinyon.store.journal import LocalJournals
 
 BATCHES = [
     [point("a-1", step, step / 10, loss=1 / (step + 1), n=step) for step in range(at, at + 3)]
@@ -142,9 +143,10 @@ def test_segments_are_only_those_of_points(tmp_path):
         "w-1.points.x.jsonl",
         "points.0.jsonl.tmp",
     ):
-        (tmp_path / name).touch()
-    assert points.segments(tmp_path) == ["w-1.points.0.jsonl", "w-1.points.10.jsonl"]
-    assert points.segments(tmp_path / "none") == []
+        (tmp_path / "journals").mkdir(exist_ok=True)
+        (tmp_path / "journals" / name).touch()
+    assert LocalJournals(tmp_path).points() == ["w-1.points.0.jsonl", "w-1.points.10.jsonl"]
+    assert LocalJournals(tmp_path / "none").points() == []
 
 
 def test_points_know_their_batch(file):

@@ -151,6 +151,6 @@ def test_muted_lines_are_behind_grey_and_one_entry_of_the_legend() -> None:
 
 
 def test_control_characters_make_no_broken_picture() -> None:
-    ElementTree.fromstring(
-        svg_of(Plot("t", "linear", "a\x1fb", "c\x00d", (Series("", "e\x07", ((0.0, 1.0),)),)))
-    )
+    text = svg_of(Plot("t", "linear", "a\x1fb", "c\x00d", (Series("", "e\x07", ((0.0, 1.0),)),)))
+    assert not set(text) & set(map(chr, range(32))) - set("\t\n\r")
+    assert ElementTree.fromstring(text).tag.endswith("svg")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import marshal
 import os
 import selectors
 import shutil
@@ -15,13 +14,12 @@ from contextlib import suppress
 from typing import Any
 
 from pinyon.capture.helptext import flags_in
+from pinyon.capture.remembered import keep, load
 from pinyon.errors import PlanError
 from pinyon.model.flags import Flag
 from pinyon.model.graph import Command
-from pinyon.store.place import make_cache
 
 SECONDS = 10.0  # that a command has to tell its flags
-_VERSION = 1
 _BYTES = 1_000_000  # of output; no help is longer
 _LOOK = 0.1  # seconds between two looks whether it has ended
 _KEPT = 200  # commands that are remembered
@@ -58,7 +56,7 @@ class Flags:
         """
         key = self._key(command, wdir, files)
         if self._known is None:
-            self._known = self._load()
+            self._known = load(self._cache)
         if key not in self._known and not self._asks:
             return ()
         if key not in self._known:
@@ -73,24 +71,7 @@ class Flags:
         """Write what was learnt."""
         if not self._learnt or self._known is None:
             return
-        temporary = f"{self._cache}.{os.getpid()}"
-        kept = dict(list(self._known.items())[-_KEPT:])
-        try:
-            make_cache(os.path.dirname(self._cache))
-            with open(temporary, "wb") as file:
-                marshal.dump((_VERSION, kept), file)
-            os.replace(temporary, self._cache)
-        except OSError:
-            return  # what is not remembered is asked again
-        self._learnt = False
-
-    def _load(self) -> dict[str, Any]:
-        try:
-            with open(self._cache, "rb") as file:
-                version, known = marshal.load(file)
-        except (OSError, ValueError, EOFError, TypeError):
-            return {}
-        return known if version == _VERSION and isinstance(known, dict) else {}
+        self._learnt = not keep(self._cache, dict(list(self._known.items())[-_KEPT:]))
 
     def _key(self, command: Command, wdir: str, files: Iterable[str]) -> str:
         """A name for the question: the command, the program that answers, and the content of its files."""

@@ -7,7 +7,6 @@ root, and ``src`` below the latter two.
 
 from __future__ import annotations
 
-import marshal
 import os
 import sys
 import time
@@ -15,10 +14,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from pinyon.capture.commands import Start, starts
+from pinyon.capture.remembered import keep, load
 from pinyon.model.graph import Stage
-from pinyon.store.place import make_cache
 
-_VERSION = 1
 _SETTLED = 2_000_000_000  # ns between the last change of a file and its parsing, below which a second change could hide
 
 Row = tuple[int, str, tuple[str, ...]]  # level of dots, module, names after `import`
@@ -65,17 +63,8 @@ class Imports:
 
     def close(self) -> None:
         """Write what was learnt."""
-        if not self._learnt:
-            return
-        temporary = f"{self._cache}.{os.getpid()}"
-        try:
-            make_cache(os.path.dirname(self._cache))
-            with open(temporary, "wb") as file:
-                marshal.dump((_VERSION, self._known), file)
-            os.replace(temporary, self._cache)
-        except OSError:
-            return  # what is not remembered is parsed again
-        self._learnt = False
+        if self._learnt and self._known is not None:
+            self._learnt = not keep(self._cache, self._known)
 
     # -- following imports ----------------------------------------------------------------------------------------------
 
@@ -169,7 +158,7 @@ class Imports:
     def _read(self, path: str) -> list[Row] | None:
         """The import statements of a file; None when they cannot be found."""
         if self._known is None:
-            self._known = self._load()
+            self._known = load(self._cache)
         now = time.time_ns()
         try:
             info = os.stat(path)
@@ -185,14 +174,6 @@ class Imports:
             self._known[name] = (stat, rows)
             self._learnt = True
         return rows
-
-    def _load(self) -> dict[str, Any]:
-        try:
-            with open(self._cache, "rb") as file:
-                version, known = marshal.load(file)
-        except (OSError, ValueError, EOFError, TypeError):
-            return {}
-        return known if version == _VERSION and isinstance(known, dict) else {}
 
 
 def _parse(source: bytes) -> list[Row] | None:

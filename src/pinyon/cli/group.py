@@ -11,34 +11,9 @@ import click
 import pinyon
 from pinyon.errors import ExecuteError, PinyonError
 
-_VERBS = (
-    "init",
-    "plan",
-    "run",
-    "tick",
-    "apply",
-    "graph",
-    "status",
-    "report",
-    "runs",
-    "query",
-    "compare",
-    "show",
-    "logs",
-    "metrics",
-    "params",
-    "plots",
-    "add",
-    "gc",
-    "compact",
-    "verify",
-    "generate",
-    "doctor",
-    "completion",
-)
-# What a person looks for, and the verbs in its order; a verb that is in no section stands in the last.
+# What a person looks for, and the verbs in its order.
 _SECTIONS = {
-    "Run": ("init", "plan", "run", "tick", "apply", "stop"),
+    "Run": ("init", "plan", "run", "tick", "apply"),
     "Look": (
         "graph",
         "status",
@@ -52,9 +27,10 @@ _SECTIONS = {
         "params",
         "plots",
     ),
-    "Data": ("add", "gc", "compact", "sync"),
+    "Data": ("add", "gc", "compact"),
     "Keep": ("verify", "doctor", "generate", "completion"),
 }
+_VERBS = tuple(verb for verbs in _SECTIONS.values() for verb in verbs)
 
 
 class _Lazy(click.Group):
@@ -71,18 +47,13 @@ class _Lazy(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The verbs in sections, each with its whole first sentence."""
-        placed = {verb for verbs in _SECTIONS.values() for verb in verbs}
         longest = max(map(len, _VERBS))
         for section, verbs in _SECTIONS.items():
-            others = [verb for verb in _VERBS if verb not in placed] if section == "Keep" else []
-            rows = [
-                (verb.ljust(longest), command.get_short_help_str(limit=1000))
-                for verb in (*verbs, *others)
-                if verb in _VERBS and (command := self.get_command(ctx, verb)) is not None
-            ]
-            if rows:
-                with formatter.section(section):
-                    formatter.write_dl(rows)
+            found = [(verb, self.get_command(ctx, verb)) for verb in verbs]
+            with formatter.section(section):
+                formatter.write_dl(
+                    [(verb.ljust(longest), one.get_short_help_str(limit=1000)) for verb, one in found if one]
+                )
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -76,7 +76,9 @@ def _view(directory: str, experiment: str) -> StudyView:
         records = open_records(Path(directory), stack)
         names = sorted({attempt.execution for attempt in attempts})
         found = [row for name in names for row in records.fold.executions("id = ?", name)]
-        curves = curves_of(records.store.root / "journals", {attempt.id for attempt in attempts})
+        journals, store = records.store.root / "journals", records.store
+        segments = [journals / name for name in store.journals.points()]
+        curves = curves_of(segments, {attempt.id for attempt in attempts})
     told = {name: document["execution"][3] for name, document in found if "execution" in document}
     return study_view(result, curves, executions=told)
 

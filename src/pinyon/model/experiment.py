@@ -47,8 +47,8 @@ class Phase(NamedTuple):
     are proposed by a sampler, up to ``parallel`` at once (0: as many as there is room for).
 
     ``where`` are conditions on parameters: combinations that do not meet them are no cells. ``quorum`` is the part of the
-    replicates that must have finished before a winner is chosen. ``stop`` ends a cell early when all its clauses hold for
-    its points.
+    replicates that must have a result, or have been stopped early, before a winner is chosen. ``stop`` ends a cell early
+    when all its clauses hold for its points.
     """
 
     name: str

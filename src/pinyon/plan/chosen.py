@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from pinyon.model.condition import Comparison
-from pinyon.model.experiment import Candidate, Objective
+from pinyon.model.experiment import Objective
 from pinyon.plan.measured import INFEASIBLE, Judged, shown
 
 _NAMED = 3  # cells that a sentence names; the standings name them all
@@ -85,17 +85,6 @@ def _distance(one: Judged, clauses: Iterable[Comparison]) -> float:
         for clause, mean in pairs
         if mean is not None and not clause.meets(mean)
     )
-
-
-def unfinished(candidates: Sequence[Candidate], quorum: float) -> str:
-    """Why it is too early to choose; "" once the quorum of replicates has finished, with or without a result."""
-    finished = sum(bool(one.attempt or one.ended) for each in candidates for one in each.replicates)
-    total = sum(len(each.replicates) for each in candidates)
-    if not total or finished / total >= quorum:
-        return ""
-    waiting = [each.cell for each in candidates if any(not (r.attempt or r.ended) for r in each.replicates)]
-    asked = "" if quorum == 1 else f"; the quorum is {quorum:g}"
-    return f"{finished} of {total} replicates have finished{asked}; missing are {_named(waiting)}"
 
 
 def _left_out(judged: Sequence[Judged]) -> str:

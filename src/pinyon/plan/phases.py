@@ -52,7 +52,6 @@ def step(study: Study, done: Known, slots: int) -> Select | Propose | None:
     finished = sum(recipe in done.outputs or _was_stopped(done, recipe) for recipe in recipes)
     if finished / len(recipes) < phase.phase.quorum:
         return None
-    # Who comes no more has come to its end: selection need not wait for it, and says why it cannot win.
     selection = select(study.experiment.objective, candidates(phase, done))
     for cell, _ in phase.cells:  # people know a cell by what it sets
         selection = selection._replace(why=selection.why.replace(cell.id, words(cell.assignment)))

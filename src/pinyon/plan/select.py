@@ -6,20 +6,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from pinyon.model.experiment import Candidate, Objective, Selection, Standing
-from pinyon.plan.chosen import nobody, unfinished, won
+from pinyon.plan.chosen import nobody, won
 from pinyon.plan.keys import digest
 from pinyon.plan.measured import Judged, judge, ruler_of
 
 
-def select(objective: Objective, candidates: Sequence[Candidate], *, quorum: float = 1.0) -> Selection:
+def select(objective: Objective, candidates: Sequence[Candidate]) -> Selection:
     """The winner among ``candidates``, which are all cells of a phase in written order.
 
     The mean over a cell's replicates counts. A cell that lacks a result, or one of the metrics of the objective and its
     constraints, is infeasible, and so is one whose means do not meet the constraints. Among those within one standard
     error of the best one (with several replicates; else equal to it) the smallest ``prefer`` wins, then the better mean,
     then what is written first; without ``prefer`` it is the better mean, then what is written first. A cell that lacks
-    ``prefer`` stands behind those that have it. As long as less than the ``quorum`` of all replicates have finished,
-    with or without a result, nobody wins.
+    ``prefer`` stands behind those that have it.
 
     Raises:
         PlanError: a metric's name fits several leaves.
@@ -34,13 +33,7 @@ def select(objective: Objective, candidates: Sequence[Candidate], *, quorum: flo
     feasible = sorted((one for one in judged if one.standing.feasible), key=rank)
     tied = [one for one in feasible if _as_good(one, feasible[0])]
     winner = min(tied, key=lambda one: (_prefer(one.standing), rank(one))) if tied else None
-    why = unfinished(candidates, quorum)
-    if why:
-        winner = None
-    elif winner is None:
-        why = nobody(objective, judged)
-    else:
-        why = won(objective, winner, tied, judged)
+    why = won(objective, winner, tied, judged) if winner else nobody(objective, judged)
     return Selection(
         winner=winner.standing.cell if winner else "",
         why=why,

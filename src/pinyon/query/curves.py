@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from pinyon.query import points
@@ -11,18 +11,20 @@ from pinyon.query import points
 _HEAD = 4096  # bytes: the first point of a segment tells whose it is
 
 
-def curves_of(directory: Path, attempts: Collection[str]) -> dict[str, dict[str, list[tuple[int, float]]]]:
+def curves_of(
+    segments: Iterable[Path], attempts: Collection[str]
+) -> dict[str, dict[str, list[tuple[int, float]]]]:
     """By attempt and metric: (step, value), by step; of a step that was told twice, what was told last. NaN is kept.
 
     Args:
-        directory: of the journals.
+        segments: of points, in order.
         attempts: ids; segments of others are only looked into.
     """
     found: dict[str, dict[str, dict[int, float]]] = {}
-    for name in points.segments(directory):
-        if not _mentions(directory / name, attempts):
+    for path in segments:
+        if not _mentions(path, attempts):
             continue
-        told = points.read(directory / name).points
+        told = points.read(path).points
         for attempt, metric, step, value in zip(
             told.attempt, told.metric, told.step, told.value, strict=True
         ):

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-_SEGMENT = re.compile(r"(?P<writer>[A-Za-z0-9-]+)\.points\.(?P<number>\d{1,9})\.jsonl$")
 _LARGEST = 2**63  # steps are 64 bits wide
 _NOT_FINITE = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 
@@ -40,14 +37,6 @@ class Found(NamedTuple):
     points: Points
     end: int
     damaged: list[int]
-
-
-def segments(directory: Path) -> list[str]:
-    """Names of all segments of points, sorted."""
-    try:
-        return sorted(name for name in os.listdir(directory) if _SEGMENT.match(name))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
 
 
 def read(path: Path, start: int = 0, stop: int | None = None) -> Found:

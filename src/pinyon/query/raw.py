@@ -37,7 +37,7 @@ class Stretch(NamedTuple):
 
 def segments(store: LocalStore, table: str) -> list[str]:
     """The segments that make up a table, sorted."""
-    return points.segments(store.root / "journals") if table == "points" else store.journals.segments()
+    return store.journals.points() if table == "points" else store.journals.segments()
 
 
 def empty(table: str) -> list[list[Any]]:

@@ -66,7 +66,7 @@ class Session(NamedTuple):
         read = {name for name, content in self.params.items() if content is not None}
         # Of the outs of isolated attempts none lies in the project.
         looked = sources(self.graph) if self.graph.goal.isolated else first_look(self.graph)
-        there = [*self.project.files, *read, *looked, *imported]
+        there = [*self.project.files, *read, *looked, *imported, *self.heard]
         others = [
             *(root / name for name in {*SPEC_FILES, *self.params} - {*self.project.files, *read}),
             root / STORE / HOME,

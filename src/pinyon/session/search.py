@@ -28,7 +28,7 @@ class Search:
         self._experiment, self._phase = experiment, phase
         self.digest = digest_of(experiment, phase, base)
         self.cells: list[Cell] = []
-        mine = [row for row in told if row["phase"] == phase.name and row["search"] == self.digest]
+        mine = [row for row in told if (row.get("phase"), row.get("search")) == (phase.name, self.digest)]
         for row in sorted(mine, key=lambda row: int(row["trial"])):
             self._add(tuple((name, value) for name, value in row["assignment"]))
         self._sampler: Sampler | None = None

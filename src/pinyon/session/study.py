@@ -147,8 +147,8 @@ class Growth:
 
     def knows(self, chosen: Select) -> bool:
         """Whether this very selection is the newest one of its phase on record."""
-        newest = next((body for body in self._selected if body["phase"] == chosen.phase), None)
-        return newest is not None and newest["digest"] == chosen.selection.digest
+        newest = next((body for body in self._selected if body.get("phase") == chosen.phase), None)
+        return newest is not None and newest.get("digest") == chosen.selection.digest
 
 
 def _study(graph: Graph) -> Study:
@@ -160,8 +160,9 @@ def recorded_winners(selected: Iterable[Mapping[str, Any]]) -> dict[str, Pairs]:
     """By phase, the assignment of the newest winner; the newest record comes first."""
     found: dict[str, Pairs] = {}
     for body in selected:
-        if body.get("winner") and body["phase"] not in found:
-            found[body["phase"]] = tuple((name, value) for name, value in body["assignment"])
+        phase, assignment = body.get("phase"), body.get("assignment")
+        if phase and assignment and phase not in found:
+            found[phase] = tuple((name, value) for name, value in assignment)
     return found
 
 
