@@ -67,7 +67,7 @@ def command(
         _print_markdown(header, rows)
         return
     table(header, rows)
-    if any(mark in row[-1] or mark in "".join(row) for row in rows for mark in "▲▼≈"):
+    if any(mark in "".join(row) for row in rows for mark in "▲▼≈"):
         click.echo(_LEGEND)
     if not rows:
         click.echo("no parameter and no metric differs" if sides else "there are no such runs")
