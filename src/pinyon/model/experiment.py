@@ -42,6 +42,15 @@ class Range(NamedTuple):
 Space = tuple[tuple[str, Choice | Range], ...]
 
 
+class Expected(NamedTuple):
+    """What somebody expected beforehand of the cells that set ``cells``: of metrics the lowest and the highest value, of
+    the time that a replicate takes the seconds."""
+
+    cells: Pairs
+    metrics: tuple[tuple[str, tuple[float, float]], ...] = ()
+    seconds: tuple[float, float] | None = None
+
+
 class Phase(NamedTuple):
     """One sweep. It has a ``grid``, every combination of which is a cell, or a search ``space``, of which ``trials`` cells
     are proposed by a sampler, up to ``parallel`` at once (0: as many as there is room for).
@@ -60,6 +69,22 @@ class Phase(NamedTuple):
     where: tuple[Comparison, ...] = ()
     quorum: float = 1.0
     stop: tuple[Comparison, ...] = ()
+    expect: tuple[Expected, ...] = ()
+    origin: Origin = Origin("")
+
+
+class Promotion(NamedTuple):
+    """What becomes of the winner: a version of ``model``, and ``alias`` points at it if every clause of ``gate`` holds.
+
+    A clause names a metric of the experiment's stage, or of another one as ``stage.metric``. ``stretch`` are goals that are
+    reported and refuse nothing. ``path`` is the out that is the model, "" where there is only one to choose.
+    """
+
+    model: str
+    alias: str
+    gate: tuple[Comparison, ...] = ()
+    stretch: tuple[Comparison, ...] = ()
+    path: str = ""
     origin: Origin = Origin("")
 
 
@@ -67,7 +92,7 @@ class Experiment(NamedTuple):
     """A question, asked in ``phases`` over ``stage`` and everything it needs.
 
     ``seeds`` name parameters, and the values of each replicate. ``then`` are stages that run on the winner only.
-    ``promote`` is read by the registry.
+    ``fixed`` are parameters with the values that they have throughout; what a cell sets goes before.
     """
 
     name: str
@@ -76,7 +101,8 @@ class Experiment(NamedTuple):
     objective: Objective | None = None
     seeds: tuple[tuple[str, tuple[Any, ...]], ...] = ()
     then: tuple[str, ...] = ()
-    promote: Mapping[str, Any] = {}
+    promote: Promotion | None = None
+    fixed: Pairs = ()
     origin: Origin = Origin("")
 
 

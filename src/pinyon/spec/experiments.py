@@ -76,10 +76,9 @@ class _Reader:
             objective=_objective(value["objective"], (*path, "objective")) if "objective" in value else None,
             seeds=seeds,
             then=tuple(then),
-            promote=value.get("promote", {}),
             origin=self._at(path),
         )
-        _refuse_aimless(found, path)
+        _refuse_aimless(found, path, promotes=bool(value.get("promote")))
         return found
 
     def _phases(self, value: Any, path: Path, seeds: Axes) -> tuple[Phase, ...]:
@@ -116,14 +115,14 @@ def _objective(value: Any, path: Path) -> Objective:
     return Objective(value[said[0]], said[0], clauses, value.get("prefer", ""))
 
 
-def _refuse_aimless(found: Experiment, path: Path) -> None:
+def _refuse_aimless(found: Experiment, path: Path, *, promotes: bool) -> None:
     """Whoever goes on with a winner has to say what wins."""
     if found.objective is not None:
         return
     wants = {
         "several phases": len(found.phases) > 1,
         "then": bool(found.then),
-        "promote": bool(found.promote),
+        "promote": promotes,
         "a search by tpe": any(phase.space and phase.sampler == "tpe" for phase in found.phases),
     }
     for want, true in wants.items():
