@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,9 +17,11 @@ from pinyon.registry.formats import Looked, look
 from pinyon.registry.values import Artifact
 from pinyon.store.local import LocalStore
 
-_LIKELY = frozenset(
-    ".safetensors .onnx .gguf .pt .pth .ckpt .bin .pkl .pickle .joblib .skops .h5 .hdf5 .keras .ubj .npz".split()
-)
+# Suffixes of files that hold a model; what is inside, `look` finds out.
+_LIKELY = frozenset({
+    ".safetensors", ".onnx", ".gguf", ".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle", ".joblib", ".skops", ".h5",
+    ".hdf5", ".keras", ".ubj", ".npz",
+})  # fmt: skip
 
 
 def candidates(index: Index, attempt: Attempt) -> list[Output]:
@@ -33,25 +35,25 @@ def candidates(index: Index, attempt: Attempt) -> list[Output]:
     return [*outs, *(one for one in kept if one.path not in {out.path for out in outs})]
 
 
-def chosen(found: list[Output], path: str, attempt: Attempt, name: str) -> Output:
-    """The out at ``path``; without one, the only one that looks like a model by its name, or the only one at all.
+def chosen(paths: Sequence[str], path: str, stage: str, next: str) -> str:
+    """``path`` if it is one of these; without one, the only path that looks like a model by its name, or the only one.
+
+    Args:
+        next: the command or edit that names one, with ``OUT`` for it.
 
     Raises:
         PlanError: there is none, or there are several.
     """
-    paths = [one.path for one in found]
     if path in paths:
-        return found[paths.index(path)]
-    likely = [one for one in found if PurePosixPath(one.path).suffix in _LIKELY] or found
+        return path
+    likely = [one for one in paths if PurePosixPath(one).suffix in _LIKELY] or list(paths)
     if not path and len(likely) == 1:
         return likely[0]
-    what = f"{attempt.stage} has no out '{path}'" if path else f"which out of {attempt.stage} is the model?"
-    why = nearest(path, paths) if path else f"there are {', '.join(one.path for one in likely)}"
-    first = likely[0].path if likely else "OUT"
-    raise PlanError(
-        what if paths else f"run {run_id(attempt.key)} of {attempt.stage} has left nothing",
-        why=why if paths else "", next=f"pinyon model register {name} {attempt.id} --path {first}",
-    )  # fmt: skip
+    if not paths:
+        raise PlanError(f"{stage} has no out that could be a model", next="declare one under outs")
+    what = f"{stage} has no out '{path}'" if path else f"which out of {stage} is the model?"
+    why = nearest(path, paths) if path else f"there are {', '.join(likely)}"
+    raise PlanError(what, why=why, next=next.replace("OUT", likely[0]))
 
 
 def artifact_of(

@@ -21,6 +21,7 @@ from pinyon.errors import (
 from pinyon.model.actor import Actor, current_actor
 from pinyon.model.registry import Change, Checked, Model, ModelVersion, bad_name
 from pinyon.plan.interpolate import nearest
+from pinyon.plan.measured import shown
 from pinyon.registry import values
 from pinyon.registry.names import ARCHIVED, Names, earlier, names_of, pointed, spelled, touched, without
 from pinyon.registry.values import Artifact
@@ -110,6 +111,17 @@ class Registry:
                 why=f"it has 1 to {len(model.versions)}", next=f"pinyon model show {model.name}",
             )  # fmt: skip
         return model.versions[number - 1]
+
+    def pointed(self, model: Model, which: str) -> ModelVersion:
+        """The version that a number or a name means; the newest for "".
+
+        Raises:
+            PlanError: no such version, or the name points at nothing.
+        """
+        if not which:
+            return model.versions[-1]
+        number = int(which) if which.isdecimal() and len(which) < 9 else self._held(model, spelled(which))
+        return self.version(model, number)
 
     # -- names ----------------------------------------------------------------------------------------------------------
 
@@ -215,13 +227,10 @@ class Registry:
         )  # fmt: skip
 
     def _refuse(self, model: Model, change: Change, failed: Sequence[Checked]) -> None:
-        body = {**values.change_value(change), "model": model.name}
+        body = {**values.change_value(change), "model": model.name, "actor": self._who()}
         with self._recording() as record:
             record("refused", {name: body[name] for name in _REFUSED})
-        raise GateError(
-            f"{model.name}@{change.version} does not become {change.alias}",
-            why="; ".join(map(unmet, failed)), next=f"pinyon model show {model.name}@{change.version}",
-        )  # fmt: skip
+        raise refusal(f"{model.name}@{change.version}", change.alias, failed)
 
     def _refuse_pinned(self, model: Model, alias: str, number: int | None) -> None:
         if alias in model.pinned and model.aliases.get(alias) != number:
@@ -262,7 +271,10 @@ class Registry:
             ) from error  # fmt: skip
 
     def _set(self, ref: str, value: dict[str, Any], expect: int) -> RefVersion:
-        return self._store.refs.set(ref, value, expect=expect, actor=str(self._actor or current_actor()))
+        return self._store.refs.set(ref, value, expect=expect, actor=self._who())
+
+    def _who(self) -> str:
+        return str(self._actor or current_actor())
 
     @contextmanager
     def _recording(self) -> Iterator[Record]:
@@ -283,14 +295,25 @@ class Registry:
                 writer.close()
 
 
-_REFUSED = ("model", "alias", "version", "before", "gate", "why", "by")
+_REFUSED = ("model", "alias", "version", "before", "gate", "why", "by", "actor")
 
 
-def unmet(one: Checked) -> str:
-    """Why a clause does not hold, for a person."""
+def refusal(version: str, alias: str, checked: Sequence[Checked]) -> GateError:
+    """What a gate says to a version that does not hold its clauses."""
+    why = "; ".join(_unmet(one) for one in checked if not one.holds)
+    return GateError(f"{version} does not become {alias}", why=why, next=f"pinyon model show {version}")
+
+
+def _unmet(one: Checked) -> str:
     if one.value is None:
         return f"{one.clause.metric} was not measured"
-    return f"{one.clause.metric} {one.value:.6g} is not {one.clause.op} {one.clause.number:.6g}"
+    return f"{one.clause.metric} {shown(one.value)} is not {one.clause.op} {shown(one.clause.number)}"
+
+
+def held(one: Checked) -> str:
+    """A clause with its number, for a person: ``accuracy 0.9735 > 0.75``."""
+    value = "not measured" if one.value is None else shown(one.value)
+    return f"{one.clause.metric} {value} {one.clause.op} {shown(one.clause.number)}"
 
 
 def _same(ref: RefVersion, artifact: Artifact) -> bool:
