@@ -594,6 +594,11 @@ BAD: list[tuple[str, str, str]] = [
         "10: 'a' in item 1 of expect of @P is nothing that the phase varies → write m.a",
     ),
     (
+        "a parameter misspelt",
+        phase("grid: {model.hidden: [64]}", "expect: [{model.hiden: 64, acc: 1}]"),
+        "10: 'model.hiden' in item 1 of expect of @P is nothing that the phase varies → write model.hidden",
+    ),
+    (
         "expected text",
         expect("[{acc: 75%}]"),
         "10: acc of item 1 of expect of @P must be a number, or [low, high], not text",

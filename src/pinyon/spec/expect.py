@@ -10,7 +10,7 @@ from pinyon.errors import PinyonError
 from pinyon.model.canonical import canonical
 from pinyon.model.experiment import Expected, Phase, Range
 from pinyon.model.units import seconds
-from pinyon.spec.checks import Path, SchemaError, mapping, name, named, nearest, wrong
+from pinyon.spec.checks import Path, SchemaError, mapping, name, named, wrong
 
 _EXAMPLE = "[{accuracy: [0.72, 0.75], time: 90m}]"
 _TIME = "time"
@@ -81,10 +81,12 @@ def _within(value: Any, axis: Range) -> bool:
 
 def _refuse_mistaken(row: Mapping[str, Any], path: Path, phase: Phase) -> None:
     """What is called nearly like a parameter of the phase, and has one of its values, is no metric."""
+    from difflib import get_close_matches
+
     varied = [axis for axis, _ in phase.grid or phase.space]
     for key, value in row.items():
         for axis in varied:
-            alike = axis.rpartition(".")[2] == key or nearest(key, [axis])
+            alike = axis.rpartition(".")[2] == key or get_close_matches(key[:100], [axis], 1, 0.8)
             if alike and any(_same(known, value) for known in _values(phase, axis)):
                 what = f"'{key[:60]}' in {named(path)} is nothing that the phase varies"
                 raise SchemaError((*path, key), what, next=f"write {axis}")
