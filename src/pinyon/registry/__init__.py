@@ -1,1 +1,1 @@
-"""Numbered models, the names that point at them, and the gates in front of the names."""
+"""Models: numbered versions of what runs made, and the names that point at them."""
