@@ -15,7 +15,8 @@ from pinyon.model.graph import Graph
 from pinyon.model.project import Goal, Origin, Project, StageTemplate
 from pinyon.plan.build import Need
 from pinyon.plan.estimate import critical_path, makespan
-from pinyon.plan.study import Choices, Variants, labels, over, study_of
+from pinyon.plan.overlay import over
+from pinyon.plan.study import Choices, Variants, labels, study_of
 
 PARAMS: dict[str, Any] = {
     "augment": {"sigma": 0.1},

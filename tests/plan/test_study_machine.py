@@ -19,7 +19,8 @@ from pinyon.model.project import Goal, Origin, Project, StageTemplate
 from pinyon.plan.actions import Action, Look, Propose, Select
 from pinyon.plan.check import first_look
 from pinyon.plan.decide import Settled, decide
-from pinyon.plan.study import Choices, Variants, over, study_of
+from pinyon.plan.overlay import over
+from pinyon.plan.study import Choices, Variants, study_of
 
 BASE: dict[str, Any] = {"a": 1, "b": 1, "c": 1, "seed": 0}
 STAGES: dict[str, dict[str, Any]] = {
