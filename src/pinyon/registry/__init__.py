@@ -1,0 +1,1 @@
+"""Models, their versions, and the names that point at them."""
