@@ -22,16 +22,28 @@ _file = click.Path(dir_okay=False)
 @click.option("--html", "html", type=_file, metavar="FILE", help="Write one HTML file that needs no network.")
 @click.option("--md", "markdown", type=_file, metavar="FILE", help="Write Markdown.")
 @click.option("--csv", "table", type=_file, metavar="FILE", help="Write every replicate as a row.")
+@click.option(
+    "--top",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Show the winner, the best N cells and the targets only.",
+)
 @click.argument("experiment", default="", shell_complete=completes("experiment_names"))
 @click.pass_obj
 def command(
-    directory: str, experiment: str, html: str | None, markdown: str | None, table: str | None, as_json: bool
+    directory: str,
+    experiment: str,
+    html: str | None,
+    markdown: str | None,
+    table: str | None,
+    top: int | None,
+    as_json: bool,
 ) -> None:
     """Report on an experiment: who won and why, and from which runs.
 
     EXPERIMENT may be left out where there is one. Without a file, the report is shown here.
     """
-    from pinyon.report.study import study_html, study_json, study_markdown, study_table
+    from pinyon.report.study import study_html, study_json, study_markdown, study_table, study_text
 
     name = experiment or _only(directory)
     view = _view(directory, name)
@@ -39,6 +51,8 @@ def command(
     written = [_write(path, make(view)) for path, make in wanted if path]
     if as_json:
         print_json({**study_json(view), "written": written})
+    elif top:
+        click.echo("\n".join([study_text(view, top), "", *written] if written else [study_text(view, top)]))
     elif written:
         click.echo("\n".join(written))
     else:

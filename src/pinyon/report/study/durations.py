@@ -1,4 +1,4 @@
-"""Measured beside expected: durations, and metrics that count something."""
+"""Measured beside expected: what somebody stated of cells, and durations."""
 
 from __future__ import annotations
 
@@ -6,45 +6,144 @@ from collections.abc import Iterator, Sequence
 
 from pinyon.model.units import show_seconds
 from pinyon.report.study import words
-from pinyon.report.study.blocks import Block, Field, Heading, Row, Table, Text
+from pinyon.report.study.blocks import Block, Bullets, Field, Heading, Row, Table, Text
 from pinyon.report.study.nouns import CellView, RunView, StudyView, cell_name
 from pinyon.report.study.spread import metric_mean
+from pinyon.report.study.stated import side, stated_metrics, without_effect
+
+
+def stated_blocks(view: StudyView) -> Iterator[Block]:
+    """What somebody expected of cells beforehand, each value beside what was measured."""
+    cells = [cell for phase in view.phases for cell in sorted(phase.cells, key=lambda one: one.cell.number)]
+    cells = [cell for cell in cells if cell.stated.metrics or cell.stated.seconds]
+    if not cells:
+        return
+    yield Heading(2, "Stated beforehand and measured", "stated")
+    yield Text("It decided nothing: no cell won or lost by it.")
+    names = stated_metrics(view.phases)
+    lines = [line for name in names for line in _summary(name, cells)]
+    lines += [
+        f"{one.parameter} does not change {one.metric}: {words.plural(one.values, 'value')}, equal in"
+        f" {'each of ' * (one.sets > 1)}{words.plural(one.sets, 'set')} of cells that differ in nothing else."
+        for one in without_effect(view.phases)
+    ]
+    if lines:
+        yield Bullets(tuple(lines))
+    timed = any(cell.stated.seconds for cell in cells)
+    rows = []
+    for cell in cells:
+        fields = [Field(cell_name(cell.cell)), Field(words.assignment(cell.cell.assignment))]
+        fields += [_stated_time(cell)] if timed else []
+        rows.append(Row((*fields, *(_stated_metric(cell, name) for name in names))))
+    yield Table(
+        ("cell", "sets", *([f"time of {view.experiment.stage}"] if timed else []), *names), tuple(rows)
+    )
+
+
+def _summary(name: str, cells: Sequence[CellView]) -> Iterator[str]:
+    """How many of the values stated of a metric were met."""
+    rows = [
+        (between, metric_mean(cell.samples, name).value) for cell in cells for between in _between(cell, name)
+    ]
+    sides = [side(value, *between) for between, value in rows if value is not None]
+    if sides:
+        found = ", ".join(f"{sides.count(one)} {one}" for one in ("within", "above", "below") if one in sides)
+        yield f"{name}: of {words.plural(len(sides), 'cell')} with a stated value, {found}."
+
+
+def _between(cell: CellView, name: str) -> tuple[tuple[float, float], ...]:
+    return tuple(between for metric, between in cell.stated.metrics if metric == name)
+
+
+def _stated_metric(cell: CellView, name: str) -> Field:
+    mean = metric_mean(cell.samples, name)
+    runs = tuple(dict.fromkeys(mean.runs))
+    for low, high in _between(cell, name):
+        text = f"stated {words.span(low, high)}"
+        if mean.value is None:
+            return Field(f"{text} · not measured")
+        return Field(
+            f"{text} · measured {words.figure(mean.value)}{_apart(mean.value, low, high)}", runs, number=True
+        )
+    return Field("–")
+
+
+def _stated_time(cell: CellView) -> Field:
+    took, between = cell.seconds.values, cell.stated.seconds
+    if between is None:
+        return Field("–")
+    text = f"stated {_hours(*between)}"
+    if not took:
+        return Field(f"{text} · not measured")
+    mean = sum(took) / len(took)
+    runs = tuple(dict.fromkeys(cell.seconds.runs))
+    return Field(f"{text} · measured {show_seconds(mean)}{_apart(mean, *between)}", runs, number=True)
+
+
+def _apart(value: float, low: float, high: float) -> str:
+    """How far a value is from the one that was stated, or on which side of those."""
+    if low == high:
+        return f" ({_off(value, low)})" if low > 0 and value != low else ""
+    return f": {side(value, low, high)}"
+
+
+def _hours(low: float, high: float) -> str:
+    return show_seconds(low) if low == high else f"{show_seconds(low)} to {show_seconds(high)}"
 
 
 def duration_blocks(view: StudyView) -> Iterator[Block]:
-    """Measured beside expected: by stage, and by cell with the metrics that count something."""
+    """How long it took beside what was expected: in all, by stage, and by cell."""
     times = view.times
-    yield Heading(2, "Expected and measured", "expected")
-    parts = [f"All distinct runs one after another: {show_seconds(times.serial)}"]
-    parts += (
-        [f"of which {show_seconds(times.reused)} were spent before, for something else"]
-        if times.reused
-        else []
-    )
-    yield Text(
-        f"{', '.join(parts)}. Critical path, with room for everything at once: {show_seconds(times.critical)}."
-    )
-    if times.expected is None:
-        yield Text("Nothing was expected of their durations.")
-    else:
-        yield Text(
-            f"Expected: {show_seconds(times.expected)}, of runs that took {show_seconds(times.compared)}"
-            f" ({_off(times.compared, times.expected)})."
-        )
+    yield Heading(2, "Expected and measured durations", "expected")
+    yield _sums(view)
     if times.gpu:
         yield Text(f"GPU time: {times.gpu / 3600:.2f} hours. No price is known here, so no cost is given.")
     yield _stage_table(list(view.runs.values()))
-    counted = _counted(view)
     rows = [
-        _cell_row(cell, counted, view)
+        _cell_row(cell)
         for phase in view.phases
         for cell in sorted(phase.cells, key=lambda one: one.cell.number)
     ]
-    columns = ["cell", "time", "expected", "off"]
-    for name in counted:
-        columns += [name, f"{name} expected"]
     if rows:
-        yield Table(tuple(columns), tuple(rows))
+        yield Table(("cell", "time", "expected", "off"), tuple(rows))
+
+
+def _sums(view: StudyView) -> Table:
+    """Sums beside each other: of all runs, of the longest chain, and of what somebody stated of the cells."""
+    times, runs = view.times, tuple(view.runs)
+    rows = [
+        (
+            f"{words.plural(len(runs), 'distinct run')} of all stages, one after another",
+            times.serial,
+            runs,
+            "",
+        ),
+        ("critical path: room for everything at once", times.critical, runs, ""),
+    ]
+    if times.reused:
+        old = tuple(one.id for one in view.runs.values() if one.reused)
+        rows.append(("spent before, for something else", times.reused, old, ""))
+    if times.expected is not None:
+        some = tuple(one.id for one in view.runs.values() if one.expected is not None)
+        rows.append(
+            (
+                f"the {words.plural(len(some), 'run')} with an estimate",
+                times.compared,
+                some,
+                f"estimated {show_seconds(times.expected)} ({_off(times.compared, times.expected)})",
+            )
+        )
+    for found, what in ((times.stated, "replicate"), (times.distinct, "distinct run")):
+        if found:
+            text = f"{words.plural(found.replicates, what)} of {view.experiment.stage} with a stated time"
+            rows.append((text, found.seconds, found.runs, f"stated {_hours(found.low, found.high)}"))
+    return Table(
+        ("sum of times", "measured", "beside it"),
+        tuple(
+            Row((Field(what), Field(show_seconds(seconds), some, number=bool(some)), Field(beside or "–")))
+            for what, seconds, some, beside in rows
+        ),
+    )
 
 
 def _stage_table(runs: Sequence[RunView]) -> Table:
@@ -60,7 +159,7 @@ def _stage_table(runs: Sequence[RunView]) -> Table:
                 Field(stage),
                 Field(str(len(some)), ids, number=True),
                 Field(show_seconds(total), ids, number=True),
-                Field(show_seconds(expected), known_ids, number=True) if known else Field("not stated"),
+                Field(show_seconds(expected), known_ids, number=True) if known else Field("no estimate"),
                 Field(_off(sum(one.attempt.seconds for one in known), expected), known_ids, number=True)
                 if known and expected
                 else Field("–"),
@@ -73,23 +172,7 @@ def _off(measured: float, expected: float) -> str:
     return f"{measured / expected - 1:+.0%}".replace("%", " %").replace("-", "−") if expected else "–"
 
 
-def _counted(view: StudyView) -> list[str]:
-    """Metrics that count something: whole numbers in every replicate, or such of which somebody expected a value."""
-    target = view.experiment.objective
-    names = [*(c.metric for c in target.subject_to), target.prefer] if target else []
-    samples = [one for phase in view.phases for cell in phase.cells for one in cell.samples if one.attempt]
-    whole = [
-        name
-        for name in names
-        if name
-        and samples
-        and all(isinstance(one.attempt.metrics.get(name, 0), int) for one in samples if one.attempt)
-        and any(name in one.attempt.metrics for one in samples if one.attempt)
-    ]
-    return list(dict.fromkeys([*whole, *(name for stated in view.stated.values() for name in stated)]))
-
-
-def _cell_row(cell: CellView, counted: Sequence[str], view: StudyView) -> Row:
+def _cell_row(cell: CellView) -> Row:
     runs = tuple(dict.fromkeys(one.run for one in cell.samples if one.run))
     both = [
         (one.attempt.seconds, one.expected, one.run) for one in cell.samples if one.attempt and one.expected
@@ -103,11 +186,5 @@ def _cell_row(cell: CellView, counted: Sequence[str], view: StudyView) -> Row:
         fields.append(Field(show_seconds(expected / len(both)), known, number=True))
         fields.append(Field(_off(measured, expected), known, number=True))
     else:
-        fields += [Field("not stated"), Field("–")]
-    for name in counted:
-        mean = metric_mean(cell.samples, name)
-        measured_field = Field(words.with_error(mean), tuple(dict.fromkeys(mean.runs)), number=True)
-        fields.append(measured_field if mean.value is not None else Field("–"))
-        stated = view.stated.get(cell.cell.id, {}).get(name)
-        fields.append(Field("not stated" if stated is None else words.figure(stated)))
+        fields += [Field("no estimate"), Field("–")]
     return Row(tuple(fields))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pinyon.report.study import words
 from pinyon.report.study.blocks import Block, Bullets, Field, Heading, Row, Table, Text
 from pinyon.report.study.nouns import CellView, Final, Mean, Sample, StudyView, cell_name
-from pinyon.report.study.spread import mean_of, metric_of
+from pinyon.report.study.spread import mean_of, metric_of, own_interval, without_ends
 
 _METRICS = 8  # columns of a final stage
 
@@ -20,9 +20,12 @@ def final_blocks(view: StudyView) -> Iterator[Block]:
     yield Text("They played no part in choosing.")
     for stage in view.experiment.then:
         rows = [final for final in view.finals if final.stage == stage]
-        names = dict.fromkeys(name for final in rows if final.attempt for name in final.attempt.metrics)
+        metrics = [final.attempt.metrics for final in rows if final.attempt]
+        names = without_ends(dict.fromkeys(name for one in metrics for name in one), metrics)
         yield Heading(3, stage)
-        yield _final_table(rows, list(names)[:_METRICS])
+        yield _final_table(rows, names[:_METRICS])
+        if len(rows) == 1 and rows[0].attempt:
+            yield Text("One replicate, so no error over seeds can be estimated.", tone="muted")
         if len(names) > _METRICS:
             yield Text(f"{len(names) - _METRICS} more metrics are in the runs.", tone="muted")
         failed = tuple(f"{final.seed or 'the winner'}: {final.why}" for final in rows if final.why)
@@ -31,30 +34,33 @@ def final_blocks(view: StudyView) -> Iterator[Block]:
 
 
 def _final_table(finals: Sequence[Final], names: Sequence[str]) -> Table:
+    """Each replicate, and for several their mean and how sure that is."""
     rows = []
     for final in finals:
-        fields = [Field(final.seed or "–")]
-        for name in names:
-            known = metric_of(final.attempt.metrics, name) if final.attempt else None
-            fields.append(
-                Field("–") if known is None else Field(words.figure(known), (final.run,), number=True)
-            )
-        fields.append(Field(final.run or "–", (final.run,) if final.run else (), links=bool(final.run)))
-        rows.append(Row(tuple(fields)))
+        fields = [_measured(final, name) for name in names]
+        run = Field(final.run or "–", (final.run,) if final.run else (), links=bool(final.run))
+        rows.append(Row((Field(final.seed or "–"), *fields, run)))
     means = [
         mean_of(
             (metric_of(final.attempt.metrics, name) if final.attempt else None, final.run) for final in finals
         )
         for name in names
     ]
-    rows.append(
-        Row(
-            (Field("mean ± s.e."), *(_of_all(words.with_error(one), one) for one in means), Field("")),
-            "strong",
-        )
-    )
-    rows.append(Row((Field("how sure"), *(_of_all(words.between(one), one) for one in means), Field(""))))
+    if len(finals) > 1:
+        fields = [_of_all(words.with_error(one), one) for one in means]
+        rows.append(Row((Field("mean ± s.e."), *fields, Field("")), "strong"))
+        fields = [_of_all(words.between(one), one) for one in means]
+        rows.append(Row((Field("how sure"), *fields, Field(""))))
     return Table(("seed", *names, "run"), tuple(rows))
+
+
+def _measured(final: Final, name: str) -> Field:
+    """A number of one run, with the interval that it gave itself."""
+    known = metric_of(final.attempt.metrics, name) if final.attempt else None
+    if final.attempt is None or known is None:
+        return Field("–")
+    mean = Mean(known, own=own_interval(final.attempt.metrics, name))
+    return Field(words.with_error(mean), (final.run,), number=True)
 
 
 def _of_all(text: str, mean: Mean) -> Field:

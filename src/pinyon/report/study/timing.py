@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from pinyon.report.study.nouns import Final, PhaseView, RunView, Times
+from pinyon.report.study.stated import stated_seconds
 
 
 def times_of(phases: Sequence[PhaseView], finals: Sequence[Final], runs: Mapping[str, RunView]) -> Times:
@@ -28,6 +29,8 @@ def times_of(phases: Sequence[PhaseView], finals: Sequence[Final], runs: Mapping
         sum(value for value, _ in expected) if expected else None,
         sum(seconds for _, seconds in expected),
         sum(one.attempt.seconds * gpus(one) for one in runs.values()),
+        stated_seconds(phases, once=False),
+        stated_seconds(phases, once=True),
     )
 
 
