@@ -80,6 +80,7 @@ def _only(directory: str) -> str:
 def _view(directory: str, experiment: str) -> StudyView:
     """The study as it is on record, with its learning curves, and who began each of its executions with which code."""
     from pinyon.query.curves import curves_of
+    from pinyon.query.runs import finals_of
     from pinyon.report.study import study_view
     from pinyon.session import open_records
     from pinyon.session.study import study_result
@@ -92,9 +93,11 @@ def _view(directory: str, experiment: str) -> StudyView:
         found = [row for name in names for row in records.fold.executions("id = ?", name)]
         journals, store = records.store.root / "journals", records.store
         segments = [journals / name for name in store.journals.points()]
-        curves = curves_of(segments, {attempt.id for attempt in attempts})
+        ids = [attempt.id for attempt in attempts]
+        curves = curves_of(segments, set(ids))
+        summaries = finals_of(records.fold, ids)
     told = {name: document["execution"][3] for name, document in found if "execution" in document}
-    return study_view(result, curves, executions=told)
+    return study_view(result, curves, executions=told, summaries=summaries)
 
 
 def _write(path: str, text: str) -> str:

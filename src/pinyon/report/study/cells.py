@@ -27,6 +27,7 @@ def leaderboard_blocks(view: StudyView) -> Iterator[Block]:
         how = words.compared(view.winner, best, target)
         yield Text(f"The best mean of all is that of {cell_name(best.cell)}. The winner against it: {how}.")
     yield leaderboard(view, _RANKED)
+    yield Text("Cells with the same runs stand in one row. –: as the parameter files say.", tone="muted")
     if len(rows) > _RANKED:
         yield Text(f"{len(rows) - _RANKED} more stand in the exported table.", tone="muted")
 
@@ -36,21 +37,22 @@ def leaderboard(view: StudyView, top: int) -> Table:
     target = view.experiment.objective
     names = list(dict.fromkeys(name for phase in view.phases for name in phase.varied))
     apart = len(names) <= _COLUMNS
-    columns = ["rank", "cell", *(words.short(names).values() if apart else ["sets"])]
-    columns += [target.metric if target else "objective", *map(str, target.subject_to if target else ())]
+    columns = ["rank", "cell", "verdict", target.metric if target else "objective"]
+    columns += [clause.metric for clause in target.subject_to] if target else []
+    columns += words.short(names).values() if apart else ["sets"]
     rows = []
     for row in ranked(view)[:top]:
         sets = dict(row.sets)
-        fields = [Field(str(row.place or "–")), Field(", ".join(cell_name(cell.cell) for cell in row.cells))]
+        called = ", ".join(cell_name(cell.cell) for cell in row.cells)
+        fields = [Field(str(row.place or "–")), Field(called), Field(_verdict(row, view))]
+        fields += [_mean(row.best.objective), *map(_held, row.best.limits)]
         if apart:
             fields += [Field(words.value(sets[name]) if name in sets else "–") for name in names]
         else:
             fields.append(Field(words.assignment(row.sets)))
-        fields += [_mean(row.best.objective), *map(_held, row.best.limits), Field(_verdict(row, view))]
-        won = view.winner is not None and any(cell is view.winner for cell in row.cells)
-        fields.append(_runs(row.best))
-        rows.append(Row(tuple(fields), "strong" if won else "" if row.place else "muted"))
-    return Table((*columns, "verdict", "runs"), tuple(rows))
+        won = any(cell is view.winner for cell in row.cells)
+        rows.append(Row((*fields, _runs(row.best)), "strong" if won else "" if row.place else "muted"))
+    return Table((*columns, "runs"), tuple(rows))
 
 
 def _verdict(row: Placed, view: StudyView) -> str:
@@ -61,7 +63,7 @@ def _verdict(row: Placed, view: StudyView) -> str:
     phases = [cell.cell.phase for cell in row.cells if cell.verdict == "winner"]
     if phases:
         return f"won {', '.join(phases)}"
-    return "≈ as good as the best" if any(cell.verdict == "tied" for cell in row.cells) else ""
+    return "≈ the best" if any(cell.verdict == "tied" for cell in row.cells) else ""
 
 
 def why_out(cell: CellView, view: StudyView) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from pinyon.model.units import show_seconds
 from pinyon.report.study import words
@@ -10,6 +10,7 @@ from pinyon.report.study.blocks import Block, Bullets, Field, Heading, Row, Tabl
 from pinyon.report.study.nouns import CellView, RunView, StudyView, cell_name
 from pinyon.report.study.spread import metric_mean
 from pinyon.report.study.stated import side, stated_metrics, without_effect
+from pinyon.report.study.timing import behind_of
 
 
 def stated_blocks(view: StudyView) -> Iterator[Block]:
@@ -30,14 +31,13 @@ def stated_blocks(view: StudyView) -> Iterator[Block]:
     if lines:
         yield Bullets(tuple(lines))
     timed = any(cell.stated.seconds for cell in cells)
+    behind = behind_of(view.runs) if timed else {}
     rows = []
     for cell in cells:
         fields = [Field(cell_name(cell.cell)), Field(words.assignment(cell.cell.assignment))]
-        fields += [_stated_time(cell)] if timed else []
+        fields += [_stated_time(cell, view, behind)] if timed else []
         rows.append(Row((*fields, *(_stated_metric(cell, name) for name in names))))
-    yield Table(
-        ("cell", "sets", *([f"time of {view.experiment.stage}"] if timed else []), *names), tuple(rows)
-    )
+    yield Table(("cell", "sets", *(["time, with all it needs"] if timed else []), *names), tuple(rows))
 
 
 def _summary(name: str, cells: Sequence[CellView]) -> Iterator[str]:
@@ -68,15 +68,16 @@ def _stated_metric(cell: CellView, name: str) -> Field:
     return Field("–")
 
 
-def _stated_time(cell: CellView) -> Field:
-    took, between = cell.seconds.values, cell.stated.seconds
+def _stated_time(cell: CellView, view: StudyView, behind: Mapping[str, frozenset[str]]) -> Field:
+    """Of a replicate with all that it needs, as if nothing were shared."""
+    between, samples = cell.stated.seconds, [one for one in cell.samples if one.run]
     if between is None:
         return Field("–")
     text = f"stated {_hours(*between)}"
-    if not took:
+    if not samples:
         return Field(f"{text} · not measured")
-    mean = sum(took) / len(took)
-    runs = tuple(dict.fromkeys(cell.seconds.runs))
+    mean = sum(view.runs[run].attempt.seconds for one in samples for run in behind[one.run]) / len(samples)
+    runs = tuple(dict.fromkeys(one.run for one in samples))
     return Field(f"{text} · measured {show_seconds(mean)}{_apart(mean, *between)}", runs, number=True)
 
 
@@ -135,7 +136,7 @@ def _sums(view: StudyView) -> Table:
         )
     for found, what in ((times.stated, "replicate"), (times.distinct, "distinct run")):
         if found:
-            text = f"{words.plural(found.replicates, what)} of {view.experiment.stage} with a stated time"
+            text = f"{words.plural(found.replicates, what)} with a stated time, and all they need"
             rows.append((text, found.seconds, found.runs, f"stated {_hours(found.low, found.high)}"))
     return Table(
         ("sum of times", "measured", "beside it"),

@@ -56,6 +56,7 @@ td[title] { cursor: help; } .plots { display: flex; flex-wrap: wrap; gap: 1rem; 
 .caption { font-size: .85rem; color: var(--muted); }
 @media (max-width: 40rem) {
   body { padding: 1rem .9rem 3rem; font-size: 16px; } td { max-width: 16rem; }
+  table { width: max-content; min-width: 100%; }
   .plots svg text { font-size: 15px; } .plots figure { padding: .5rem .25rem; }
 }
 @media print {

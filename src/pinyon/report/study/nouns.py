@@ -133,7 +133,7 @@ class Counts(NamedTuple):
 
 class Stated(NamedTuple):
     """Seconds that somebody stated of replicates, summed: the lowest and the highest. ``seconds`` is how long those took
-    that have a result, in the ``runs``; ``replicates`` counts all."""
+    that have a result, with all that they needed; ``runs`` are theirs. ``replicates`` counts all."""
 
     low: float
     high: float

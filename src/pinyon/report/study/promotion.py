@@ -6,6 +6,7 @@ import shlex
 import time
 from collections.abc import Iterator, Sequence
 
+from pinyon.model.actor import parse_actor
 from pinyon.model.registry import Change, Checked
 from pinyon.report.study import words
 from pinyon.report.study.blocks import Block, Bullets, Field, Heading, Row, Table, Text, Tone
@@ -75,7 +76,10 @@ def _target_row(one: Target) -> Row:
 
 
 def _bound(row: Checked | None) -> str:
-    return f"{row.clause.op} {words.figure(row.clause.number)}" if row else "–"
+    if row is None:
+        return "–"
+    number = row.clause.number
+    return f"{row.clause.op} {words.figure(number) if number.is_integer() else number}"
 
 
 def _measured(one: Target) -> str:
@@ -144,7 +148,13 @@ def _when(change: Change | None, since: str = "on") -> str:
 
 
 def _by(change: Change) -> str:
-    return f" by {change.actor}" if change.actor else ""
+    return f" by {_who(change)}" if change.actor else ""
+
+
+def _who(change: Change) -> str:
+    """A person's name alone, others with their kind."""
+    actor = parse_actor(change.actor)
+    return actor.name if actor.kind == "person" else str(actor)
 
 
 def _why(change: Change) -> str:
@@ -193,7 +203,7 @@ def _history(changes: Sequence[Change]) -> Table:
                 Field(_version(one.before)),
                 Field(_version(one.version)),
                 Field(gate),
-                Field(one.actor or "–"),
+                Field(_who(one) or "–"),
                 Field(one.why or "–"),
             ))
         )  # fmt: skip

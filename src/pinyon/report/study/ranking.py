@@ -38,8 +38,8 @@ def ranked(view: StudyView) -> tuple[Placed, ...]:
     target = view.experiment.objective
     sign = -1 if target and target.goal == "maximize" else 1
     rows.sort(key=lambda row: _order(row.best, sign))
-    able = [row for row in rows if row.best.rank]
-    return tuple(row._replace(place=able.index(row) + 1 if row.best.rank else 0) for row in rows)
+    # Those that can win stand first, so their places are those of all.
+    return tuple(row._replace(place=at if row.best.rank else 0) for at, row in enumerate(rows, 1))
 
 
 def _order(cell: CellView, sign: int) -> tuple[bool, bool, float]:

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 from pinyon.model.experiment import Cell, Expected
 from pinyon.model.study import PhaseStudy
-from pinyon.report.study.nouns import CellView, PhaseView, Sample, Stated
+from pinyon.report.study.nouns import CellView, PhaseView
 from pinyon.report.study.spread import metric_mean
 
 Side = Literal["within", "above", "below"]
@@ -41,23 +41,6 @@ def stated_metrics(phases: Iterable[PhaseView]) -> list[str]:
     return list(
         dict.fromkeys(name for phase in phases for cell in phase.cells for name, _ in cell.stated.metrics)
     )
-
-
-def stated_seconds(phases: Iterable[PhaseView], *, once: bool) -> Stated | None:
-    """The stated times of all replicates summed, each as declared, or each distinct run ``once``; None without any."""
-    low = high = seconds = 0.0
-    seen: dict[str, Sample] = {}
-    replicates = 0
-    for cell in (cell for phase in phases for cell in phase.cells if cell.stated.seconds):
-        for sample in cell.samples:
-            if once and sample.replicate.recipe in seen:
-                continue
-            seen[sample.replicate.recipe] = sample
-            replicates += 1
-            low, high = low + cell.stated.seconds[0], high + cell.stated.seconds[1]  # type: ignore[index]
-            seconds += sample.attempt.seconds if sample.attempt else 0.0
-    runs = tuple(dict.fromkeys(one.run for one in seen.values() if one.run))
-    return Stated(low, high, replicates, seconds, runs) if replicates else None
 
 
 class NoEffect(NamedTuple):

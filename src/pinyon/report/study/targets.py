@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
+from typing import Any
 
 from pinyon.errors import PlanError
 from pinyon.model.condition import Comparison
@@ -17,13 +18,15 @@ from pinyon.report.study.nouns import Promoted, Sample, Target
 from pinyon.report.study.spread import own_interval
 
 
-def targets_of(result: StudyResult, taken: Sample | None) -> tuple[Target, ...]:
+def targets_of(
+    result: StudyResult, taken: Sample | None, summaries: Mapping[str, Mapping[str, Any]]
+) -> tuple[Target, ...]:
     """A row for each metric of the gate and of the stretch goals, with its number for the replicate that is promoted."""
     experiment = result.study.experiment
     asked = experiment.promote
     if asked is None:
         return ()
-    measured = tuple(_measured(result, taken)) if taken else ()
+    measured = tuple(_measured(result, taken, summaries)) if taken else ()
     rows = []
     for name in dict.fromkeys(clause.metric for clause in (*asked.gate, *asked.stretch)):
         pairs = zip_longest(
@@ -33,7 +36,9 @@ def targets_of(result: StudyResult, taken: Sample | None) -> tuple[Target, ...]:
     return tuple(rows)
 
 
-def _measured(result: StudyResult, taken: Sample) -> Iterator[Measured]:
+def _measured(
+    result: StudyResult, taken: Sample, summaries: Mapping[str, Mapping[str, Any]]
+) -> Iterator[Measured]:
     """What was said of the replicate: by its own run, and by those of the final stages on it."""
     experiment = result.study.experiment
     final = next((recipes for one, recipes in result.study.final if one == taken.replicate), ())
@@ -42,7 +47,8 @@ def _measured(result: StudyResult, taken: Sample) -> Iterator[Measured]:
         *zip(experiment.then, final, strict=False),
     ):
         if attempt := result.attempts.get(recipe):
-            yield Measured(stage, run_id(attempt.key), attempt.id, attempt.metrics)
+            told = {**summaries.get(attempt.id, {}), **attempt.metrics}
+            yield Measured(stage, run_id(attempt.key), attempt.id, told)
 
 
 def _target(
@@ -79,7 +85,7 @@ def promotion_of(
     found = Promoted(asked, "none", now=now, changes=changes)
     if taken is None or taken.attempt is None:
         return found
-    version = _version(model, taken) if model else None
+    version = _version(model, taken, asked.path) if model else None
     if version is not None and model is not None:
         own = [one for one in changes if one.alias == asked.alias]
         change = next((one for one in reversed(own) if one.version == version.number), None)
@@ -94,11 +100,10 @@ def promotion_of(
     return found._replace(state="waiting" if all(one.met for one in targets) else "missed")
 
 
-def _version(model: Model, taken: Sample) -> ModelVersion | None:
+def _version(model: Model, taken: Sample, path: str) -> ModelVersion | None:
     """The version that the replicate's run made, else the one with the same content; the newest of several."""
-    attempt = taken.attempt
-    made = {out.digest for out in attempt.outputs} if attempt else set()
-    newest = list(reversed(model.versions))
-    return next((one for one in newest if one.run == taken.run), None) or next(
-        (one for one in newest if one.digest in made), None
-    )
+    outs = taken.attempt.outputs if taken.attempt else ()
+    made = {out.digest for out in outs if path in ("", out.path)}
+    fitting = [one for one in model.versions if one.digest in made]
+    fitting.sort(key=lambda one: (one.run == taken.run, one.number))
+    return fitting[-1] if fitting else None

@@ -40,6 +40,7 @@ def study_view(
     curves: Curves = _NONE,
     *,
     executions: Mapping[str, Mapping[str, Any]] = _NONE,
+    summaries: Mapping[str, Mapping[str, Any]] = _NONE,
     model: Model | None = None,
 ) -> StudyView:
     """Everything that the report of an experiment says.
@@ -49,6 +50,7 @@ def study_view(
         curves: by attempt and metric, (step, value); may be empty.
         executions: by id, the body of the record that an execution begins with: who, where, which code, and which goal.
             Where some are known to have carried out this experiment, theirs count as run, all others as reused.
+        summaries: by attempt, the values that its script told at the end; a target may be about one.
         model: the one that the experiment promotes its winner to, as it is now; None as long as there is none.
     """
     study = result.study
@@ -63,7 +65,7 @@ def study_view(
     flat = [sample for rows in samples.values() for sample in rows]
     runs = _runs(result, flat, finals)
     taken = _promoted(result, winner)
-    targets = targets_of(result, taken)
+    targets = targets_of(result, taken, summaries)
     return StudyView(
         study.experiment, phases, winner, why, _counts(study.cells, flat), times_of(phases, finals, runs),
         finals, taken, runs, curves, tuple(_unlike(result)), executions, targets,

@@ -235,7 +235,7 @@ def _own(won: CellView, view: StudyView) -> Iterator[str]:
     others = [
         one.best.objective.value
         for one in ranked(view)
-        if won not in one.cells and one.best.objective.value is not None
+        if not any(cell is won for cell in one.cells) and one.best.objective.value is not None
     ]
     inside = sum(low <= value <= high for value in others)
     if not others:
