@@ -108,7 +108,7 @@ def _target(row: Target) -> dict[str, Any]:
         "stretch": str(row.stretch.clause) if row.stretch else None,
         "stretch_met": row.stretch.holds if row.stretch else None,
         "value": _number(row.checked.value),
-        "interval": row.own,
+        "interval": _ends(row.own),
         "run": row.checked.source or None,
         "why": row.why,
     }
@@ -147,8 +147,12 @@ def _limit(one: Limit) -> dict[str, Any]:
 
 
 def _mean(mean: Mean) -> dict[str, Any]:
-    numbers = {"mean": _number(mean.value), "error": mean.error, "interval": mean.own}
+    numbers = {"mean": _number(mean.value), "error": mean.error, "interval": _ends(mean.own)}
     return {**numbers, "n": len(mean.values), "runs": mean.runs}
+
+
+def _ends(own: tuple[float, float] | None) -> list[float | str | None] | None:
+    return None if own is None else [_number(end) for end in own]
 
 
 def _number(value: float | None) -> float | str | None:

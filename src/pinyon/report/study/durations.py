@@ -141,7 +141,13 @@ def _sums(view: StudyView) -> Table:
     return Table(
         ("sum of times", "measured", "beside it"),
         tuple(
-            Row((Field(what), Field(show_seconds(seconds), some, number=bool(some)), Field(beside or "–")))
+            Row(
+                (
+                    Field(what),
+                    Field(show_seconds(seconds) if some else "–", some, number=bool(some)),
+                    Field(beside or "–"),
+                )
+            )
             for what, seconds, some, beside in rows
         ),
     )

@@ -126,12 +126,8 @@ def promotion_words(found: Promoted, view: StudyView) -> str:
         )
     refused = "; ".join(f"{one.checked.clause} ({_measured(one)})" for one in view.targets if not one.met)
     if found.version is None:
-        why = (
-            f"the gate refuses it: {refused}. Why: {show}"
-            if refused
-            else f"it is no version yet. Next: {run}"
-        )
-        return f"The winner is not promoted to {alias} of {model}; {why}"
+        why = f"the gate would refuse it: {refused}" if refused else "it is no version yet"
+        return f"The winner is not promoted to {alias} of {model}; {why}. Next: {run}"
     names = f" ({', '.join(found.names)})" if found.names else ""
     why = f"the gate refuses it: {refused}" if refused else "nobody has promoted it"
     return f"The winner is {name}{names}, and not {alias}; {why}. More: {show}"

@@ -247,7 +247,8 @@ def _own(won: CellView, view: StudyView) -> Iterator[str]:
         they = "they cannot be told apart" if inside > 1 else "the two cannot be told apart"
         yield f"{text} holds {all_of}: by this measurement {they}."
     else:
-        yield f"{text} holds none of the {plural(len(others), 'other cell')}, whose own intervals may still overlap it."
+        none = f"none of the {plural(len(others), 'other cell')}" if len(others) > 1 else "not the other cell"
+        yield f"{text} holds {none}, though the intervals may overlap."
 
 
 def against_before(phase: PhaseView, earlier: Sequence[PhaseView], view: StudyView) -> str:
