@@ -52,7 +52,7 @@ def command(
     if as_json:
         print_json({**study_json(view), "written": written})
     elif top:
-        click.echo("\n".join([study_text(view, top), "", *written] if written else [study_text(view, top)]))
+        click.echo("\n".join([study_text(view, top), *([""] if written else []), *written]))
     elif written:
         click.echo("\n".join(written))
     else:
