@@ -43,7 +43,7 @@ from pinyon.report.study import (
 from pinyon.report.study.blocks import Table
 from pinyon.report.study.document import document
 
-VOID = {"meta", "br", "hr", "img", "link", "input"}
+VOID = {"meta", "br", "hr", "img", "link", "input", "wbr"}
 RUN = re.compile(r"r-[0-9a-f]{16}")
 EVIL = "<script>alert(1)</script>\"'&<img src=x onerror=alert(2)>"
 
@@ -95,7 +95,7 @@ def check_page(html: str) -> Page:
     page = Page(html)
     assert page.open == []
     known = {"html", "head", "meta", "title", "style", "body", "h1", "h2", "h3", "nav", "a", "p", "strong", "ul", "li",
-             "div", "table", "thead", "tbody", "tr", "th", "td", "figure", "figcaption",
+             "div", "wbr", "table", "thead", "tbody", "tr", "th", "td", "figure", "figcaption",
              "svg", "line", "text", "circle", "polyline", "path", "rect"}  # fmt: skip
     assert page.tags <= known
     assert not {name for name in page.attributes if name.startswith("on")} | (

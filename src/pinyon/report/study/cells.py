@@ -63,7 +63,8 @@ def _verdict(row: Placed, view: StudyView) -> str:
     phases = [cell.cell.phase for cell in row.cells if cell.verdict == "winner"]
     if phases:
         return f"won {', '.join(phases)}"
-    return "≈ the best" if any(cell.verdict == "tied" for cell in row.cells) else ""
+    tied = [cell.cell.phase for cell in row.cells if cell.verdict == "tied"]
+    return f"≈ the best of {', '.join(tied)}" if tied else ""
 
 
 def why_out(cell: CellView, view: StudyView) -> str:

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from pinyon.model.units import show_seconds
 from pinyon.report.study import words
+from pinyon.report.study.beforehand import stated_blocks
 from pinyon.report.study.blocks import Block, Bullets, Document, Heading, Text
 from pinyon.report.study.cells import leaderboard_blocks, phase_table, why_out
-from pinyon.report.study.durations import duration_blocks, stated_blocks
+from pinyon.report.study.durations import duration_blocks
 from pinyon.report.study.evidence import final_blocks, problem_blocks, reuse_blocks
 from pinyon.report.study.nouns import PhaseView, StudyView, cell_name
 from pinyon.report.study.pictures import curves_picture, phase_picture
