@@ -1,1 +1,1 @@
-"""Models, their versions, and the names that point at them."""
+"""Models: numbered versions of what runs made, and the names that point at them."""
