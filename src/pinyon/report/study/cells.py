@@ -59,7 +59,7 @@ def _verdict(row: Placed, view: StudyView) -> str:
     if any(cell is view.winner for cell in row.cells):
         return "★ winner"
     if not row.place:
-        return "cannot win"
+        return "cannot win" if any(cell.standing for cell in row.cells) else "not decided"
     phases = [cell.cell.phase for cell in row.cells if cell.verdict == "winner"]
     if phases:
         return f"won {', '.join(phases)}"

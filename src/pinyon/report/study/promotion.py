@@ -17,6 +17,8 @@ _CHANGES = 20  # lines of a history; `pinyon model show` has all
 
 def target_words(view: StudyView) -> str:
     """How many targets are met, and which are missed; "" where the experiment has none."""
+    if view.promoted is None:
+        return "Nothing is measured, for nobody has won yet."
     gates = [one for one in view.targets if one.gate]
     missed = [one for one in gates if not one.met]
     goals = [one.stretch for one in view.targets if one.stretch]
