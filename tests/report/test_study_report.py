@@ -235,9 +235,9 @@ def test_expected_stands_beside_measured(text: str) -> None:
 def test_final_stages_have_a_mean_and_its_interval(text: str) -> None:
     final = text.partition("## Final stages")[2].partition("## Learning curves")[0]
     assert "They played no part in choosing." in final
-    assert final.count("| train.seed=") == 3
-    assert re.search(r"\*\*mean ± s\.e\.\*\* \| \*\*0\.\d+ ± 0\.\d+", final)
-    assert "95 % interval" in final
+    assert "| metric | train.seed=0 | train.seed=1 | train.seed=2 | mean ± s.e. | how sure |" in final
+    assert re.search(r"\| accuracy (\| 0\.\d+ ){3}\| 0\.\d+ ± 0\.\d+ \| 95 % interval 0\.\d+ to", final)
+    assert len(re.findall(r"- train\.seed=\d: run r-[0-9a-f]{16}\n", final)) == 3
 
 
 def test_the_promoted_replicate_has_the_median_objective(view: StudyView) -> None:

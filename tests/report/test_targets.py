@@ -197,7 +197,11 @@ def test_replaced_and_taken_away_since(result: StudyResult) -> None:
     assert "then it was moved on to lstm@1" in head(moved, "Promotion")
     gone = said(result, model_of(result, change(1, 2), change(2, None, "unset", before=2)))
     assert "then it was taken away" in head(gone, "Promotion")
-    assert "and nothing is staging now" in head(gone, "Promotion")
+    assert "and nothing is staging now. More" in head(gone, "Promotion")
+    kept = model_of(result, change(1, 2), change(2, None, "unset", before=2), champion=2)._replace(
+        archived=(2,)
+    )
+    assert "nothing is staging now; it is archived and champion now." in head(said(result, kept), "Promotion")
 
 
 def test_rolled_back_to_this_winner(result: StudyResult) -> None:

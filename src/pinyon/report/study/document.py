@@ -65,7 +65,7 @@ def _phase(phase: PhaseView, view: StudyView) -> Iterator[Block]:
     earlier = view.phases[: phase.number - 1]
     yield Heading(2, f"Phase {phase.number}: {phase.name}", f"phase-{phase.number}")
     yield Text(words.asked(phase, view))
-    yield Text(words.stood_on(phase, earlier))
+    yield Text(words.stood_on(phase, earlier, view.experiment.fixed))
     lines = [*words.conclusion(phase, view), words.against_before(phase, earlier, view)]
     if any(lines):
         yield Text(" ".join(filter(None, lines)), "Outcome: ")

@@ -9,7 +9,7 @@ from pinyon.report.study.blocks import Block, Bullets, Field, Heading, Row, Tabl
 from pinyon.report.study.nouns import CellView, Final, Mean, Sample, StudyView, cell_name
 from pinyon.report.study.spread import mean_of, metric_of, own_interval, without_ends
 
-_METRICS = 8  # columns of a final stage
+_METRICS = 24  # rows of a final stage
 
 
 def final_blocks(view: StudyView) -> Iterator[Block]:
@@ -19,39 +19,46 @@ def final_blocks(view: StudyView) -> Iterator[Block]:
     yield Heading(2, "Final stages, on the winner only", "final")
     yield Text("They played no part in choosing.")
     for stage in view.experiment.then:
-        rows = [final for final in view.finals if final.stage == stage]
-        metrics = [final.attempt.metrics for final in rows if final.attempt]
-        names = without_ends(dict.fromkeys(name for one in metrics for name in one), metrics)
+        finals = [final for final in view.finals if final.stage == stage]
+        metrics = [final.attempt.metrics for final in finals if final.attempt]
+        known = list(dict.fromkeys(name for one in metrics for name in one))
+        names = [
+            name
+            for name in without_ends(known, metrics)
+            if any(metric_of(one, name) is not None for one in metrics)
+        ]
         yield Heading(3, stage)
-        yield _final_table(rows, names[:_METRICS])
-        if len(rows) == 1 and rows[0].attempt:
-            yield Text("One replicate, so no error over seeds can be estimated.", tone="muted")
+        if names:
+            yield _final_table(finals, names[:_METRICS])
+        yield Bullets(tuple(f"{_seed(final)}: {_became(final)}" for final in finals))
         if len(names) > _METRICS:
             yield Text(f"{len(names) - _METRICS} more metrics are in the runs.", tone="muted")
-        failed = tuple(f"{final.seed or 'the winner'}: {final.why}" for final in rows if final.why)
-        if failed:
-            yield Bullets(failed)
+        if len(metrics) == 1:
+            yield Text("One replicate, so no error over seeds can be estimated.", tone="muted")
+
+
+def _seed(final: Final) -> str:
+    return final.seed or "the winner"
+
+
+def _became(final: Final) -> str:
+    return f"run {final.run}" if final.run else final.why
 
 
 def _final_table(finals: Sequence[Final], names: Sequence[str]) -> Table:
-    """Each replicate, and for several their mean and how sure that is."""
+    """A row for each metric: its number in each replicate, and for several their mean and how sure that is."""
     rows = []
-    for final in finals:
-        fields = [_measured(final, name) for name in names]
-        run = Field(final.run or "–", (final.run,) if final.run else (), links=bool(final.run))
-        rows.append(Row((Field(final.seed or "–"), *fields, run)))
-    means = [
-        mean_of(
-            (metric_of(final.attempt.metrics, name) if final.attempt else None, final.run) for final in finals
-        )
-        for name in names
-    ]
-    if len(finals) > 1:
-        fields = [_of_all(words.with_error(one), one) for one in means]
-        rows.append(Row((Field("mean ± s.e."), *fields, Field("")), "strong"))
-        fields = [_of_all(words.between(one), one) for one in means]
-        rows.append(Row((Field("how sure"), *fields, Field(""))))
-    return Table(("seed", *names, "run"), tuple(rows))
+    for name in names:
+        fields = [Field(name), *(_measured(final, name) for final in finals)]
+        if len(finals) > 1:
+            mean = mean_of(
+                (metric_of(final.attempt.metrics, name) if final.attempt else None, final.run)
+                for final in finals
+            )
+            fields += [_of_all(words.with_error(mean), mean), _of_all(words.between(mean), mean)]
+        rows.append(Row(tuple(fields)))
+    means = ["mean ± s.e.", "how sure"] if len(finals) > 1 else []
+    return Table(("metric", *map(_seed, finals), *means), tuple(rows))
 
 
 def _measured(final: Final, name: str) -> Field:

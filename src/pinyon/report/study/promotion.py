@@ -122,6 +122,7 @@ def promotion_words(found: Promoted, view: StudyView) -> str:
         return f"{alias} is {name}, this winner,{_when(found.change, 'since')}{also}. More: {show}"
     if found.state == "moved" and found.since:
         now = f"{alias} is {model}@{found.now} now" if found.now else f"nothing is {alias} now"
+        now += f"; it is {' and '.join(found.names)} now" if found.names else ""
         return (
             f"{name}, this winner, was {alias}{_when(found.change)}; then it was {_became(found.since, model)}"
             f"{_when(found.since)}{_why(found.since)}, and {now}. More: {show}"

@@ -167,14 +167,14 @@ def asked(phase: PhaseView, view: StudyView) -> str:
     return f"{text}.{' More cells may follow.' if phase.study.open else ''}"
 
 
-def stood_on(phase: PhaseView, earlier: Sequence[PhaseView]) -> str:
+def stood_on(phase: PhaseView, earlier: Sequence[PhaseView], fixed: Pairs) -> str:
     """What the cells of a phase have in common, and who said so."""
     known = phase.study
     if known.skipped:
         return f"The phase was skipped{f'; {known.assumed}' if known.assumed else ''}."
     if not known.base:
         return "Base: the parameter files as they are."
-    origin = {
+    origin = {name: "set throughout" for name, _ in fixed} | {
         name: f"{'recorded ' * one.study.skipped}winner of {one.name}"
         for one in earlier
         for name in (*one.varied, *(name for name, _ in (*one.study.phase.grid, *one.study.phase.space)))
