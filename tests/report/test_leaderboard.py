@@ -212,6 +212,21 @@ def test_over_several_seeds_the_error_is_that_of_the_seeds() -> None:
     assert "All 3 seeds gave the same" in final
 
 
+def test_what_came_afterwards_stands_at_the_top() -> None:
+    for seeds, shown in (((0,), "0.9239 (0.861 to 0.967)"), ((0, 1, 2), "0.9239")):
+        head = said(promoted(seeds)).partition("\n## ")[0]
+        assert f"**Afterwards:** evaluate gave accuracy {shown}; it played no part in choosing." in head
+    assert "0.9" in said(lstm()).partition("**Afterwards:** evaluate gave accuracy ")[2][:16]
+    assert "Afterwards" not in said(grid([(0.5, None, None)]))
+    one = promoted()
+    twice = {"val.accuracy": 0.9, "test.accuracy": 0.8}  # nobody knows which
+    attempts = {
+        recipe: row._replace(metrics=twice) if row.stage == "evaluate" else row
+        for recipe, row in one.attempts.items()
+    }
+    assert "Afterwards" not in said(one._replace(attempts=attempts))
+
+
 def test_a_metric_called_by_its_end_has_its_interval(result: StudyResult) -> None:
     attempts = {
         recipe: one._replace(metrics={f"val.{name}": value for name, value in one.metrics.items()})
@@ -228,19 +243,23 @@ def test_a_metric_called_by_its_end_has_its_interval(result: StudyResult) -> Non
 def test_in_the_terminal_the_first_cells_and_the_targets(result: StudyResult) -> None:
     model = model_of(result, change(1, 2), staging=2)
     lines = study_text(study_view(result, model=model), 3).splitlines()
-    assert lines[0].startswith("winner     pretraining/1 (augment.time_warp_sigma=0.15")
-    assert lines[1].startswith("how sure   Only one seed, so no error can be estimated.")
-    assert lines[2] == "targets    5 of 5 met; beyond them 4 of 5 stretch goals."
-    assert lines[3].startswith("promotion  staging is lstm@2, this winner")
-    assert lines[4].startswith("counted    15 cells, 15 replicates, 13 distinct runs")
-    board = lines[6:10]
+    assert lines[0].startswith("winner      pretraining/1 (augment.time_warp_sigma=0.15")
+    assert lines[1].startswith("how sure    Only one seed, so no error can be estimated.")
+    assert (
+        lines[2]
+        == "afterwards  evaluate gave accuracy 0.9239 (0.861 to 0.967); it played no part in choosing."
+    )
+    assert lines[3] == "targets     5 of 5 met; beyond them 4 of 5 stretch goals."
+    assert lines[4].startswith("promotion   staging is lstm@2, this winner")
+    assert lines[5].startswith("counted     15 cells, 15 replicates, 13 distinct runs")
+    board = lines[7:11]
     assert board[0].split()[:4] == ["rank", "cell", "verdict", "accuracy"]
     assert [line.split()[0] for line in board[1:]] == ["1", "2", "3"]
     ends = {line.index(")") for line in board[1:]}
     assert ends == {board[0].index("accuracy") + len("accuracy") - 1}  # numbers end where their column does
-    assert lines[10] == ""
-    assert lines[11].split() == ["metric", "target", "stretch", "measured", "met?", "run"]
-    assert len(lines) == 17
+    assert lines[11] == ""
+    assert lines[12].split() == ["metric", "target", "stretch", "measured", "met?", "run"]
+    assert len(lines) == 18
     assert all(line == line.rstrip() for line in lines)
 
 

@@ -10,7 +10,7 @@ from pinyon.report.study.beforehand import stated_blocks
 from pinyon.report.study.blocks import Block, Bullets, Document, Heading, Text
 from pinyon.report.study.cells import leaderboard_blocks, phase_table, why_out
 from pinyon.report.study.durations import duration_blocks
-from pinyon.report.study.evidence import final_blocks, problem_blocks, reuse_blocks
+from pinyon.report.study.evidence import final_blocks, final_words, problem_blocks, reuse_blocks
 from pinyon.report.study.nouns import PhaseView, StudyView, cell_name
 from pinyon.report.study.pictures import curves_picture, phase_picture
 from pinyon.report.study.promotion import promotion_blocks, promotion_words, target_blocks, target_words
@@ -43,6 +43,8 @@ def _head(view: StudyView) -> Iterator[Block]:
     yield Text(words.winner(view), lead, "strong" if view.winner else "bad")
     if view.deciding:
         yield Text(words.sureness(view.deciding, view), "How sure: ")
+    if after := final_words(view):
+        yield Text(after, "Afterwards: ")
     if view.targets:
         yield Text(target_words(view), "Targets: ", "" if all(one.met for one in view.targets) else "bad")
     if view.promotion:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from pinyon.errors import PlanError
+from pinyon.plan.measured import leaf_of
 from pinyon.report.study import words
 from pinyon.report.study.blocks import Block, Bullets, Field, Heading, Row, Table, Text
 from pinyon.report.study.nouns import CellView, Final, Mean, Sample, StudyView, cell_name
@@ -37,6 +39,33 @@ def final_blocks(view: StudyView) -> Iterator[Block]:
             yield Text("One replicate, so no error over seeds can be estimated.", tone="muted")
 
 
+def final_words(view: StudyView) -> str:
+    """What the final stages measured of the objective's own metric; "" where none did."""
+    target = view.experiment.objective
+    if target is None:
+        return ""
+    parts = []
+    for stage in view.experiment.then:
+        finals = [final for final in view.finals if final.stage == stage]
+        known = {name for one in finals if one.attempt for name in one.attempt.metrics}
+        try:
+            mean = _over(finals, leaf_of(known, target.metric))
+        except PlanError:  # several are called so
+            continue
+        if mean.value is not None:
+            parts.append(f"{stage} gave {target.metric} {words.with_error(mean)}")
+    return f"{', '.join(parts)}; it played no part in choosing." if parts else ""
+
+
+def _over(finals: Sequence[Final], name: str) -> Mean:
+    """The mean over replicates; of a single one with the interval that it gave itself."""
+    found = mean_of(
+        (metric_of(one.attempt.metrics, name) if one.attempt else None, one.run) for one in finals
+    )
+    only = finals[0].attempt if len(finals) == 1 else None
+    return found._replace(own=own_interval(only.metrics, name)) if only else found
+
+
 def _seed(final: Final) -> str:
     return final.seed or "the winner"
 
@@ -51,10 +80,7 @@ def _final_table(finals: Sequence[Final], names: Sequence[str]) -> Table:
     for name in names:
         fields = [Field(name), *(_measured(final, name) for final in finals)]
         if len(finals) > 1:
-            mean = mean_of(
-                (metric_of(final.attempt.metrics, name) if final.attempt else None, final.run)
-                for final in finals
-            )
+            mean = _over(finals, name)
             fields += [_of_all(words.with_error(mean), mean), _of_all(words.between(mean), mean)]
         rows.append(Row(tuple(fields)))
     means = ["mean ± s.e.", "how sure"] if len(finals) > 1 else []
@@ -63,11 +89,8 @@ def _final_table(finals: Sequence[Final], names: Sequence[str]) -> Table:
 
 def _measured(final: Final, name: str) -> Field:
     """A number of one run, with the interval that it gave itself."""
-    known = metric_of(final.attempt.metrics, name) if final.attempt else None
-    if final.attempt is None or known is None:
-        return Field("–")
-    mean = Mean(known, own=own_interval(final.attempt.metrics, name))
-    return Field(words.with_error(mean), (final.run,), number=True)
+    mean = _over([final], name)
+    return Field("–") if mean.value is None else Field(words.with_error(mean), (final.run,), number=True)
 
 
 def _of_all(text: str, mean: Mean) -> Field:

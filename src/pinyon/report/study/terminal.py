@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pinyon.report.study import words
 from pinyon.report.study.blocks import Table
 from pinyon.report.study.cells import leaderboard
+from pinyon.report.study.evidence import final_words
 from pinyon.report.study.nouns import StudyView
 from pinyon.report.study.promotion import promotion_words, target_table, target_words
 from pinyon.report.text import clean
@@ -21,6 +22,7 @@ def study_text(view: StudyView, top: int) -> str:
 def _lines(view: StudyView, top: int) -> Iterator[str]:
     lines = [("winner" if view.winner else "result", words.winner(view))]
     lines += [("how sure", words.sureness(view.deciding, view))] if view.deciding else []
+    lines += [("afterwards", after)] if (after := final_words(view)) else []
     lines += [("targets", target_words(view))] if view.targets else []
     lines += [("promotion", promotion_words(view.promotion, view))] if view.promotion else []
     lines += [("counted", words.counts(view))]
