@@ -42,11 +42,11 @@ nav { font-size: .9rem; display: flex; flex-wrap: wrap; gap: .25rem 1rem; margin
 .head.bad { border-color: var(--bad); color: inherit; background: none; }
 .wide { overflow-x: auto; margin: .75rem 0 1rem; border: 1px solid var(--soft); border-radius: 6px; }
 table { border-collapse: collapse; font-size: .85rem; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { padding: .35rem .6rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--soft); }
+th, td { padding: .35rem .5rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--soft); }
 th { font-weight: 600; background: var(--card); vertical-align: bottom; }
 td { max-width: 26rem; overflow-wrap: break-word; } tr:last-child td { border-bottom: 0; }
 .n { text-align: right; } td.n { white-space: nowrap; }
-td.ids, td.code { font: .78rem/1.5 ui-monospace, monospace; min-width: 11rem; overflow-wrap: anywhere; }
+td.ids, td.code { font: .78rem/1.5 ui-monospace, monospace; min-width: 10.5rem; overflow-wrap: anywhere; }
 td.code:last-child { min-width: 26rem; }
 td.ids a, a.run { display: inline-block; white-space: nowrap; }
 tr.strong { background: var(--win); font-weight: 600; } tr.muted td { color: var(--muted); }
