@@ -134,12 +134,17 @@ def test_an_ambiguous_metric_is_told_with_both(result: StudyResult) -> None:
 def test_without_a_winner_nothing_is_measured(result: StudyResult) -> None:
     study = result.study._replace(complete=False, final=())
     text = said(result._replace(study=study, selections={}))
-    assert "Nobody has won yet, so nothing is measured." in section(text, "Targets")
+    assert "Nothing is measured, for nobody has won yet." in section(text, "Targets")
     assert head(text, "Targets") == "Nothing is measured, for nobody has won yet."
     assert "| not decided |" in section(text, "Leaderboard")
     assert head(text, "Promotion") == (
         "Nothing became lstm, for nobody has won yet. Next: pinyon run lstm-optimization-2025"
     )
+
+
+def test_a_winner_without_a_complete_replicate(result: StudyResult) -> None:
+    text = said(result._replace(study=result.study._replace(complete=False, final=())))
+    assert head(text, "Targets") == "Nothing is measured, for no replicate of the winner is complete."
 
 
 def test_an_experiment_that_promotes_nothing_has_no_targets(result: StudyResult) -> None:

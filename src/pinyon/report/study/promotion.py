@@ -18,7 +18,7 @@ _CHANGES = 20  # lines of a history; `pinyon model show` has all
 def target_words(view: StudyView) -> str:
     """How many targets are met, and which are missed; "" where the experiment has none."""
     if view.promoted is None:
-        return "Nothing is measured, for nobody has won yet."
+        return f"Nothing is measured, for {_nobody(view)}."
     gates = [one for one in view.targets if one.gate]
     missed = [one for one in gates if not one.met]
     goals = [one.stretch for one in view.targets if one.stretch]
@@ -42,12 +42,17 @@ def target_blocks(view: StudyView) -> Iterator[Block]:
         f"Measured on {taken.name}, the winner's replicate with the median objective, run {taken.run}, and by the stages"
         " that ran on it. A target that nobody measured is missed."
         if taken
-        else "Nobody has won yet, so nothing is measured."
+        else f"Nothing is measured, for {_nobody(view)}."
     )
     yield target_table(view)
     notes = tuple(filter(None, map(_note, view.targets)))
     if notes:
         yield Bullets(notes)
+
+
+def _nobody(view: StudyView) -> str:
+    """Why there is no replicate to promote."""
+    return "no replicate of the winner is complete" if view.winner else "nobody has won yet"
 
 
 def target_table(view: StudyView) -> Table:
@@ -115,7 +120,7 @@ def promotion_words(found: Promoted, view: StudyView) -> str:
         ("model", "show", model), ("run", view.experiment.name),
     ))  # fmt: skip
     if found.state == "none":
-        return f"Nothing became {model}, for nobody has won yet. Next: {run}"
+        return f"Nothing became {model}, for {_nobody(view)}. Next: {run}"
     if found.state == "promoted":
         others = [one for one in found.names if one != alias]
         also = f"; so {'is' if len(others) == 1 else 'are'} {' and '.join(others)}" if others else ""
