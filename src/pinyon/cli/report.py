@@ -78,9 +78,11 @@ def _only(directory: str) -> str:
 
 
 def _view(directory: str, experiment: str) -> StudyView:
-    """The study as it is on record, with its learning curves, and who began each of its executions with which code."""
+    """The study as it is on record, with its learning curves, who began each of its executions with which code,
+    and the model that its winner became."""
     from pinyon.query.curves import curves_of
     from pinyon.query.runs import finals_of
+    from pinyon.registry.registry import Registry
     from pinyon.report.study import study_view
     from pinyon.session import open_records
     from pinyon.session.study import study_result
@@ -96,8 +98,10 @@ def _view(directory: str, experiment: str) -> StudyView:
         ids = [attempt.id for attempt in attempts]
         curves = curves_of(segments, set(ids))
         summaries = finals_of(records.fold, ids)
+        asked, registry = result.study.experiment.promote, Registry(records.store, records.fold.project)
+        model = registry.model(asked.model) if asked and asked.model in registry.names() else None
     told = {name: document["execution"][3] for name, document in found if "execution" in document}
-    return study_view(result, curves, executions=told, summaries=summaries)
+    return study_view(result, curves, executions=told, summaries=summaries, model=model)
 
 
 def _write(path: str, text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from pinyon.model.registry import Change
+from pinyon.report.models import change_dict
 from pinyon.report.study import words
 from pinyon.report.study.nouns import CellView, Limit, Mean, PhaseView, Promoted, Stated, StudyView, Target
 from pinyon.report.study.ranking import Placed, ranked
@@ -123,23 +123,10 @@ def _promotion(found: Promoted) -> dict[str, Any]:
         "version": found.version.number if found.version else None,
         "names": found.names,
         "points_at": found.now,
-        "change": _change(found.change) if found.change else None,
-        "since": _change(found.since) if found.since else None,
-        "changes": [_change(one) for one in found.changes],
+        "change": change_dict(found.change) if found.change else None,
+        "since": change_dict(found.since) if found.since else None,
+        "changes": [change_dict(one) for one in found.changes],
     }
-
-
-def _change(one: Change) -> dict[str, Any]:
-    gate = [
-        {
-            "clause": str(row.clause),
-            "value": _number(row.value),
-            "holds": row.holds,
-            "run": row.source or None,
-        }
-        for row in one.gate
-    ]
-    return {**one._asdict(), "gate": gate, "by": dict(one.by)}
 
 
 def _limit(one: Limit) -> dict[str, Any]:
