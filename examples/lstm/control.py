@@ -33,7 +33,7 @@ def main() -> None:
 
     scores = {
         name: judge(predict(model, windows), windows)
-        for name, windows in (("validation", validation), ("test", test))
+        for name, windows in (("test", test), ("validation", validation))
     }
     write_metrics("control.json", {**scores, "epochs": epochs})
     for name, found in scores.items():

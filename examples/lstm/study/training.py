@@ -84,11 +84,8 @@ def look(model: nn.Module, validation: Windows, gamma: float, weight: torch.Tens
     """How the model does on the validation people, and how often it says class 1 at all (0..1)."""
     logits = answer(model, torch.from_numpy(validation.x))
     predicted = logits.argmax(dim=1).numpy()
-    scores = accuracies(predicted, validation.y)
     return {
-        "accuracy": scores["accuracy"],
-        "class_1_accuracy": scores["class_1_accuracy"],
-        "class_0_accuracy": scores["class_0_accuracy"],
+        **accuracies(predicted, validation.y),
         "says_class_1": float(predicted.mean()),
         "validation_loss": focal_loss(logits, torch.from_numpy(validation.y), gamma, weight).item(),
     }
