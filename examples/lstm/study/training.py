@@ -85,7 +85,7 @@ def look(model: nn.Module, validation: Windows, gamma: float, weight: torch.Tens
     logits = answer(model, torch.from_numpy(validation.x))
     predicted = logits.argmax(dim=1).numpy()
     return {
+        "validation_loss": focal_loss(logits, torch.from_numpy(validation.y), gamma, weight).item(),
         **accuracies(predicted, validation.y),
         "says_class_1": float(predicted.mean()),
-        "validation_loss": focal_loss(logits, torch.from_numpy(validation.y), gamma, weight).item(),
     }
