@@ -46,7 +46,7 @@ def test_the_full_lstm_study_repeats_the_fine_tuning_only(project):
 
 def test_the_lstm_folds_are_five_splits_with_and_without_pre_training(project):
     found = plan(project, "lstm", "lstm-folds")
-    assert (found["cells"], found["replicates"], found["distinct"]) == (2, 10, 10)
+    assert (found["cells"], found["replicates"], found["distinct"]) == (4, 20, 20)
     assert Counter(task["stage"] for task in found["tasks"])["prepare"] == 5
 
 
