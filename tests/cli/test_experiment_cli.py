@@ -160,7 +160,9 @@ def test_what_is_set_holds_throughout_and_the_call_goes_before(study):
     found = phases(study)["second"]
     assert found["base"] == {"size": 7, "seed": 4, "acc.a": 3}
     assert study.good("plan", "study", "--json").json()["set"] == {"size": 7, "seed": 4}
-    study.good("run", "study", "-S", "seed=5", "-S", "size=8", "--phase", "first")
+    said = ("study", "-S", "size=8", "-S", "seed=5", "-S", "acc.b=1")
+    assert study.good("plan", *said).out.splitlines()[0].endswith("; size=8 seed=5 throughout")
+    study.good("run", *said, "--phase", "first")
     runs = [run for run in study.good("runs", "--json").json() if run["stage"] == "train"]
     assert sorted(run["metrics"]["size"] for run in runs) == [7, 7, 7, 8, 8, 8, 10, 10, 20, 20, 30, 30]
     assert "the recorded winner: a=3" in study.good("plan", "study", "--phase", "second").out

@@ -187,6 +187,17 @@ def test_a_cell_that_failed_is_ranked_last_with_its_reason(study):
     assert study.good("apply", "study", "--dry-run").out.startswith("params.yaml: warp.sigma: 1 → 5")
 
 
+def test_failed_runs_are_in_the_way_of_a_choice_and_named(study):
+    study.rewrite(STUDY.replace("[1, 2, 5]}", "[1, 9, 5]}"))
+    assert study("run", "study").code == 4
+    ended = study("select", "study", "--phase", "warp")
+    assert ended.code == 6
+    assert (
+        "is not finished; 3 of 9 runs failed: the command ended with exit code 3 → pinyon run study"
+        in ended.err
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [

@@ -399,7 +399,7 @@ def labels(graph: Graph) -> dict[str, str]:
     are given alike is left out."""
     if graph.study is None:
         return {}
-    fixed = graph.study.experiment.fixed
+    fixed = graph.study.fixed
     varied = ((recipe, beside(task.overlay, fixed)) for recipe, task in graph.tasks.items())
     found = {recipe: words(pairs) for recipe, pairs in varied if pairs}
     rows = [r for phase in graph.study.phases for _, replicates in phase.cells for r in replicates]

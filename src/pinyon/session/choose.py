@@ -76,4 +76,9 @@ def _unfinished(result: StudyResult, name: str) -> NoWinnerError:
         if not selection.winner:
             next = f"pinyon select {experiment} --phase {before} --subject-to CONDITION"
             return NoWinnerError(what, why=f"phase '{before}' has no winner: {selection.why}", next=next)
-    return NoWinnerError(what, why="only finished cells can be compared", next=f"pinyon run {experiment}")
+    phase = _study(result, name)
+    recipes = {r.recipe for _, replicates in phase.cells for r in replicates} if phase else set()
+    failed = [result.failed[recipe] for recipe in sorted(recipes & result.failed.keys())]
+    why = f"{len(failed)} of {len(recipes)} runs failed: {failed[0]}" if failed else ""
+    next = f"pinyon run {experiment}"
+    return NoWinnerError(what, why=why or "only finished cells can be compared", next=next)
