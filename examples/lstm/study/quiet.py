@@ -41,8 +41,9 @@ def cpu_ticks() -> Ticks:
 
 
 def idle_share(before: Ticks, after: Ticks, cpus: set[int]) -> float:
-    """The part, 0..1, of their time that these CPUs had nothing to do; 1 if there are none."""
-    idle, everything = (sum(after[cpu][i] - before[cpu][i] for cpu in cpus) for i in (0, 1))
+    """The part, 0..1, of their time that these CPUs had nothing to do; 1 where nothing is known, as in some containers."""
+    known = cpus & before.keys() & after.keys()
+    idle, everything = (sum(after[cpu][i] - before[cpu][i] for cpu in known) for i in (0, 1))
     return idle / everything if everything else 1.0
 
 
