@@ -70,3 +70,19 @@ def test_an_argparse_script_runs_three_phases(project):
     ]
     assert "10 cells, 20 distinct runs" in out
     assert len(project.read("pinyon.yaml").splitlines()) <= 12
+
+
+def test_an_argparse_script_is_told_what_is_set(project):
+    plan(project, "flags", "moons")
+    text = project.read("pinyon.yaml")
+    project.fill({"pinyon.yaml": text.replace("    stage:", "    set: {epochs: 5}\n    stage:")})
+    command = project.good("plan", "moons", "--json").json()["stages"]["train"]["cmd"]
+    assert command[command.index("--epochs") + 1] == "5"
+    said = project.good("plan", "moons", "-S", "epochs=7", "--json").json()
+    assert (said["set"], said["distinct"]) == ({"epochs": 7}, 20)
+    command = said["stages"]["train"]["cmd"]
+    assert command[command.index("--epochs") + 1] == "7"
+    project.fill({"pinyon.yaml": text.replace("    stage:", "    set: {epochz: 5}\n    stage:")})
+    ended = project("plan", "moons")
+    assert (ended.code, "set: epochz: neither params.yaml nor a command has" in ended.err) == (3, True)
+    assert "did you mean epochs?" in ended.err
