@@ -32,8 +32,22 @@ def test_the_lstm_study_has_fifteen_cells_and_thirteen_runs(project):
     assert values(depth) == [(50,), (75,), (100,)]
     # The encoder is keyed by all that it declares: one for each sigma, shape and depth, whatever the heads.
     assert Counter(task["stage"] for task in found["tasks"]) == {
-        "prepare": 1, "pretrain": 9, "train": 13, "evaluate": 1,
+        "prepare": 1, "pretrain": 9, "train": 13, "evaluate": 1, "latency": 1, "control": 1,
     }  # fmt: skip
+
+
+def test_the_full_lstm_study_repeats_the_fine_tuning_only(project):
+    found = plan(project, "lstm", "lstm-optimization-full")
+    assert (found["cells"], found["replicates"], found["distinct"]) == (15, 45, 39)
+    counts = Counter(task["stage"] for task in found["tasks"])
+    assert (counts["prepare"], counts["pretrain"], counts["train"]) == (1, 9, 39)
+    assert (counts["evaluate"], counts["latency"], counts["control"]) == (3, 3, 3)
+
+
+def test_the_lstm_folds_are_five_splits_with_and_without_pre_training(project):
+    found = plan(project, "lstm", "lstm-folds")
+    assert (found["cells"], found["replicates"], found["distinct"]) == (4, 20, 20)
+    assert Counter(task["stage"] for task in found["tasks"])["prepare"] == 5
 
 
 @pytest.mark.parametrize(
