@@ -24,9 +24,9 @@ def test_every_command_prints_what_the_document_says(document: str, least: int, 
     text = (ROOT / document).read_text()
     found = commands(text)
     assert len(found) >= least
-    shell = Shell(tmp_path, text)
+    shell = Shell(tmp_path)
     for command in found:
-        printed = normal(shell.run(command.text), command.unordered)
+        printed = normal(shell.run(command.text, command.example), command.unordered)
         expected = normal(command.output, command.unordered)
         assert printed == expected, f"{document}:{command.line}: $ {command.text}"
 
