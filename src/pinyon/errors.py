@@ -6,6 +6,7 @@
      ├─ SpecError                    exit 2   a file of the user's says something wrong
      ├─ PlanError                    exit 3   the files are fine, together they make no plan
      │   ├─ UnknownGoalError                  a stage that nobody declared
+     │   ├─ UnknownModelError                 a model that nobody registered
      │   ├─ CycleError                        stages that wait for each other
      │   └─ OutputConflictError               two stages that write one place
      ├─ ExecuteError                 exit 4   something that ran, or should have
@@ -87,6 +88,12 @@ class PlanError(PinyonError):
 
 class UnknownGoalError(PlanError, KeyError):
     """A goal names a stage that nobody declared."""
+
+    __str__ = PinyonError.__str__
+
+
+class UnknownModelError(PlanError, KeyError):
+    """A name that no model has."""
 
     __str__ = PinyonError.__str__
 

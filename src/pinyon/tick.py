@@ -30,6 +30,8 @@ from pinyon.report.living import remember_tick, tick_lease
 from pinyon.report.told import Tell, Told
 from pinyon.session import Session, open_session
 from pinyon.session.begin import begin, check
+from pinyon.session.end import promote
+from pinyon.session.foresee import foresee
 from pinyon.store.lease import Lease, Observer
 
 _PATIENCE = 10.0  # seconds to wait for another call that is at work
@@ -68,6 +70,7 @@ def tick(start: Path, goal: Goal, *, jobs: int = 1, chain: bool = False, tell: T
 
     Raises:
         SpecError, PlanError: the files make no plan for this goal; nothing on disk has changed.
+        GateError: everything is done, and a gate refuses the winner.
         LeaseLostError: this process was stopped for so long that another call took over.
     """
     goal = goal._replace(keep_going=True)
@@ -77,8 +80,18 @@ def tick(start: Path, goal: Goal, *, jobs: int = 1, chain: bool = False, tell: T
             done = _perform(start, goal, jobs, chain, tell, stack)
         else:
             done = _stand(first.graph, first.verdicts, first.actions)
+        if done.state == "done" and first.study:
+            _promote(start, goal, tell)
         remember_tick(start, {**done._asdict(), "ts": time.time(), "actor": current_actor().as_dict()})
     return done
+
+
+def _promote(start: Path, goal: Goal, tell: Tell) -> None:
+    """What `run` does at the end of an experiment; it happens once, whichever call comes to it."""
+    with ExitStack() as stack:
+        session = open_session(start, goal, stack)
+        plan = foresee(session, jobs=1, machine=None, lasting=True)
+        promote(session, plan.graph, plan.study, "", tell, None)
 
 
 def _work(actions: list[Action], jobs: int) -> bool:

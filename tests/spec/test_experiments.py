@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pinyon.errors import SpecError
 from pinyon.model.condition import Comparison
-from pinyon.model.experiment import Choice, Experiment, Objective, Phase, Range
+from pinyon.model.experiment import Choice, Expected, Experiment, Objective, Phase, Promotion, Range
 from pinyon.model.project import Origin, Project
 from pinyon.spec.experiments import experiments_of
 
@@ -39,6 +39,16 @@ def search(dimension: str, *lines: str) -> str:
     return phase(f"search: {{a: {dimension}}}", *lines)
 
 
+def expect(rows: str) -> str:
+    """A file whose phase ``p`` varies ``m.a`` and expects, on line 10, these rows."""
+    return phase("grid: {m.a: [1, 2]}", f"expect: {rows}")
+
+
+def promote(text: str) -> str:
+    """A file whose experiment promotes, on line 7, so."""
+    return experiment("stage: t", GRID, f"promote: {text}", "objective: {maximize: acc}")
+
+
 SEED_3 = """\
 stages:
   train: {cmd: run}
@@ -47,13 +57,22 @@ experiments:
     stage: train
     objective: {maximize: accuracy, subject_to: [class_1_accuracy >= 0.30, n <= 150000 and n > 0], prefer: n}
     seeds: {train.seed: [0, 1, 2]}
+    set: {data.windows: 1200, model: {kind: lstm}, train.clip: null}
     phases:
       time-warp:    {grid: {sigma: [0.10, 0.12]}, quorum: 0.9, stop: [loss > 100]}
       architecture:
         grid: {hidden: [64, 128], kind: [a, null, [1, 2], {x: 1}, true]}
         where: [hidden >= 100 and hidden < 200]
+        expect:
+        - {hidden: 128.0, kind: a, n: 45000, acc: [0.72, 0.75], time: [60m, 5400]}
+        - {time: 1h30m}
     then: [evaluate]
-    promote: {model: lstm, gate: [accuracy > 0.75], note: "${any}"}
+    promote:
+      model: lstm
+      stage: Staging
+      path: model.safetensors
+      gate: [evaluate.accuracy > 0.75, n < 150000 and n > 0]
+      stretch: [accuracy > 0.8]
   gat-hpo:
     stage: train_gat
     objective: {minimize: val.loss}
@@ -95,17 +114,37 @@ def test_an_experiment_with_everything(load: Load) -> None:
                 grid=(("sigma", (0.1, 0.12)),),
                 quorum=0.9,
                 stop=(Comparison("loss", ">", 100),),
-                origin=where._replace(line=9),
+                origin=where._replace(line=10),
             ),
             Phase(
                 "architecture",
                 grid=(("hidden", (64, 128)), ("kind", ("a", None, [1, 2], {"x": 1}, True))),
                 where=(Comparison("hidden", ">=", 100), Comparison("hidden", "<", 200)),
-                origin=where._replace(line=10),
+                expect=(
+                    Expected(
+                        (("hidden", 128), ("kind", "a")),
+                        (("n", (45000.0, 45000.0)), ("acc", (0.72, 0.75))),
+                        (3600.0, 5400.0),
+                    ),
+                    Expected((), (), (5400.0, 5400.0)),
+                ),
+                origin=where._replace(line=11),
             ),
         ),
         then=("evaluate",),
-        promote={"model": "lstm", "gate": ["accuracy > 0.75"], "note": "${any}"},
+        promote=Promotion(
+            "lstm",
+            "staging",
+            (
+                Comparison("evaluate.accuracy", ">", 0.75),
+                Comparison("n", "<", 150000),
+                Comparison("n", ">", 0),
+            ),
+            (Comparison("accuracy", ">", 0.8),),
+            "model.safetensors",
+            where._replace(line=18),
+        ),
+        fixed=(("data.windows", 1200), ("model", {"kind": "lstm"}), ("train.clip", None)),
         origin=where,
     )
     assert found["gat-hpo"] == Experiment(
@@ -125,10 +164,10 @@ def test_an_experiment_with_everything(load: Load) -> None:
                 trials=32,
                 parallel=8,
                 sampler="random",
-                origin=where._replace(line=19),
+                origin=where._replace(line=28),
             ),
         ),
-        origin=where._replace(line=15),
+        origin=where._replace(line=24),
     )
 
 
@@ -157,6 +196,24 @@ def test_a_grid_sampler_counts_its_trials(load: Load, space: str, trials: int) -
     assert (found.trials, found.sampler) == (trials, "grid")
 
 
+@pytest.mark.parametrize("row", ["{a: [20, 50]}", "{a: 7}", "{b.a: 1, acc: 1}"])
+def test_a_metric_may_be_called_like_the_end_of_a_parameter(load: Load, row: str) -> None:
+    (found,) = experiments_of(load(pinyon=expect(f"[{row}]")))["e"].phases[0].expect
+    assert found.cells == ()
+    assert found.metrics
+
+
+@pytest.mark.parametrize(("written", "alias"), [("alias: PRODUCTION", "production"), ("alias: Best", "Best")])
+def test_a_stage_is_the_alias_of_that_name(load: Load, written: str, alias: str) -> None:
+    found = experiments_of(load(pinyon=promote(f"{{model: m, {written}}}")))["e"].promote
+    assert found == Promotion("m", alias, origin=Origin("pinyon.yaml", 7))
+
+
+def test_a_search_is_expected_where_it_can_go(load: Load) -> None:
+    found = experiments_of(load(pinyon=search("{int: [1, 9]}", "trials: 3", "expect: [{a: 9, acc: 1}]")))["e"]
+    assert found.phases[0].expect == (Expected((("a", 9),), (("acc", (1.0, 1.0)),)),)
+
+
 def test_a_sampler_of_an_installed_package_is_known_by_its_entry_point(
     load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,12 +239,14 @@ MORE = " → vary less, or let a search choose: {search: …, trials: 100}"
 SHORT = {  # what stands in many messages
     "@P": "phase 'p' of experiment 'e'",
     "@E": "experiment 'e'",
-    "@KEYS": "allowed are stage, objective, seeds, phases, then, promote",
-    "@PHASE_KEYS": "allowed are grid, search, trials, parallel, sampler, where, quorum, stop",
+    "@KEYS": "allowed are stage, set, objective, seeds, phases, then, promote",
+    "@PHASE_KEYS": "allowed are grid, search, trials, parallel, sampler, where, quorum, stop, expect",
     "@NONE": "is not a condition → write for example: accuracy >= 0.75",
     "@AIM": "nothing says which cell wins → add objective: {maximize: METRIC}, or minimize",
     "@COUNT": "must be a whole number of at least",
     "@NAN": "nan cannot be part of a key; it does not equal itself → use a finite number",
+    "@MODEL": "a name has 1 to 60 letters, digits, '.', '_' and '-', and begins and ends with a letter or digit",
+    "@ROWS": "[{accuracy: [0.72, 0.75], time: 90m}]",
     "@NAME": "a name has 1 to 200 characters that can be printed",
     "@SPACE": "{train.lr: {log: [1.0e-4, 1.0e-2]}}",
     "@PHASES": "{lr: {grid: {train.lr: [0.1, 0.01]}}}",
@@ -253,6 +312,98 @@ BAD: list[tuple[str, str, str]] = [
         "promote text",
         experiment("stage: t", GRID, "promote: lstm"),
         "7: promote of @E must be a mapping, not text",
+    ),
+    (
+        "promote nothing",
+        experiment("stage: t", GRID, "promote:"),
+        "7: promote of @E must be a mapping, not nothing",
+    ),
+    ("promote without a model", promote("{alias: x}"), "7: promote of @E has no model → add a line model: …"),
+    (
+        "promote key",
+        promote("{model: m, alias: x, gates: []}"),
+        (
+            "7: unknown key 'gates' in promote of @E;"
+            " allowed are model, alias, stage, path, gate, stretch → did you mean gate?"
+        ),
+    ),
+    (
+        "promote name",
+        promote("{name: m, alias: x}"),
+        "7: unknown key 'name' in promote of @E; allowed are model, alias, stage, path, gate, stretch → write model: NAME",
+    ),
+    ("model a/b", promote("{model: a/b, alias: x}"), "7: model of promote of @E: 'a/b' is no name; @MODEL"),
+    ("model list", promote("{model: [a], alias: x}"), "7: model of promote of @E must be text, not a list"),
+    (
+        "alias number",
+        promote("{model: m, alias: '3'}"),
+        "7: alias of promote of @E: '3' is no name; a number means a version",
+    ),
+    (
+        "no way",
+        promote("{model: m}"),
+        "7: promote of @E says neither alias nor stage → write alias: staging",
+    ),
+    (
+        "both ways",
+        promote("{model: m, alias: a, stage: staging}"),
+        "7: promote of @E says both alias and stage → write alias: staging",
+    ),
+    (
+        "near stage",
+        promote("{model: m, stage: stagin}"),
+        "7: stage of promote of @E: 'stagin' is none; stages are staging, production, archived → did you mean staging?",
+    ),
+    (
+        "no stage of a model",
+        promote("{model: m, stage: candidate}"),
+        (
+            "7: stage of promote of @E: 'candidate' is none;"
+            " stages are staging, production, archived → write alias: candidate instead"
+        ),
+    ),
+    (
+        "gate",
+        promote("{model: m, alias: a, gate: [accuracy is good]}"),
+        "7: item 1 of gate of promote of @E: 'accuracy is good' @NONE",
+    ),
+    (
+        "stretch text",
+        promote("{model: m, alias: a, stretch: b > 1}"),
+        "7: stretch of promote of @E must be a list of conditions, not text → write for example stretch: [b > 1]",
+    ),
+    ("path", promote("{model: m, alias: a, path: ''}"), "7: path of promote of @E is empty → name an out"),
+    (
+        "template in promote",
+        promote("{model: 'm${x}', alias: a}"),
+        "7: model of promote of @E holds ${…}; what an experiment varies is written out → write the value itself",
+    ),
+    (
+        "promote without objective",
+        experiment("stage: t", GRID, "promote: {model: m, alias: a}"),
+        "4: @E has promote, but no objective; @AIM",
+    ),
+    # set
+    (
+        "set list",
+        experiment("stage: t", GRID, "set: [a]"),
+        "7: set of @E must be a mapping, not a list → write for example set: {train.lr: 0.01}",
+    ),
+    (
+        "set empty",
+        experiment("stage: t", GRID, "set: {}"),
+        "7: set of @E is empty → write for example set: {train.lr: 0.01}",
+    ),
+    ("set NaN", experiment("stage: t", GRID, "set:", "  a: 1", "  b: .nan"), "9: b of set of @E: @NAN"),
+    (
+        "set number",
+        experiment("stage: t", GRID, "set: {3: 1}"),
+        "7: a name in set of @E must be text, not a number → put it in quotes",
+    ),
+    (
+        "set template",
+        experiment("stage: t", GRID, "set: {a: '${b}'}"),
+        "7: a of set of @E holds ${…}; what an experiment varies is written out → write the value itself",
     ),
     # the objective
     (
@@ -409,6 +560,88 @@ BAD: list[tuple[str, str, str]] = [
         "trials of a grid",
         phase("grid: {a: [1]}", "trials: 3"),
         "10: trials of @P belongs to a search, not to a grid → remove it",
+    ),
+    # what is expected
+    (
+        "expect mapping",
+        expect("{acc: 1}"),
+        "10: expect of @P must be a list of rows, not a mapping → write for example expect: @ROWS",
+    ),
+    ("expect text", expect("[acc]"), "10: item 1 of expect of @P must be a mapping, not text"),
+    (
+        "no cell",
+        expect("[{acc: 1}, {m.a: 3, acc: 1}]"),
+        "10: m.a of item 2 of expect of @P picks no cell: none has 3; it is 1, 2",
+    ),
+    (
+        "no cell left",
+        phase("grid: {m.a: [1, 2]}", "where: [m.a > 1]", "expect:", "- {m.a: 1, acc: 1}"),
+        "12: m.a of item 1 of expect of @P picks no cell: none has 1; it is 2",
+    ),
+    (
+        "nowhere in the space",
+        search("{uniform: [0, 1]}", "trials: 3", "expect: [{a: 2, acc: 1}]"),
+        "11: a of item 1 of expect of @P picks no cell: none has 2; the search does not go there",
+    ),
+    (
+        "expects nothing",
+        expect("[{m.a: 1}]"),
+        "10: item 1 of expect of @P expects nothing → add a metric, as in @ROWS",
+    ),
+    (
+        "the end of a name",
+        expect("[{a: 1, acc: 1}]"),
+        "10: 'a' in item 1 of expect of @P is nothing that the phase varies → write m.a",
+    ),
+    (
+        "a parameter misspelt",
+        phase("grid: {model.hidden: [64]}", "expect: [{model.hiden: 64, acc: 1}]"),
+        "10: 'model.hiden' in item 1 of expect of @P is nothing that the phase varies → write model.hidden",
+    ),
+    (
+        "expected text",
+        expect("[{acc: 75%}]"),
+        "10: acc of item 1 of expect of @P must be a number, or [low, high], not text",
+    ),
+    (
+        "expected NaN",
+        expect("[{acc: [0, .nan]}]"),
+        "10: item 2 of acc of item 1 of expect of @P must be a finite number, not nan",
+    ),
+    (
+        "expected and endless",
+        expect(f"[{{acc: 1{'0' * 400}}}]"),
+        "10: acc of item 1 of expect of @P must be a finite number, not inf",
+    ),
+    (
+        "three bounds",
+        expect("[{acc: [1, 2, 3]}]"),
+        "10: acc of item 1 of expect of @P has 3 values and not two → write acc: [low, high]",
+    ),
+    (
+        "bounds upside down",
+        expect("[{acc: [0.8, 0.7]}]"),
+        "10: acc of item 1 of expect of @P goes from 0.8 to 0.7; the first must be less",
+    ),
+    (
+        "times upside down",
+        expect("[{time: [2h, 90m]}]"),
+        "10: time of item 1 of expect of @P goes from 7200 to 5400; the first must be less",
+    ),
+    (
+        "no duration",
+        expect("[{time: an hour}]"),
+        "10: time of item 1 of expect of @P: 'an hour' is not a duration → write for example 30s, 90m, 1h30m or 2d",
+    ),
+    (
+        "time mapping",
+        expect("[{time: {h: 1}}]"),
+        "10: time of item 1 of expect of @P must be seconds, a duration such as 90m, or [low, high], not a mapping",
+    ),
+    (
+        "negative time",
+        expect("[{time: -1}]"),
+        "10: time of item 1 of expect of @P: '-1' is not a duration: it must be finite and not negative",
     ),
     # grids
     (
@@ -692,7 +925,7 @@ plain = st.recursive(
 )
 KEYS = (
     "stage objective seeds phases then promote grid search trials parallel sampler where quorum stop maximize"
-    " subject_to prefer log uniform int step a b"
+    " subject_to prefer log uniform int step a b set expect time model alias path gate stretch"
 )
 words = st.recursive(
     plain | st.sampled_from(["a", "a > 1", "tpe", 1, 0.5, [1, 2]]),
@@ -703,9 +936,35 @@ words = st.recursive(
 )
 
 
-@given(words, words, st.dictionaries(st.sampled_from(["grid", "search", "trials", "where", "quorum"]), words))
+PHASE_KEYS = ["grid", "search", "trials", "where", "quorum", "expect"]
+
+
+@given(words, words, st.dictionaries(st.sampled_from(PHASE_KEYS), words))
 def test_whatever_stands_there_is_read_or_refused(objective: object, seeds: object, body: object) -> None:
-    section = {"e": {"stage": "t", "objective": objective, "seeds": seeds, "phases": {"p": body}}}
+    read_or_refused({"stage": "t", "objective": objective, "seeds": seeds, "phases": {"p": body}})
+
+
+rows = st.dictionaries(
+    st.sampled_from(["a", "m.b", "b", "acc", "time"]), plain | st.sampled_from([1, "5m", [1, 2]])
+)
+
+
+@given(st.lists(rows, max_size=2) | words, words)
+def test_whatever_is_expected_or_set_is_read_or_refused(expect: object, fixed: object) -> None:
+    """The rest is sound, so that these are what is looked at."""
+    phase = {"grid": {"a": [1, 2, "x"], "m.b": [1, 2]}, "where": ["m.b > 1"], "expect": expect}
+    read_or_refused({"stage": "t", "phases": {"p": phase}})
+    read_or_refused({"stage": "t", "set": fixed, "phases": {"p": {"grid": {"a": [1]}}}})
+
+
+@given(st.dictionaries(st.sampled_from(["model", "alias", "stage", "path", "gate", "stretch"]), words))
+def test_whatever_is_promoted_is_read_or_refused(promote: object) -> None:
+    phases = {"p": {"grid": {"a": [1]}}}
+    read_or_refused({"stage": "t", "objective": {"maximize": "x"}, "phases": phases, "promote": promote})
+
+
+def read_or_refused(experiment: dict[str, object]) -> None:
+    section = {"e": experiment}
     project = Project("/p", "p", ("pinyon.yaml",), (), sections={"pinyon.yaml": {"experiments": section}})
     try:
         found = experiments_of(project)["e"].phases[0].name

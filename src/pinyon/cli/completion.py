@@ -52,6 +52,27 @@ def experiment_names(ctx: click.Context, _: click.Parameter, begun: str) -> list
     return _items(list(project.settings.get("experiments", {})), begun)
 
 
+def model_names(ctx: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Models; and of one of them the versions and names, once somebody has written ``@``."""
+    from contextlib import ExitStack
+
+    from pinyon.errors import PinyonError
+    from pinyon.registry.registry import Registry
+    from pinyon.session import open_records
+
+    try:
+        with ExitStack() as stack:
+            registry = Registry(open_records(Path(_directory(ctx)), stack).store)
+            name, at, _which = begun.partition("@")
+            if not at:
+                return _items(registry.names(), begun)
+            model = registry.model(name)
+    except (PinyonError, OSError):
+        return []
+    known = [*sorted(model.aliases), *(str(one.number) for one in reversed(model.versions))]
+    return _items([f"{name}@{which}" for which in known], begun)
+
+
 def run_names(ctx: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
     """Stages; and ids of runs, the newest first, once somebody begins one with ``r-``."""
     if not begun.startswith(("r-", "r", "a-")):

@@ -27,6 +27,7 @@ _SECTIONS = {
         "params",
         "plots",
     ),
+    "Models": ("model",),
     "Data": ("add", "gc", "compact"),
     "Keep": ("verify", "doctor", "generate", "completion"),
 }

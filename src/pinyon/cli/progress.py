@@ -153,6 +153,8 @@ def describe(store: str, told: Told) -> str:
         return f"{word(told.kind, 9)} {_named(told)}  {click.style(text, dim=True)}"
     if told.kind == "select":
         return f"{click.style('winner'.ljust(9), fg='green', bold=True)} {told.stage}  {told.text}"
+    if told.kind == "promote":
+        return f"{click.style('promoted'.ljust(9), fg='green', bold=True)} {told.stage} {told.text}"
     return f"{told.kind:9} {told.text}" if told.kind in ("wait", "note", "fetch") else ""
 
 

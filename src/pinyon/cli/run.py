@@ -14,7 +14,7 @@ from pinyon.cli.adhoc import RunCommand, Words, command_options, run_command
 from pinyon.cli.options import goal_of, goal_options
 from pinyon.cli.output import print_json
 from pinyon.cli.shortcut import nothing_to_do, print_summary, question
-from pinyon.errors import NoWinnerError, StageFailedError
+from pinyon.errors import GateError, StageFailedError
 from pinyon.store.place import home_of, project_around
 
 
@@ -78,7 +78,7 @@ def command(
                 tell=progress.tell,
                 remember=remember,
             )
-    except (StageFailedError, NoWinnerError) as error:
+    except (StageFailedError, GateError) as error:
         from pinyon.cli.failures import print_failures
         from pinyon.report.plan import Result
 

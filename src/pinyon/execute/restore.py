@@ -25,21 +25,26 @@ def restore(blobs: Blobs, root: Path, output: Output) -> None:
     fresh = target.with_name(f".{target.name[:100]}.{os.urandom(4).hex()}.pinyon~")
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        if output.digest.endswith("/"):
-            _lay_out(blobs, output.digest, fresh)
-        else:
-            blobs.copy_out(output.digest, fresh, executable=output.executable)
+        copy_to(blobs, output.digest, fresh, executable=output.executable)
         _replace(blobs, fresh, target)
     finally:
         remove(str(fresh))
 
 
-def _lay_out(blobs: Blobs, name: str, folder: Path) -> None:
-    folder.mkdir()
+def copy_to(blobs: Blobs, name: str, target: Path, *, executable: bool = False, link: bool = False) -> None:
+    """A file or a folder out of the store, verified, where nothing is yet. ``link``: see `Blobs.copy_out`.
+
+    Raises:
+        CorruptError, MissingBlobError: the store cannot give the bytes; of a folder some files may be there.
+    """
+    if not name.endswith("/"):
+        blobs.copy_out(name, target, executable=executable, link=link)
+        return
+    target.mkdir()
     for row in tree.decode(blobs.read(name)):
-        path = folder / row.path
+        path = target / row.path
         path.parent.mkdir(parents=True, exist_ok=True)
-        blobs.copy_out(row.name, path, executable=row.executable)
+        blobs.copy_out(row.name, path, executable=row.executable, link=link)
 
 
 def _replace(blobs: Blobs, fresh: Path, target: Path) -> None:

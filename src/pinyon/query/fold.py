@@ -22,6 +22,7 @@ _EXECUTION_KINDS = frozenset({"execution", "finished"})
 _TOLD_OF = {
     **dict.fromkeys(("summary", "tagged", "noted", "artifact", "checkpoint", "resumed", "params"), "attempt"),
     **dict.fromkeys(("cells", "selected", "proposed"), "experiment"),
+    "refused": "model",
 }
 
 _PLAIN = ("params.yaml", "")  # files whose parameters are named without them; "" is the command itself
@@ -37,7 +38,7 @@ def subject(event: Event) -> tuple[str, str] | None:
 
 
 def told_of(event: Event) -> str | None:
-    """The attempt or experiment that a record tells something of which others may tell more; None for other records."""
+    """The attempt, experiment or model that a record tells of, beside others; None for other records."""
     name = event.body.get(_TOLD_OF.get(event.kind, ""))
     return name if isinstance(name, str) else None
 

@@ -24,7 +24,7 @@ from pinyon.store.place import make_cache
 from pinyon.store.protocol import Journals
 
 _T = TypeVar("_T")
-_VERSION = "7"
+_VERSION = "8"
 FILE = f"index-{_VERSION}.sqlite"  # in the cache; another release keeps its own beside it
 _SCHEMA = """
 create table meta (key text primary key, value text) without rowid;
@@ -280,8 +280,8 @@ class Index:
         """Records of a kind of which every one counts, oldest first by their clocks (then writer and number).
 
         Args:
-            kind: summary, tagged, noted, artifact, checkpoint, resumed, params, cells, selected or proposed.
-            about: only those of these attempts, or experiments.
+            kind: summary, tagged, noted, artifact, checkpoint, resumed, params, cells, selected, proposed or refused.
+            about: only those of these attempts, experiments or models.
         """
         some = "" if about is None else "and about in (select value from json_each(?))"
         rows = self._rows(

@@ -17,8 +17,8 @@ class Standing(NamedTuple):
 
 
 class Told(NamedTuple):
-    """Something worth telling a person. ``kind``: run, running, ended, reuse, adopt, repair, select, wait, fetch,
-    note or standing. ``cell`` says what the stage is given in an experiment."""
+    """Something worth telling a person. ``kind``: run, running, ended, reuse, adopt, repair, select, promote, wait,
+    fetch, note or standing. ``cell`` says what the stage is given in an experiment."""
 
     kind: str
     stage: str = ""

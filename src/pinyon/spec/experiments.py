@@ -11,15 +11,16 @@ from typing import Any, Literal
 
 from pinyon.model.experiment import Experiment, Objective, Phase
 from pinyon.model.project import Origin, Project
-from pinyon.spec.checks import Path, SchemaError, anything, closed, list_of, mapping, name, named, text, wrong
+from pinyon.spec.checks import Path, SchemaError, anything, closed, list_of, name, named, text, wrong
 from pinyon.spec.conditions import clauses_of
 from pinyon.spec.load import line_of, told
 from pinyon.spec.phases import EXAMPLE, phase_of
-from pinyon.spec.space import Axes, axes_of
+from pinyon.spec.promotion import promotion_of
+from pinyon.spec.space import Axes, axes_of, pairs_of
 
 _SECTION = "experiments"
 _shape = closed(
-    dict.fromkeys(("stage", "objective", "seeds", "phases", "then", "promote"), anything),
+    dict.fromkeys(("stage", "set", "objective", "seeds", "phases", "then", "promote"), anything),
     required=("stage", "phases"),
     hints=dict.fromkeys(("grid", "search"), "put it into a phase: phases: {NAME: {grid: …}}")
     | dict.fromkeys(("maximize", "minimize"), "write objective: {maximize: accuracy}"),
@@ -61,14 +62,15 @@ class _Reader:
     def experiment(self, value: Any, path: Path) -> Experiment:
         _name(path)
         _shape(value, path)
-        _refuse_templates({key: part for key, part in value.items() if key != "promote"}, path)
+        _refuse_templates(value, path)
         _word(value["stage"], (*path, "stage"))
         seeds = (
             axes_of(value["seeds"], (*path, "seeds"), "{train.seed: [0, 1, 2]}") if "seeds" in value else ()
         )
         then = value.get("then", [])
         _stages(then, (*path, "then"))
-        mapping(value.get("promote", {}), (*path, "promote"))
+        at = (*path, "promote")
+        promote = promotion_of(value["promote"], at, self._at(at)) if "promote" in value else None
         found = Experiment(
             path[-1],
             value["stage"],
@@ -76,9 +78,11 @@ class _Reader:
             objective=_objective(value["objective"], (*path, "objective")) if "objective" in value else None,
             seeds=seeds,
             then=tuple(then),
+            promote=promote,
+            fixed=pairs_of(value["set"], (*path, "set")) if "set" in value else (),
             origin=self._at(path),
         )
-        _refuse_aimless(found, path, promotes=bool(value.get("promote")))
+        _refuse_aimless(found, path)
         return found
 
     def _phases(self, value: Any, path: Path, seeds: Axes) -> tuple[Phase, ...]:
@@ -115,14 +119,14 @@ def _objective(value: Any, path: Path) -> Objective:
     return Objective(value[said[0]], said[0], clauses, value.get("prefer", ""))
 
 
-def _refuse_aimless(found: Experiment, path: Path, *, promotes: bool) -> None:
+def _refuse_aimless(found: Experiment, path: Path) -> None:
     """Whoever goes on with a winner has to say what wins."""
     if found.objective is not None:
         return
     wants = {
         "several phases": len(found.phases) > 1,
         "then": bool(found.then),
-        "promote": promotes,
+        "promote": found.promote is not None,
         "a search by tpe": any(phase.space and phase.sampler == "tpe" for phase in found.phases),
     }
     for want, true in wants.items():

@@ -11,6 +11,7 @@ from pinyon.model.experiment import PLUGGED_SAMPLERS, SAMPLERS, Choice, Phase, R
 from pinyon.model.project import Origin
 from pinyon.spec.checks import Path, SchemaError, anything, closed, named, nearest, number, text, wrong
 from pinyon.spec.conditions import clauses_of
+from pinyon.spec.expect import expected_of
 from pinyon.spec.space import Axes, axes_of, space_of
 
 LARGEST = (
@@ -19,7 +20,7 @@ LARGEST = (
 EXAMPLE = "{grid: {train.lr: [0.1, 0.01]}}"
 
 _OF_SEARCH = ("trials", "parallel", "sampler")
-_shape = closed(dict.fromkeys(("grid", "search", *_OF_SEARCH, "where", "quorum", "stop"), anything))
+_shape = closed(dict.fromkeys(("grid", "search", *_OF_SEARCH, "where", "quorum", "stop", "expect"), anything))
 _count = number(1, whole=True)
 _room = number(0, whole=True)
 
@@ -43,10 +44,11 @@ def phase_of(value: Any, path: Path, seeds: Axes, origin: Origin) -> Phase:
             at = (*path, "grid" if phase.grid else "search", parameter)
             raise SchemaError(at, f"{named(at)} is a seed, too", next="keep it in one of them")
     _refuse_many(phase, path, seeds)
+    phase = phase._replace(where=_where(value.get("where", []), (*path, "where"), phase.grid or phase.space))
     return phase._replace(
-        where=_where(value.get("where", []), (*path, "where"), phase.grid or phase.space),
         quorum=_quorum(value.get("quorum", 1), (*path, "quorum")),
         stop=clauses_of(value.get("stop", []), (*path, "stop")),
+        expect=expected_of(value.get("expect", []), (*path, "expect"), phase),
         origin=origin,
     )
 

@@ -21,12 +21,20 @@ def axes_of(value: Any, path: Path, example: str) -> Axes:
     Raises:
         SchemaError: no values, the same value twice, or one that no parameter can have.
     """
-    next = f"write for example {path[-1]}: {example}"
-    if not isinstance(value, dict):
-        raise wrong(value, path, "a mapping", next)
-    if not value:
-        raise SchemaError(path, f"{named(path)} is empty", next=next)
-    return tuple((_parameter(key, path), _values(found, (*path, key))) for key, found in value.items())
+    entries = _entries(value, path, f"{path[-1]}: {example}")
+    return tuple((key, _values(found, (*path, key))) for key, found in entries)
+
+
+def pairs_of(value: Any, path: Path) -> tuple[tuple[str, Any], ...]:
+    """Parameters with one value each.
+
+    Raises:
+        SchemaError: none at all, or a value that no parameter can have.
+    """
+    entries = _entries(value, path, f"{path[-1]}: {{train.lr: 0.01}}")
+    for key, found in entries:
+        _canonical(found, (*path, key))
+    return entries
 
 
 def space_of(value: Any, path: Path) -> Space:
@@ -35,18 +43,20 @@ def space_of(value: Any, path: Path) -> Space:
     Raises:
         SchemaError: neither choices nor a range, or a range without numbers in it.
     """
-    next = "write for example search: {train.lr: {log: [1.0e-4, 1.0e-2]}}"
+    entries = _entries(value, path, "search: {train.lr: {log: [1.0e-4, 1.0e-2]}}")
+    return tuple((key, _dimension(found, (*path, key))) for key, found in entries)
+
+
+def _entries(value: Any, path: Path, example: str) -> tuple[tuple[str, Any], ...]:
+    """What stands under the names of parameters, which must be some."""
+    next = f"write for example {example}"
     if not isinstance(value, dict):
         raise wrong(value, path, "a mapping", next)
     if not value:
         raise SchemaError(path, f"{named(path)} is empty", next=next)
-    return tuple((_parameter(key, path), _dimension(found, (*path, key))) for key, found in value.items())
-
-
-def _parameter(key: Any, path: Path) -> str:
-    name(key, path)
-    found: str = key
-    return found
+    for key in value:
+        name(key, path)
+    return tuple(value.items())
 
 
 def _dimension(value: Any, path: Path) -> Choice | Range:

@@ -1,0 +1,93 @@
+"""From a run to what becomes a model: which of its files, and of what format that is. Nothing of it is executed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from pinyon.errors import GateError, MissingBlobError, PlanError
+from pinyon.execute.restore import copy_to
+from pinyon.model.ids import run_id
+from pinyon.model.outcome import Attempt, Output
+from pinyon.plan.interpolate import nearest
+from pinyon.query.index import Index
+from pinyon.registry.formats import Looked, look
+from pinyon.registry.values import Artifact
+from pinyon.store.local import LocalStore
+
+# Suffixes of files that hold a model; what is inside, `look` finds out.
+_LIKELY = frozenset({
+    ".safetensors", ".onnx", ".gguf", ".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle", ".joblib", ".skops", ".h5",
+    ".hdf5", ".keras", ".ubj", ".npz",
+})  # fmt: skip
+
+
+def candidates(index: Index, attempt: Attempt) -> list[Output]:
+    """What of an attempt can be a model: its outs, and what its script kept as one (`pinyon.run().artifact`)."""
+    kept = [
+        Output(str(event.body["path"]), event.body["digest"], event.body["size"])
+        for event in index.told("artifact", [attempt.id])
+        if event.body.get("role") == "model"
+    ]
+    outs = list(attempt.outputs)
+    return [*outs, *(one for one in kept if one.path not in {out.path for out in outs})]
+
+
+def chosen(paths: Sequence[str], path: str, stage: str, next: str) -> str:
+    """``path`` if it is one of these; without one, the only path that looks like a model by its name, or the only one.
+
+    Args:
+        next: the command or edit that names one, with ``OUT`` for it.
+
+    Raises:
+        PlanError: there is none, or there are several.
+    """
+    if path in paths:
+        return path
+    likely = [one for one in paths if PurePosixPath(one).suffix in _LIKELY] or list(paths)
+    if not path and len(likely) == 1:
+        return likely[0]
+    if not paths:
+        raise PlanError(f"{stage} has no out that could be a model", next="declare one under outs")
+    what = f"{stage} has no out '{path}'" if path else f"which out of {stage} is the model?"
+    why = nearest(path, paths) if path else f"there are {', '.join(likely)}"
+    raise PlanError(what, why=why, next=next.replace("OUT", likely[0]))
+
+
+def artifact_of(
+    store: LocalStore, attempt: Attempt, out: Output, *, trust: bool = False, about: Mapping[str, Any] = {}
+) -> Artifact:
+    """An out of an attempt as what becomes a version. Its bytes are read, never executed.
+
+    Args:
+        trust: take it in even if opening it runs code.
+
+    Raises:
+        GateError: opening it would run code, and nobody trusts it.
+        MissingBlobError, CorruptError: the store has no such bytes; or they are no sound file of their format.
+    """
+    if not out.stored:
+        raise MissingBlobError(
+            f"the bytes of {out.path} were not kept", where=attempt.stage,
+            why="cache: false", next="take that away in pinyon.yaml, and run the stage again",
+        )  # fmt: skip
+    looked = _looked(store, out)
+    if looked.runs_code and not trust:
+        raise GateError(
+            f"{out.path} runs code when somebody opens it", why=looked.why,
+            next="save it as safetensors; or register it with --trust, if you know who made it",
+        )  # fmt: skip
+    facts = {"file": dict(looked.facts)} if looked.facts else {}
+    return Artifact(
+        out.digest, out.path, out.size, looked.format, run_id(attempt.key), attempt.id, attempt.stage,
+        {**about, **facts}, trusted=looked.runs_code,
+    )  # fmt: skip
+
+
+def _looked(store: LocalStore, out: Output) -> Looked:
+    with TemporaryDirectory(dir=store.root / "tmp", prefix="look-") as folder:
+        path = Path(folder) / PurePosixPath(out.path).name
+        copy_to(store.blobs, out.digest, path, link=True)
+        return look(path)
