@@ -20,7 +20,9 @@ mlflow.set_tag("data", "made up")
 slope = 0.0
 for step in range(args.steps):
     errors = [slope * x - y for x, y in points]
-    slope -= args.rate * sum(2 * error * x for error, (x, _) in zip(errors, points, strict=True)) / len(points)
+    slope -= (
+        args.rate * sum(2 * error * x for error, (x, _) in zip(errors, points, strict=True)) / len(points)
+    )
     loss = sum(error**2 for error in errors) / len(points)
     mlflow.log_metric("loss", loss, step=step)
 

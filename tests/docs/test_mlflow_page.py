@@ -6,8 +6,9 @@ import ast
 import re
 import runpy
 
-import pinyon
 from transcripts import ROOT
+
+import pinyon
 
 PAGE = (ROOT / "docs/adopting.md").read_text()
 EXAMPLE = ROOT / "examples/mlflow"

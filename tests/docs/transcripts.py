@@ -94,6 +94,7 @@ class Shell:
             "PYTHONPATH": os.pathsep.join(path for path in paths if path),
             "GIT_CEILING_DIRECTORIES": str(folder),
             "LC_ALL": "C.UTF-8",
+            "PINYON_ACTOR": "person:ann",
         }
         self.last = 0
 
