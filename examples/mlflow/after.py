@@ -25,5 +25,5 @@ for step in range(args.steps):
 
 with open("model.json", "w") as file:
     json.dump({"slope": round(slope, 4)}, file)
-run.artifact("model.json")
+run.artifact("model.json", role="model")
 run.summary["loss"] = loss
