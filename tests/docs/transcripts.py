@@ -42,6 +42,12 @@ class Command(NamedTuple):
     text: str
     output: str
     unordered: bool
+    example: str
+
+
+def chosen(markdown: str) -> str:
+    """The example that the last comment of this part of a document chooses; without one, the first example."""
+    return next((match["name"] for match in reversed(list(CHOSEN.finditer(markdown)))), EXAMPLE.name)
 
 
 def commands(markdown: str) -> list[Command]:
@@ -49,11 +55,12 @@ def commands(markdown: str) -> list[Command]:
     found = []
     for block in FENCE.finditer(markdown):
         line = markdown[: block.start("body")].count("\n") + 1
+        example = chosen(markdown[: block.start()])
         for part in filter(None, re.split(r"^(?=\$ )", block["body"], flags=re.MULTILINE)):
             if not part.startswith("$ "):
                 raise ValueError(f"line {line}: a console block begins with a command")
             text, _, output = part[2:].partition("\n")
-            found.append(Command(line, text, output, bool(block["unordered"])))
+            found.append(Command(line, text, output, bool(block["unordered"]), example))
             line += part.count("\n")
     return found
 
@@ -67,19 +74,14 @@ def normal(output: str, unordered: bool = False) -> str:
 
 
 class Shell:
-    """Runs commands in a copy of an example, one after the other, as somebody at a prompt would.
+    """Runs commands in copies of examples, one after the other, as somebody at a prompt would.
 
     Args:
-        markdown: the document; a comment in it chooses another example than the first.
+        folder: where the copies are made, each when its first command comes.
     """
 
-    def __init__(self, folder: Path, markdown: str = "") -> None:
-        chosen = CHOSEN.search(markdown)
-        example = ROOT / "examples" / chosen["name"] if chosen else EXAMPLE
-        self.project = folder / example.name
-        ignored = example / ".gitignore"
-        made = [line.strip("/") for line in ignored.read_text().split()] if ignored.exists() else []
-        shutil.copytree(example, self.project, ignore=shutil.ignore_patterns(".pinyon", "__pycache__", *made))
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         programs = folder / "bin"
         programs.mkdir()
         for name, arguments in (("pinyon", " -m pinyon.cli"), ("python", "")):
@@ -92,14 +94,23 @@ class Shell:
             "PYTHONPATH": os.pathsep.join(path for path in paths if path),
             "GIT_CEILING_DIRECTORIES": str(folder),
             "LC_ALL": "C.UTF-8",
+            "PINYON_ACTOR": "person:ann",
         }
         self.last = 0
 
-    def run(self, text: str) -> str:
+    def _project(self, name: str) -> Path:
+        project, example = self.folder / name, ROOT / "examples" / name
+        if not project.exists():
+            ignored = example / ".gitignore"
+            made = [line.strip("/") for line in ignored.read_text().split()] if ignored.exists() else []
+            shutil.copytree(example, project, ignore=shutil.ignore_patterns(".pinyon", "__pycache__", *made))
+        return project
+
+    def run(self, text: str, example: str) -> str:
         """What the command prints, to either stream; its exit code is the next command's ``$?``."""
         result = subprocess.run(
             ["bash", "-c", f"(exit {self.last})\n{text}"],
-            cwd=self.project, env=self.env, stdin=subprocess.DEVNULL,
+            cwd=self._project(example), env=self.env, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60,
         )  # fmt: skip
         self.last = result.returncode
@@ -108,12 +119,12 @@ class Shell:
 
 def renewed(markdown: str, folder: Path) -> str:
     """The document with every output as it is today."""
-    shell = Shell(folder, markdown)
+    shell = Shell(folder)
 
     def block(match: re.Match[str]) -> str:
-        body = ""
+        body, example = "", chosen(markdown[: match.start()])
         for command in commands(match[0]):
-            output = shell.run(command.text)
+            output = shell.run(command.text, example)
             same = normal(output, command.unordered) == normal(command.output, command.unordered)
             body += f"$ {command.text}\n"
             body += command.output if same else output.strip("\n") + "\n" * bool(output.strip())
