@@ -211,6 +211,14 @@ def make(tmp_path: Path) -> Iterator[Callable[[str], Project]]:
         project.close()
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """An empty project for all tests of a module, which copy it and leave it alone."""
+    project = Project(tmp_path_factory.mktemp("shared") / "project")
+    yield project
+    project.close()
+
+
 @pytest.fixture
 def project(empty: Project) -> Project:
     """prepare → train → report, and side by itself."""

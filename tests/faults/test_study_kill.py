@@ -39,9 +39,9 @@ def project() -> dict[str, object]:
         "stages": {
             "pretrain": stage("pretrain", 3, "echo ${sigma} ${hidden} ${layers} ${epochs} > encoder",
                               deps=["data"], params=["sigma", "hidden", "layers", "epochs"], outs=["encoder"]),
-            "train": stage("train", 5, f'echo "{{\\"accuracy\\": {score}}}" > metrics.json',
+            "train": stage("train", 5, f'cp encoder model; echo "{{\\"accuracy\\": {score}}}" > metrics.json',
                            deps=["encoder"], params=["sigma", "hidden", "heads", "layers", "seed"],
-                           metrics=["metrics.json"]),
+                           outs=["model"], metrics=["metrics.json"]),
             "evaluate": stage("evaluate", 2, "cp metrics.json test.json",
                               deps=["metrics.json"], metrics=["test.json"]),
         },
@@ -56,6 +56,7 @@ def project() -> dict[str, object]:
                     "depth": {"grid": {"epochs": EPOCHS}},
                 },
                 "then": ["evaluate"],
+                "promote": {"model": "m", "alias": "staging", "gate": ["evaluate.accuracy > 900"]},
             }
         },
     }  # fmt: skip
@@ -116,6 +117,9 @@ def check(study: Study, clean: dict[str, object]) -> None:
     assert study.winners() == clean
     again = study.call("run", "study")
     assert again.returncode == 0
+    promoted = json.loads(study.call("model", "show", "m", "--json").stdout)
+    assert (promoted["aliases"], len(promoted["versions"])) == ({"staging": 1}, 1)
+    assert [change["by"]["experiment"] for change in promoted["changes"]] == ["study"]
     assert "nothing to do: 15 cells, 26 distinct runs" in again.stdout, again.stdout
     assert sorted(os.listdir(study.root)) == [".pinyon", "data", "params.yaml", "pinyon.yaml"]
 

@@ -6,16 +6,18 @@ import itertools
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pinyon.errors import PinyonError, PlanError
-from pinyon.model.experiment import Cell, Choice, Experiment, Objective, Pairs, Phase, short, words
+from pinyon.model.condition import parse
+from pinyon.model.experiment import Cell, Choice, Experiment, Objective, Pairs, Phase, Promotion, short, words
 from pinyon.model.graph import Graph
 from pinyon.model.project import Goal, Origin, Project, StageTemplate
 from pinyon.plan.build import Need
 from pinyon.plan.estimate import critical_path, makespan
-from pinyon.plan.study import Choices, Variants, labels, over, study_of
+from pinyon.plan.overlay import over
+from pinyon.plan.study import Choices, Variants, labels, study_of
 
 PARAMS: dict[str, Any] = {
     "augment": {"sigma": 0.1},
@@ -239,6 +241,116 @@ def test_skipped_phases_keep_their_recorded_winner_or_what_there_is():
     assert found.study.cells == 3
 
 
+# -- what holds throughout ---------------------------------------------------------------------------------------------
+
+
+def test_what_is_set_holds_for_everything_and_a_cell_goes_before():
+    fixed = (("pretrain.epochs", 7), ("train.lr", 0.5), ("augment.sigma", 9))
+    found = graph(STUDY._replace(fixed=fixed), assume=True)
+    study = found.study
+    assert study is not None
+    warp, shape, depth = study.phases
+    assert warp.base == fixed
+    assert dict(shape.base) == {"augment.sigma": 0.1, "pretrain.epochs": 7, "train.lr": 0.5}
+    assert [dict(rows[0].overlay)["pretrain.epochs"] for _, rows in depth.cells] == [50, 75, 100]
+    ((replicate, _),) = study.final
+    assert dict(replicate.overlay)["train.lr"] == 0.5
+    # One more than without: no cell of the last phase is pre-trained as those of the second are.
+    assert (study.cells, count(found, "pretrain"), count(found, "prepare")) == (15, 10, 1)
+    assert not set(graph(assume=True).tasks).intersection(r.recipe for _, rows in shape.cells for r in rows)
+    assert set(labels(found).values()).isdisjoint({"lr=0.5", "epochs=7"})
+
+
+VALUES = {
+    "augment.sigma": 0.1,
+    "model.hidden": 64,
+    "model.heads": 4,
+    "pretrain.epochs": 50,
+    "train.lr": 0.001,
+    "train.seed": 0,
+}
+some = st.dictionaries(st.sampled_from(sorted(VALUES)), st.integers(1, 3), max_size=3)
+
+
+@settings(max_examples=40)
+@given(some, some, grids, st.booleans())
+def test_files_then_set_then_the_call_then_winners_then_the_cell_then_the_seed(fixed, said, grid, seeded):
+    seeds = (("train.seed", (5, 6)),) if seeded else ()
+    phases = (PHASES[2], Phase("p", grid))
+    experiment = STUDY._replace(phases=phases, seeds=seeds, fixed=tuple(fixed.items()))
+    first = graph(experiment, overrides=tuple(said.items()))
+    won = cell(first, "depth", epochs=75)
+    found = graph(experiment, Choices({"depth": won}), overrides=tuple(said.items()))
+    assert found.study is not None
+    for row, replicates in found.study.phases[1].cells:
+        for replicate in replicates:
+            wanted = (
+                VALUES | fixed | said | {"pretrain.epochs": 75} | dict(row.assignment) | dict(replicate.seed)
+            )
+            tasks = [found.tasks[replicate.recipe]]
+            tasks += [found.tasks[need] for need in tasks[0].needs]
+            known: dict[str, Any] = {}
+            for param in (param for task in tasks for param in task.stage.params):
+                deep = param.value if isinstance(param.value, dict) else {"": param.value}
+                known |= {f"{param.name}.{name}".removesuffix("."): value for name, value in deep.items()}
+            assert {name: known[name] for name in wanted} == wanted
+
+
+def test_the_call_goes_before_what_is_set_in_part_or_as_a_whole():
+    group = {"hidden": 1, "heads": 4, "layers": 1}
+    whole = STUDY._replace(phases=PHASES[:1], fixed=(("model", group),))
+    found = graph(whole, overrides=(("model.hidden", 2),))
+    (part,) = {p.value["hidden"] for t in found.tasks.values() for p in t.stage.params if p.name == "model"}
+    assert part == 2
+    inner = STUDY._replace(phases=PHASES[:1], fixed=(("model.hidden", 3),))
+    found = graph(inner, overrides=(("params.yaml:model", group),))
+    (part,) = {p.value["hidden"] for t in found.tasks.values() for p in t.stage.params if p.name == "model"}
+    assert part == 1
+
+
+def test_experiments_share_what_they_set_alike():
+    plain = graph(STUDY._replace(phases=PHASES[:1]))
+    same = graph(STUDY._replace(phases=PHASES[:1], fixed=(("train.lr", 0.001),)))
+    other = graph(STUDY._replace(phases=PHASES[:1], fixed=(("train.lr", 0.5),)))
+    assert set(same.tasks) == set(plain.tasks)
+    shared = [other.tasks[recipe].stage.name for recipe in set(other.tasks) & set(plain.tasks)]
+    assert sorted(shared) == ["prepare", *["pretrain"] * 4]
+
+
+def test_a_plan_assumes_what_is_set():
+    found = graph(STUDY._replace(fixed=(("augment", {"sigma": 0.15}),)), assume=True)
+    assert found.study is not None
+    assert found.study.phases[1].assumed == "warp keeping sigma=0.15"
+
+
+def test_what_is_set_holds_where_phases_are_skipped():
+    found = graph(STUDY._replace(fixed=(("augment.sigma", 0.2),)), assume=True, only=("depth",))
+    assert found.study is not None
+    assert found.study.phases[2].base == (("augment.sigma", 0.2),)
+
+
+def test_what_only_then_reads_can_be_set():
+    stages = {**STAGES, "evaluate": {**STAGES["evaluate"], "params": ["unread"]}}
+    fixed = STUDY._replace(fixed=(("unread", 5),))
+    found = study_of(fixed, variants(stages), assume=True)
+    assert isinstance(found, Graph)
+    (last,) = [task for task in found.tasks.values() if task.stage.name == "evaluate"]
+    assert [param.value for param in last.stage.params] == [5]
+
+
+@pytest.mark.parametrize("value", [0.001, 0.5])
+def test_what_a_command_names_can_be_set_to_what_it_is(value):
+    fixed = (("train.lr", value),)
+    phase = Phase("p", (("train.lr", (0.1, 0.2)),))
+    found = graph(STUDY._replace(stage="plot", then=(), phases=(phase,), fixed=fixed))
+    assert count(found, "plot") == 2
+
+
+def test_a_parameter_that_only_the_command_names_is_searched():
+    phase = Phase("tune", space=(("train.lr", Choice((1, 2))),), trials=2)
+    assert graph(STUDY._replace(stage="plot", then=(), phases=(phase,))).study is not None
+
+
 # -- what is refused ---------------------------------------------------------------------------------------------------
 
 
@@ -252,6 +364,10 @@ def phase(name: str, *values: Any) -> Experiment:
     return STUDY._replace(phases=(Phase("p", ((name, values),), origin=Origin("pinyon.yaml", 30)),))
 
 
+def setting(name: str, value: Any) -> Experiment:
+    return STUDY._replace(fixed=((name, value),), origin=Origin("pinyon.yaml", 20))
+
+
 @pytest.mark.parametrize(
     ("experiment", "what", "why"),
     [
@@ -260,6 +376,10 @@ def phase(name: str, *values: Any) -> Experiment:
         (phase("unread", 1, 2), "phase 'p': unread changes nothing that stage 'train' is made from", "declares"),
         (STUDY._replace(seeds=(("train.sed", (1, 2)),)), "seeds: train.sed: params.yaml", "did you mean train.seed?"),
         (STUDY._replace(seeds=(("unread", (1, 2)),)), "seeds: unread changes nothing", ""),
+        (setting("augment.sigmas", 1), "set: augment.sigmas: params.yaml has no", "did you mean augment.sigma?"),
+        (setting("train.name", 1), "set: train.name=1: train.name is text in params.yaml, not a number", ""),
+        (setting("unread", 1), "set: unread changes nothing that stage 'train' is made from", "declares"),
+        (setting("unread", 2), "set: unread changes nothing that stage 'train' is made from", "declares"),
         (STUDY._replace(stage="trian"), "no stage is called 'trian'", "did you mean train?"),
         (STUDY._replace(then=("evalute",)), "no stage is called 'evalute'", "did you mean evaluate?"),
     ],
@@ -269,6 +389,41 @@ def test_what_cannot_be_is_said_before_anything_runs(experiment, what, why):
     assert what in error.what
     assert why in error.why
     assert error.next or error.why
+
+
+def test_what_is_refused_of_set_has_its_line():
+    assert refusal(setting("augment.sigmas", 1)).where == "pinyon.yaml:20"
+    assert refusal(setting("unread", 1)).where == "pinyon.yaml:20"
+
+
+def promoting(*clauses: str, then: tuple[str, ...] = ("evaluate",)) -> Experiment:
+    gate = tuple(term for clause in clauses for term in parse(clause).terms)
+    promote = Promotion("lstm", "staging", gate, origin=Origin("pinyon.yaml", 40))
+    return STUDY._replace(promote=promote, then=then)
+
+
+def test_a_gate_on_what_the_winner_does_not_run_through_is_refused():
+    error = refusal(promoting("accuracy > 1", "plot.area > 0.5"))
+    assert error.what == "gate of experiment 'study': 'plot.area > 0.5' asks stage 'plot'"
+    assert (error.where, error.why, error.next) == (
+        "pinyon.yaml:40", "the winner is measured by train and evaluate", "add plot to then",
+    )  # fmt: skip
+    assert (
+        "'evaluate.accuracy > 0' asks stage 'evaluate'"
+        in refusal(promoting("evaluate.accuracy > 0", then=())).what
+    )
+    assert "'pretrain.loss < 1' asks stage 'pretrain'" in refusal(promoting("pretrain.loss < 1")).what
+    stretched = promoting()
+    assert stretched.promote is not None
+    promote = stretched.promote._replace(stretch=parse("plot.area > 0.5").terms)
+    assert refusal(stretched._replace(promote=promote)).what.startswith("stretch of experiment")
+
+
+@pytest.mark.parametrize(
+    "clause", ["val.accuracy > 0", "train.val.loss < 1", "evaluate.a > 0", "plotted.x > 0"]
+)
+def test_a_metric_may_have_dots(clause):
+    assert graph(promoting(clause), assume=True).study is not None
 
 
 def test_a_phase_that_is_not_there_cannot_be_skipped():

@@ -6,9 +6,11 @@ import copy
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pinyon.errors import PlanError
-from pinyon.plan.overlay import apply, files_of, split
+from pinyon.plan.overlay import apply, files_of, over, split
 
 READ: dict[str, Any] = {
     "params.yaml": {
@@ -104,3 +106,23 @@ def test_what_does_not_fit_is_refused(key, value, said):
     with pytest.raises(PlanError) as caught:
         laid((key, value))
     assert said in str(caught.value)
+
+
+numbers = st.integers(0, 9)
+groups = st.fixed_dictionaries({"a": st.fixed_dictionaries({"x": numbers}), "b": numbers})
+layers = st.lists(
+    st.one_of(
+        st.tuples(st.sampled_from(["m.b", "m.a.x", "n", "params.yaml:m.b", "other.yaml:m.b"]), numbers),
+        st.tuples(st.sampled_from(["m", "params.yaml:m"]), groups),
+        st.tuples(st.just("m.a"), st.fixed_dictionaries({"x": numbers})),
+    ),
+    max_size=4,
+    unique_by=lambda pair: pair[0],
+)
+
+
+@given(layers, layers, layers)
+def test_one_overlay_is_what_its_layers_are_one_after_another(first, second, third):
+    file = {"m": {"a": {"x": -1}, "b": -1}, "n": -1}
+    read = {"params.yaml": file, "other.yaml": copy.deepcopy(file)}
+    assert apply(read, over(first, second, third)) == apply(read, [*first, *second, *third])

@@ -19,7 +19,8 @@ from pinyon.model.project import Goal, Origin, Project, StageTemplate
 from pinyon.plan.actions import Action, Look, Propose, Select
 from pinyon.plan.check import first_look
 from pinyon.plan.decide import Settled, decide
-from pinyon.plan.study import Choices, Variants, over, study_of
+from pinyon.plan.overlay import over
+from pinyon.plan.study import Choices, Variants, study_of
 
 BASE: dict[str, Any] = {"a": 1, "b": 1, "c": 1, "seed": 0}
 STAGES: dict[str, dict[str, Any]] = {
@@ -116,18 +117,20 @@ axes = st.dictionaries(
     st.sampled_from("abc"), st.lists(st.integers(1, 4), min_size=1, max_size=3, unique=True), min_size=1, max_size=2
 )  # fmt: skip
 experiments = st.builds(
-    lambda grids, seeds: Experiment(
+    lambda grids, seeds, fixed: Experiment(
         "e", "train",
         tuple(Phase(f"p{n}", tuple((k, tuple(v)) for k, v in grid.items())) for n, grid in enumerate(grids)),
         Objective("score", "maximize"), seeds=(("seed", tuple(range(seeds))),), then=("test",),
+        fixed=tuple(fixed.items()),
     ),
     st.lists(axes, min_size=1, max_size=3), st.integers(1, 2),
+    st.dictionaries(st.sampled_from(["a", "b", "c", "seed"]), st.integers(1, 4), max_size=2),
 )  # fmt: skip
 
 
 def expected(experiment: Experiment) -> list[Pairs]:
     """Each phase's winner by the rules: the best mean, among equals the first."""
-    base: Pairs = ()
+    base = experiment.fixed
     found = []
     seeds = experiment.seeds[0][1]
     for phase in experiment.phases:

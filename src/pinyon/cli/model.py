@@ -289,7 +289,7 @@ def _kind(version: ModelVersion) -> str:
 
 
 def _show_version(model: Model, version: ModelVersion, measured: dict[str, Any]) -> None:
-    from pinyon.report.models import origin
+    from pinyon.report.models import origin, who
 
     names = ", ".join(model.aliases_of(version.number)) or "no name points at it"
     click.echo(f"{click.style(version.name, bold=True)}  {names}")
@@ -298,7 +298,7 @@ def _show_version(model: Model, version: ModelVersion, measured: dict[str, Any])
     click.echo(f"made by   {version.stage}, run {version.run} → pinyon show {version.run}")
     if text := origin(version):
         click.echo(f"won       {plain(text)}")
-    click.echo(f"since     {when(version.ts)}  by {plain(version.actor)}{_because(version.why)}")
+    click.echo(f"since     {when(version.ts)}  by {plain(who(version.actor))}{_because(version.why)}")
     for stage, metrics in measured.items():
         for name, value in metrics.items():
             click.echo(f"measured  {stage}.{name} = {number(value)}")
@@ -315,8 +315,8 @@ def _show_model(model: Model, refused: Any) -> None:
 
     click.echo(f"{click.style(model.name, bold=True)}  {names_line(model)}\n")
     rows = [
-        (name, names, kind, run, when(ts), plain(who))
-        for name, names, kind, run, ts, who in version_rows(model)
+        (name, names, kind, run, when(ts), plain(by))
+        for name, names, kind, run, ts, by in version_rows(model)
     ]
     table(("version", "names", "format", "run", "since", "by"), rows)
     _history(model, refused)
@@ -325,10 +325,7 @@ def _show_model(model: Model, refused: Any) -> None:
 def _history(model: Model, refused: Any) -> None:
     from pinyon.report.models import HISTORY, history
 
-    rows = [
-        (when(ts), plain(who) or "-", plain(text), plain(why))
-        for ts, who, text, why in history(model, refused)
-    ]
+    rows = [(when(ts), plain(by), plain(text), plain(why)) for ts, by, text, why in history(model, refused)]
     if rows:
         click.echo()
         table(HISTORY, rows)

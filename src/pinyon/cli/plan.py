@@ -36,9 +36,12 @@ def _show_cells(plan: Any) -> None:
     study = plan.study.study
     click.echo(sweep.question(study))
     for row in sweep.rows(study, plan.verdicts):
-        text = (
-            click.style(row.text, bold=True) if row.kind == "phase" else f"  {word(row.kind, 9)} {row.text}"
-        )
+        if row.kind == "phase":
+            text = click.style(row.text, bold=True)
+        elif row.kind == "promote":
+            text = f"{click.style(row.kind, bold=True)}   {row.text}"
+        else:
+            text = f"  {word(row.kind, 9)} {row.text}"
         click.echo(text + (f"  {click.style(row.note, dim=True)}" if row.note else ""))
     click.echo(sweep.counts(study, plan.verdicts))
 

@@ -14,7 +14,7 @@ from pinyon.cli.adhoc import RunCommand, Words, command_options, run_command
 from pinyon.cli.options import goal_of, goal_options
 from pinyon.cli.output import print_json
 from pinyon.cli.shortcut import nothing_to_do, print_summary, question
-from pinyon.errors import GateError, StageFailedError
+from pinyon.errors import GateError, NoWinnerError, StageFailedError
 from pinyon.store.place import home_of, project_around
 
 
@@ -65,6 +65,7 @@ def command(
         show(pipeline.plan(Path(directory), goal, jobs=jobs), as_json)
         return
     from pinyon.cli.progress import progress_for
+    from pinyon.report.plan import Result
 
     signal.signal(signal.SIGTERM, _interrupt)
     store = home_of(project_around(directory) or directory)
@@ -78,12 +79,15 @@ def command(
                 tell=progress.tell,
                 remember=remember,
             )
-    except (StageFailedError, GateError) as error:
+    except (StageFailedError, NoWinnerError) as error:
         from pinyon.cli.failures import print_failures
-        from pinyon.report.plan import Result
 
         if not as_json and isinstance(error.result, Result):
             print_failures(store, error.result, time.monotonic() - began, listed=keep_going)
+        raise
+    except GateError as error:  # everything has been made; what it made is not good enough
+        if not as_json and isinstance(error.result, Result):
+            _print(error.result.as_dict(), as_json, began)
         raise
     _print(result.as_dict(), as_json, began)
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from pinyon.cli.options import json_option
 from pinyon.cli.output import print_json
+
+if TYPE_CHECKING:
+    from pinyon.report.told import Told
 
 
 @click.command("tick", epilog="Example: pinyon tick --chain -j 2")
@@ -24,13 +28,18 @@ def command(
 
     Call it as often as you like, as from cron (*/10 * * * * pinyon -C /data/study tick), also several at once: nothing
     runs twice, and each call goes on from where things are. With --chain one call is enough. What failed is not tried
-    again; pinyon run does that. Exit code 0: all is done, or still going; 4: stages failed, and nothing else can be done.
+    again; pinyon run does that. Exit code 0: all is done, or still going; 4: stages failed, and nothing else can be done;
+    6: an experiment has no winner, or its gate refuses it.
     """
     from pinyon import tick
     from pinyon.errors import StageFailedError
     from pinyon.model.project import Goal
 
-    done = tick.tick(Path(directory), Goal(goals, isolated=isolated), jobs=jobs, chain=chain)
+    def news(told: Told) -> None:
+        if told.kind == "promote" and not as_json:
+            click.echo(f"promoted {told.stage} {told.text}")
+
+    done = tick.tick(Path(directory), Goal(goals, isolated=isolated), jobs=jobs, chain=chain, tell=news)
     if as_json:
         print_json(tick.as_dict(done))
     else:

@@ -169,6 +169,11 @@ class Selection(NamedTuple):
     digest: str = ""
 
 
+def beside(pairs: Pairs, fixed: Pairs) -> Pairs:
+    """What of ``pairs`` is not in ``fixed`` just so."""
+    return tuple(pair for pair in pairs if pair not in fixed)
+
+
 def words(pairs: Pairs) -> str:
     """An assignment for a person: ``sigma=0.1 hidden=64``, with the shortest names that tell them apart."""
     shown = short([name for name, _ in pairs])

@@ -10,8 +10,8 @@ from pinyon.model.outcome import Attempt
 
 
 class Replicate(NamedTuple):
-    """A cell under one seed. ``overlay`` is all that it sets: winners of earlier phases, then the cell, then the seed.
-    ``recipe`` names its task; replicates with the same recipe share it."""
+    """A cell under one seed. ``overlay`` is all that it sets: what the experiment sets, then winners of earlier phases,
+    then the cell, then the seed. ``recipe`` names its task; replicates with the same recipe share it."""
 
     seed: Pairs
     overlay: Pairs
@@ -19,9 +19,10 @@ class Replicate(NamedTuple):
 
 
 class PhaseStudy(NamedTuple):
-    """A phase with its cells. ``base`` is what earlier winners set. ``winner`` is the cell that was selected, "" as long as
-    there is none. ``assumed`` says, in words for a person, what ``base`` was guessed from for a plan, "" where nothing was
-    guessed; of a ``skipped`` phase, what is kept instead of a winner. ``open`` as long as a search may get more cells."""
+    """A phase with its cells. ``base`` is what the experiment and earlier winners set. ``winner`` is the cell that was
+    selected, "" as long as there is none. ``assumed`` says, in words for a person, what ``base`` was guessed from for a
+    plan, "" where nothing was guessed; of a ``skipped`` phase, what is kept instead of a winner. ``open`` as long as a
+    search may get more cells."""
 
     phase: Phase
     base: Pairs

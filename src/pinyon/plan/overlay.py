@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pinyon.errors import PlanError
+from pinyon.model.experiment import Pairs
 from pinyon.plan.interpolate import get_path, nearest
 from pinyon.plan.params import dotted_names
 from pinyon.plan.paths import join
@@ -38,6 +39,34 @@ def parted(read: Mapping[str, Any], overrides: Overrides) -> tuple[Overrides, Ov
         if ":" not in pair[0] and not get_path(read.get(DEFAULT_PARAMS) or {}, pair[0])[0]
     ]
     return [pair for pair in overrides if pair not in elsewhere], elsewhere
+
+
+def over(*layers: Overrides) -> Pairs:
+    """One overlay of several; later ones win, the order stays that of the first mention. A value for a whole group takes
+    away what was set inside it before."""
+    merged: dict[str, Any] = {}
+    for pairs in layers:
+        for key, value in pairs:
+            for inner in [other for other in merged if other != key and covers(key, other)]:
+                del merged[inner]
+            merged[key] = value
+    return tuple(merged.items())
+
+
+def covers(key: str, other: str) -> bool:
+    """Whether a value for ``key`` is one for ``other``, too: they are the same parameter, or that one lies inside."""
+    (file, name), (others, inner) = split(key), split(other)
+    return file == others and within(inner, name)
+
+
+def meet(one: str, other: str) -> bool:
+    """Whether they are the same parameter, or one lies inside the other."""
+    return covers(one, other) or covers(other, one)
+
+
+def within(inner: str, name: str) -> bool:
+    """Whether a dotted name is this one or lies inside it."""
+    return inner == name or inner.startswith(f"{name}.")
 
 
 def apply(read: Mapping[str, Any], overrides: Overrides, said: str = "") -> Mapping[str, Any]:

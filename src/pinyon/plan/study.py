@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from pinyon.errors import PinyonError, PlanError, UnknownGoalError
 from pinyon.model.canonical import canonical
-from pinyon.model.experiment import Cell, Experiment, Pairs, Phase, words
+from pinyon.model.experiment import Cell, Experiment, Pairs, Phase, beside, words
 from pinyon.model.flags import Heard
 from pinyon.model.graph import Graph, Stage, Task
 from pinyon.model.project import Goal, Origin, Project
@@ -19,8 +19,10 @@ from pinyon.model.study import PhaseStudy, Replicate, Study
 from pinyon.plan import overlay
 from pinyon.plan.build import Need, build
 from pinyon.plan.cells import cells_of, replicates
+from pinyon.plan.gates import refuse_unmeasured
 from pinyon.plan.handed import in_files
 from pinyon.plan.interpolate import get_path, nearest
+from pinyon.plan.overlay import over
 from pinyon.plan.paths import touch
 
 Closure = Callable[[Pairs], "Graph | Need"]
@@ -80,14 +82,15 @@ class Variants:
             found = self._known[key] = built._replace(tasks=tasks)
         return found
 
-    def value(self, key: str) -> Any:
-        """What a parameter is without any overlay but ``-S``; None if it is nowhere or its file was not read."""
+    def value(self, key: str, pairs: Pairs = ()) -> Any:
+        """What a parameter is under an overlay over ``-S``; None if it is nowhere or its file was not read."""
         file, name = overlay.split(key)
-        content = self._base().get(file)
-        return get_path(content, name)[1] if content is not None else None
+        content = self._base(pairs).get(file)
+        found, value = get_path(content, name) if content is not None else (False, None)
+        return value if found else dict(pairs).get(key)
 
-    def _base(self) -> Mapping[str, Any]:
-        return overlay.apply(self._read, overlay.parted(self._read, self.goal.overrides)[0])
+    def _base(self, pairs: Pairs = ()) -> Mapping[str, Any]:
+        return overlay.apply(self._read, overlay.parted(self._read, (*self.goal.overrides, *pairs))[0])
 
     def check(self, pairs: Pairs, said: str, where: Origin) -> Need | None:
         """Refuse a parameter that is not there, or a value of another kind than it has; None if all is well.
@@ -118,15 +121,7 @@ def laid(stage: Stage, pairs: overlay.Overrides) -> Pairs:
 
 
 def _related(one: str, other: str) -> bool:
-    return one == other or one.startswith(f"{other}.") or other.startswith(f"{one}.")
-
-
-def over(*layers: Pairs) -> Pairs:
-    """One overlay of several; later ones win, the order stays that of the first mention."""
-    merged: dict[str, Any] = {}
-    for pairs in layers:
-        merged.update(pairs)
-    return tuple(merged.items())
+    return overlay.within(one, other) or overlay.within(other, one)
 
 
 def study_of(
@@ -162,7 +157,11 @@ class _Builder:
         self.sources: dict[str, None] = {}
         self.pointers: dict[Any, None] = {}
         self.phases: list[PhaseStudy] = []
-        self.base: Pairs = ()
+        asked = variants.goal.overrides
+        fixed = experiment.fixed
+        # What a call says about a parameter that the experiment sets goes before.
+        said = [pair for pair in asked if any(overlay.meet(pair[0], name) for name, _ in fixed)]
+        self.base: Pairs = over(fixed, said)
         self.guess = ""
         self.final: tuple[tuple[Replicate, tuple[str, ...]], ...] = ()
 
@@ -179,7 +178,7 @@ class _Builder:
     def _check(self) -> None:
         """What can be refused before anything is built: names, kinds of values, and what would change nothing."""
         experiment = self.experiment
-        base = self._closure((experiment.stage, *experiment.then), ())
+        base = self._with_fixed()
         if not any(task.stage.name == experiment.stage for task in base.tasks.values()):
             known = [template.name for template in self.variants.project.stages]
             raise UnknownGoalError(
@@ -196,6 +195,8 @@ class _Builder:
                 f"experiment '{experiment.name}' has no phase '{unknown[0]}'",
                 where=str(experiment.origin), why=nearest(unknown[0], names), next=f"pinyon plan {experiment.name}",
             )  # fmt: skip
+        for name, value in experiment.fixed:
+            self._check_fixed(name, value)
         for name, values in experiment.seeds:
             self._check_axis(f"seeds: {name}", name, values, experiment.origin)
         for phase in experiment.phases:
@@ -203,24 +204,60 @@ class _Builder:
                 self._check_axis(f"phase '{phase.name}': {name}", name, values, phase.origin)
             for name, _ in phase.space:
                 self._check_axis(f"phase '{phase.name}': {name}", name, (), phase.origin)
+        refuse_unmeasured(experiment, self.variants.project)
 
-    def _check_axis(self, said: str, name: str, values: Sequence[Any], where: Origin) -> None:
-        pairs = tuple((name, value) for value in (values or (self.variants.value(name),)))
+    def _with_fixed(self) -> Graph:
+        """All stages under what the experiment sets."""
+        where = self.experiment.origin
+        for name, value in self.experiment.fixed:
+            self._refuse_absent(((name, value),), f"set: {name}", where)
+        try:
+            return self._closure((self.experiment.stage, *self.experiment.then), self.base)
+        except PlanError as error:
+            for name, _ in self.experiment.fixed:
+                if error.what.startswith(f"-S {name}:") or error.what.startswith(f"-S {name}="):
+                    raise _renamed(error, name, f"set: {name}", where) from None
+            raise
+
+    def _refuse_absent(self, pairs: Pairs, said: str, where: Origin) -> None:
         need = self.variants.check(pairs, said, where)
         if need is not None:
             raise _MissingError(need)
-        base = self._closure((self.experiment.stage,), ())
+
+    def _check_fixed(self, name: str, value: Any) -> None:
+        """What is set may be for a stage in ``then`` alone."""
+        stages = (self.experiment.stage, *self.experiment.then)
+        without = tuple(pair for pair in self.base if pair[0] != name)
+        changed = [self._closure(stages, without)]
+        self._refuse_unread(stages, ((name, value),), changed, f"set: {name}", self.experiment.origin)
+
+    def _check_axis(self, said: str, name: str, values: Sequence[Any], where: Origin) -> None:
+        pairs = tuple((name, value) for value in (values or (self.variants.value(name, self.base),)))
+        self._refuse_absent(pairs, said, where)
+        stages = (self.experiment.stage,)
+        try:
+            changed = [self._closure(stages, over(self.base, (pair,))) for pair in pairs]
+        except PlanError as error:
+            raise _renamed(error, name, said, where) from None
+        self._refuse_unread(stages, pairs, changed, said, where)
+
+    def _refuse_unread(
+        self, stages: tuple[str, ...], pairs: Pairs, changed: Sequence[Graph], said: str, where: Origin
+    ) -> None:
+        """Refuse a parameter that no task declares, and under which none is another one."""
+        base = self._closure(stages, self.base)
         if any(laid(task.stage, pairs) for task in base.tasks.values()):
             return
-        target = self._target(base)
-        try:
-            changed = [self._target(self._closure((self.experiment.stage,), (pair,))) for pair in pairs]
-        except PlanError as error:
-            what = error.what.replace(f"-S {name}", said, 1)
-            raise PlanError(what, where=str(where), why=error.why, next=error.next) from None
-        if all(recipe == target for recipe in changed):
+        if any(graph.tasks.keys() != base.tasks.keys() for graph in changed):
+            return
+        name, value = pairs[0]
+        try:  # its value may be the one that is there; a command that names it would say another one
+            other = self._closure(stages, over(self.base, ((name, _other(value)),)))
+        except PlanError:
+            return
+        if other.tasks.keys() == base.tasks.keys():
             raise PlanError(
-                f"{said} changes nothing that stage '{self.experiment.stage}' is made from",
+                f"{said} changes nothing that stage '{stages[0]}' is made from",
                 where=str(where),
                 why="neither it nor a stage that it needs declares this parameter",
                 next=f"add {name} to the params of the stage that reads it",
@@ -288,12 +325,10 @@ class _Builder:
         for cell in cells:
             if recorded is not None and _same(cell.assignment, recorded):
                 return cell, f"the winner of {phase.name} that is recorded: {words(cell.assignment)}"
-        here = over(self.base)
+        names = [name for name, _ in cells[0].assignment] if cells else []
+        here = tuple((name, self.variants.value(name, self.base)) for name in names)
         for cell in cells:
-            base = tuple(
-                (name, dict(here).get(name, self.variants.value(name))) for name, _ in cell.assignment
-            )
-            if _same(cell.assignment, base):
+            if _same(cell.assignment, here):
                 return cell, f"{phase.name} keeping {words(cell.assignment)}"
         if cells:
             return cells[0], f"{phase.name} choosing {words(cells[0].assignment)}"
@@ -337,6 +372,21 @@ class _Builder:
                         )
 
 
+def _renamed(error: PlanError, name: str, said: str, where: Origin) -> PlanError:
+    """What was wrong with an override, said of who set it."""
+    what = error.what.replace(f"-S {name}", said, 1)
+    return PlanError(what, where=str(where), why=error.why, next=error.next)
+
+
+def _other(value: Any) -> Any:
+    """Another value of this kind; None where there is none to think of."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, (int, float)):
+        return value + 1
+    return f"{value}x" if isinstance(value, str) else None
+
+
 def _same(one: Pairs, other: Pairs) -> bool:
     try:
         return canonical(dict(one)) == canonical(dict(other))
@@ -345,13 +395,16 @@ def _same(one: Pairs, other: Pairs) -> bool:
 
 
 def labels(graph: Graph) -> dict[str, str]:
-    """By recipe, what the tasks of an experiment are given, for a person: of replicates all that their cell sets."""
+    """By recipe, what the tasks of an experiment are given, for a person: of replicates all that their cell sets. What all
+    are given alike is left out."""
     if graph.study is None:
         return {}
-    found = {recipe: words(task.overlay) for recipe, task in graph.tasks.items() if task.overlay}
+    fixed = graph.study.experiment.fixed
+    varied = ((recipe, beside(task.overlay, fixed)) for recipe, task in graph.tasks.items())
+    found = {recipe: words(pairs) for recipe, pairs in varied if pairs}
     rows = [r for phase in graph.study.phases for _, replicates in phase.cells for r in replicates]
     for replicate in reversed(rows):  # of several that share a run, the first
-        found[replicate.recipe] = words(replicate.overlay)
+        found[replicate.recipe] = words(beside(replicate.overlay, fixed))
     return found
 
 

@@ -72,16 +72,23 @@ def names_line(model: Model) -> str:
 
 
 def version_rows(model: Model) -> list[tuple[str, str, str, str, float, str]]:
-    """For a table, newest first: version, names, format, run, when, by whom, why."""
+    """For a table, newest first: version, names, format, run, when, by whom."""
     return [
-        (one.name, ", ".join(model.aliases_of(one.number)) or "-", one.format, one.run, one.ts, one.actor)
+        (
+            one.name,
+            ", ".join(model.aliases_of(one.number)) or "-",
+            one.format,
+            one.run,
+            one.ts,
+            who(one.actor),
+        )
         for one in reversed(model.versions)
     ]
 
 
 def history(model: Model, refused: Sequence[Event] = ()) -> list[tuple[float, str, str, str]]:
     """Changes of names and refusals by the time that they had on their hosts: when, who, what, why."""
-    rows = [(one.ts, one.actor, what(one), _why(one.why, one.gate)) for one in model.changes]
+    rows = [(one.ts, who(one.actor), what(one), _why(one.why, one.gate)) for one in model.changes]
     for event in refused:
         gate = [checked_of(row) for row in event.body["gate"]]
         text = f"{event.body['alias']}: {event.body['version']} was refused"
@@ -94,6 +101,11 @@ def history(model: Model, refused: Sequence[Event] = ()) -> list[tuple[float, st
             )
         )
     return sorted(rows, key=lambda row: row[0])
+
+
+def who(actor: str) -> str:
+    """A person's name alone, others with their kind."""
+    return actor.removeprefix("person:")
 
 
 def what(change: Change) -> str:

@@ -13,6 +13,7 @@ from pinyon.plan.estimate import Expected
 from pinyon.report.estimate import figures
 
 if TYPE_CHECKING:
+    from pinyon.model.experiment import Promotion
     from pinyon.model.study import PhaseStudy, StudyResult
 
 
@@ -63,15 +64,23 @@ class Result(NamedTuple):
 
 
 def study_dict(result: StudyResult) -> dict[str, Any]:
-    """``cells``, ``replicates`` and ``distinct`` are counted over all phases that are known or assumed."""
-    study = result.study
+    """``cells``, ``replicates`` and ``distinct`` are counted over all phases that are known or assumed. ``promote`` is None
+    where nothing is promoted."""
+    study, promote = result.study, result.study.experiment.promote
     return {
         "experiment": study.experiment.name,
+        "set": dict(study.experiment.fixed),
         "cells": study.cells,
         "replicates": study.replicates,
         "distinct": study.distinct,
         "phases": [_phase(one, result) for one in study.phases],
+        "promote": promote and _promotion(promote),
     }
+
+
+def _promotion(promote: Promotion) -> dict[str, Any]:
+    clauses = {name: list(map(str, getattr(promote, name))) for name in ("gate", "stretch")}
+    return {"model": promote.model, "alias": promote.alias, "path": promote.path, **clauses}
 
 
 def _phase(one: PhaseStudy, result: StudyResult) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from pinyon.model.experiment import Objective, words
+from pinyon.model.experiment import Objective, Pairs, Promotion, beside, words
 from pinyon.model.study import PhaseStudy, Replicate, Study
 from pinyon.plan.actions import Verdict
 
@@ -14,7 +14,7 @@ _SHOWN = 24  # cells of a phase that are shown
 
 
 class Row(NamedTuple):
-    """One line: ``kind`` is a verdict, or "phase" for a heading and "" for a remark."""
+    """One line: ``kind`` is a verdict, or "phase" for a heading, "promote" for what follows, and "" for a remark."""
 
     kind: str
     text: str
@@ -24,7 +24,7 @@ class Row(NamedTuple):
 def rows(study: Study, verdicts: Mapping[str, Verdict]) -> Iterator[Row]:
     """Phases with their cells, in written order."""
     for phase in study.phases:
-        yield Row("phase", phase.phase.name, _about(phase))
+        yield Row("phase", phase.phase.name, _about(phase, study.experiment.fixed))
         for number, (cell, replicates) in enumerate(phase.cells):
             if number == _SHOWN:
                 yield Row("", f"… {len(phase.cells) - _SHOWN} more cells")
@@ -35,23 +35,34 @@ def rows(study: Study, verdicts: Mapping[str, Verdict]) -> Iterator[Row]:
         base = (
             "the winner"
             if study.complete
-            else "the winner, assumed to be " + words(study.final[0][0].overlay)
+            else "the winner, assumed to be "
+            + words(beside(study.final[0][0].overlay, study.experiment.fixed))
         )
         yield Row("phase", "then", base)
         for number, name in enumerate(study.experiment.then):
             recipes = [then[number] for _, then in study.final]
             kinds = Counter[str](verdicts[recipe].kind for recipe in recipes if recipe in verdicts)
             yield Row(_first(kinds), name, _counted(kinds))
+    if promote := study.experiment.promote:
+        yield Row("promote", _promised(promote))
+
+
+def _promised(promote: Promotion) -> str:
+    """What becomes of the winner: ``the winner as a version of lstm, and staging points at it if accuracy > 0.75``."""
+    text = f"the winner as a version of {promote.model}, and {promote.alias} points at it"
+    text += f" if {' and '.join(map(str, promote.gate))}" if promote.gate else ""
+    return text + (f"; stretch: {' and '.join(map(str, promote.stretch))}" if promote.stretch else "")
 
 
 def question(study: Study) -> str:
-    """``train: maximize accuracy subject to n_parameters <= 150000, then the smaller n_parameters; 3 seeds``."""
+    """``study: train: maximize accuracy subject to n <= 150000, among equals the smaller n; 3 seeds``."""
     experiment = study.experiment
     seeds = 1
     for _, values in experiment.seeds:
         seeds *= len(values)
     aim = f": {_aim(experiment.objective)}" if experiment.objective else ""
-    return f"{experiment.name}: {experiment.stage}{aim}" + (f"; {seeds} seeds" if experiment.seeds else "")
+    text = f"{experiment.name}: {experiment.stage}{aim}" + (f"; {seeds} seeds" if experiment.seeds else "")
+    return text + (f"; {words(experiment.fixed)} throughout" if experiment.fixed else "")
 
 
 def counts(study: Study, verdicts: Mapping[str, Verdict]) -> str:
@@ -71,12 +82,13 @@ def _aim(objective: Objective) -> str:
     return text + (f", among equals the smaller {objective.prefer}" if objective.prefer else "")
 
 
-def _about(phase: PhaseStudy) -> str:
+def _about(phase: PhaseStudy, fixed: Pairs) -> str:
     if phase.skipped:
         return f"skipped; {phase.assumed}"
     if phase.phase.space and not phase.cells:
         return f"{phase.phase.trials} trials of {phase.phase.sampler}, proposed while it runs"
-    base = f"on {words(phase.base)}" if phase.base else ""
+    varied = beside(phase.base, fixed)
+    base = f"on {words(varied)}" if varied else ""
     return base + (" (assumed)" if phase.assumed else "")
 
 

@@ -51,7 +51,8 @@ def promote_winner(session: Session, graph: Graph, result: StudyResult, executio
     now = model.aliases.get(asked.alias)
     if _promoted_before(model, asked.alias, experiment.name, version):
         if now != version.number:
-            text = f"{version.name} has been {asked.alias}, and is not any more: nothing is promoted twice"
+            here = " and ".join(model.aliases_of(version.number)) or "without a name"
+            text = f"{version.name} was {asked.alias} once and is {here} now: nothing is promoted twice"
             tell(Told("note", text=text))
         return
     fold = session.records.fold

@@ -67,9 +67,11 @@ class Growth:
         self._declared: dict[str, int] = {}  # phase → its cells that are on record
         self._told = list(fold.studies("proposed", goal.experiment))
         self._overrides = [list(pair) for pair in goal.overrides]
-        # What won under other values of -S is another question's answer.
+        self._fixed = [list(pair) for pair in sorted(self.experiment.fixed, key=lambda pair: pair[0])]
+        # What won under other values of -S, or of what the experiment sets, is another question's answer.
+        asked = (self._overrides, self._fixed)
         told = fold.studies("selected", goal.experiment)
-        self._selected = [body for body in told if body.get("overrides", []) == self._overrides]
+        self._selected = [one for one in told if (one.get("overrides", []), one.get("set", [])) == asked]
         self._recorded = recorded_winners(self._selected)
 
     def graph(self, *, assume: bool = False) -> Graph:
@@ -151,7 +153,8 @@ class Growth:
 
     def selected(self, graph: Graph, chosen: Select) -> dict[str, Any]:
         """What a ``selected`` record says."""
-        return selected_body(_study(graph), chosen) | {"overrides": self._overrides}
+        fixed = {"set": self._fixed} if self._fixed else {}
+        return selected_body(_study(graph), chosen) | {"overrides": self._overrides, **fixed}
 
     def knows(self, chosen: Select) -> bool:
         """Whether this very selection is the newest one of its phase on record."""
