@@ -110,6 +110,30 @@ def test_an_unknown_version(store, registry):
         assert "1 to 3" in told
 
 
+def test_a_version_is_in_one_stage_at_most(store, registry):
+    """What leaves staging or production is archived, unless it goes to the other of them; an alias is no stage."""
+    steps = [
+        ("staging", 1, {"staging": 1}, ()),
+        ("paper-v1", 1, {"staging": 1, "paper-v1": 1}, ()),
+        ("production", 1, {"production": 1, "paper-v1": 1}, ()),
+        ("staging", 2, {"production": 1, "staging": 2, "paper-v1": 1}, ()),
+        ("production", 2, {"production": 2, "paper-v1": 1}, (1,)),
+        ("Production", 3, {"production": 3, "paper-v1": 1}, (1, 2)),
+        ("production", 1, {"production": 1, "paper-v1": 1}, (2, 3)),
+        ("archived", 1, {"paper-v1": 1}, (1, 2, 3)),
+    ]
+    for alias, number, aliases, archived in steps:
+        registry.promote(registry.model("lstm"), alias, number)
+        model = registry.model("lstm")
+        assert (model.aliases, model.archived) == (aliases, archived), alias
+    assert model.aliases_of(1) == ("archived", "paper-v1")
+    assert [(change.alias, change.before, change.version) for change in model.changes[4:6]] == [
+        ("production", 1, 2), ("production", 2, 3),
+    ]  # fmt: skip
+    assert {change.actor for change in model.changes} == {"person:ana"}
+    assert [change.number for change in model.changes] == list(range(1, 9))
+
+
 def test_a_pinned_name_never_moves(store, registry):
     assert registry.promote(registry.model("lstm"), "paper-v1", 1, pin=True) is not None
     model = registry.model("lstm")
