@@ -7,7 +7,7 @@ once, one wins and the other is told. What reads never writes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from pinyon.errors import (
@@ -83,24 +83,24 @@ class Registry:
             raise PlanError(
                 f"'{printable(name)}' cannot name a model", why=reason, next="choose another name"
             )
+        ref, ours = values.VERSIONS + name, (artifact.digest, artifact.attempt)
+        if known := self.known(name, *ours):
+            return known
         self._sound(artifact.digest)
-        ref = values.VERSIONS + name
         value = values.version_value(artifact, self._project, why)
         with self._recording() as record:
             while True:
                 history = self._store.refs.history(ref)
-                known = next((one for one in history if _same(one, artifact)), None)
-                if known is None:
-                    number = len(history) + 1
-                    told = record(
-                        "registered", {"model": name, "number": number, "ref": [ref, number], **value}
-                    )
-                    try:
-                        known = self._set(ref, {**value, "event": told}, len(history))
-                    except RefConflictError:
-                        continue  # somebody took this number; ours is the next
-                    history = [*history, known]
-                return values.model_of(name, history, []).versions[known.version - 1]
+                if known := _known(name, history, *ours):
+                    return known
+                number = len(history) + 1
+                told = record("registered", {"model": name, "number": number, "ref": [ref, number], **value})
+                with suppress(RefConflictError):  # somebody took this number; ours may be the next
+                    self._set(ref, {**value, "event": told}, number - 1)
+
+    def known(self, name: str, digest: str, attempt: str) -> ModelVersion | None:
+        """The version that an out of an attempt is already; None if it is none."""
+        return _known(name, self._store.refs.history(values.VERSIONS + name), digest, attempt)
 
     def version(self, model: Model, number: int) -> ModelVersion:
         """One version.
@@ -332,8 +332,9 @@ def held(one: Checked) -> str:
     return f"{one.clause.metric} {value} {one.clause.op} {shown(one.clause.number)}"
 
 
-def _same(ref: RefVersion, artifact: Artifact) -> bool:
-    return (ref.value.get("digest"), ref.value.get("attempt")) == (artifact.digest, artifact.attempt)
+def _known(name: str, history: Sequence[RefVersion], digest: str, attempt: str) -> ModelVersion | None:
+    versions = values.model_of(name, history, []).versions
+    return next((one for one in versions if (one.digest, one.attempt) == (digest, attempt)), None)
 
 
 def _basis(model: Model, change: Change) -> tuple[object, ...]:

@@ -44,9 +44,12 @@ def promote_winner(session: Session, graph: Graph, result: StudyResult, executio
     attempt = result.attempts[replicate.recipe]
     path = model_path(graph.tasks[replicate.recipe].stage, asked)
     out = next(one for one in attempt.outputs if one.path == path)
-    about = {"experiment": experiment.name, "set": dict(replicate.overlay)}
-    artifact = artifact_of(session.records.store, attempt, out, about=about)
-    version = registry.register(asked.model, artifact)
+    version = registry.known(asked.model, out.digest, attempt.id)
+    if version is None:
+        about = {"experiment": experiment.name, "set": dict(replicate.overlay)}
+        version = registry.register(
+            asked.model, artifact_of(session.records.store, attempt, out, about=about)
+        )
     model = registry.model(asked.model)
     now = model.aliases.get(asked.alias)
     if _promoted_before(model, asked.alias, experiment.name, version):
