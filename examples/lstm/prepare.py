@@ -27,7 +27,7 @@ def main() -> None:
     if positive not in (exercises := sorted({item.exercise for item in recordings})):
         raise SystemExit(f"data.positive is {positive!r}; the exercises are {', '.join(exercises)}")
 
-    subjects = split_subjects(params["data.validation_subjects"], params["data.test_subjects"])
+    subjects = split_subjects(params["data.fold"])
     splits = {
         name: cut(
             recordings,

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from study.augment import time_warp
-from study.network import CHANNELS, Encoder, reproducible, save_weights, shuffled
+from study.network import CHANNELS, Encoder, new_encoder, save_weights, shuffled
 from study.stage import read_params, say, write_metrics
 from study.windows import load
 from torch import Tensor, nn
+
+import pinyon
+
+LOOK = 5  # epochs between two looks at the unseen people, which cost about as much as an epoch
 
 
 class MaskedAutoencoder(nn.Module):
@@ -43,8 +49,12 @@ def pretrain(
     batch_size: int,
     learning_rate: float,
     sigma: float,
+    after_epoch: Callable[[int, float], None],
 ) -> None:
-    """Train on x (n, steps, 6); an epoch is a fresh draw of `windows_per_epoch` windows."""
+    """Train on x (n, steps, 6); an epoch is a fresh draw of `windows_per_epoch` windows.
+
+    `after_epoch` is told its number, from 1, and its loss.
+    """
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate)
     for epoch in range(1, epochs + 1):
         drawn = x[torch.randperm(len(x))[:windows_per_epoch]]
@@ -56,37 +66,44 @@ def pretrain(
             loss.backward()
             optimizer.step()
             total += loss.item() * len(rows)
-        if epoch % 10 == 0 or epoch in (1, epochs):
-            say(f"epoch {epoch:3}/{epochs}  loss {total / len(drawn):.4f}")
+        after_epoch(epoch, total / len(drawn))
 
 
 def main() -> None:
     params = read_params("augment.time_warp_sigma", "model.hidden_size", "model.num_layers", "pretrain")
-    reproducible(params["pretrain.seed"])
     x = torch.from_numpy(load("data/windows.npz", "train").x)
     unseen = torch.from_numpy(load("data/windows.npz", "validation").x)
-
-    encoder = Encoder(params["model.hidden_size"], params["model.num_layers"])
-    encoder.measure(x)
+    epochs, learning_rate = params["pretrain.epochs"], params["pretrain.learning_rate"]
+    encoder = new_encoder(x, params["model.hidden_size"], params["model.num_layers"], params["pretrain.seed"])
     model = MaskedAutoencoder(encoder, params["pretrain.mask_fraction"])
 
-    # One mask for both measurements, on people not trained on: before and after compare like with
-    # like, and both exist even for 0 epochs, the control.
+    # One mask for all looks at people not trained on: they compare like with like, and the first
+    # and the last exist even for 0 epochs, the control.
     mask = model.mask(*unseen.shape[:2])
-    with torch.no_grad():
-        first = model.loss(unseen, mask).item()
-    pretrain(
-        model,
-        x,
-        params["pretrain.epochs"],
-        params["pretrain.windows_per_epoch"],
-        params["pretrain.batch_size"],
-        params["pretrain.learning_rate"],
-        params["augment.time_warp_sigma"],
-    )
-    with torch.no_grad():
-        last = model.loss(unseen, mask).item()
 
+    @torch.no_grad()
+    def error() -> float:
+        return model.loss(unseen, mask).item()
+
+    first = error()
+    with pinyon.run() as run:
+
+        def after_epoch(epoch: int, loss: float) -> None:
+            run.log(step=epoch, loss=loss, learning_rate=learning_rate)
+            if epoch % LOOK == 0 or epoch == epochs:
+                run.log(step=epoch, validation_loss=error())
+
+        pretrain(
+            model,
+            x,
+            epochs,
+            params["pretrain.windows_per_epoch"],
+            params["pretrain.batch_size"],
+            learning_rate,
+            params["augment.time_warp_sigma"],
+            after_epoch,
+        )
+    last = error()
     say(f"hidden steps of unseen people: error {first:.3f} before, {last:.3f} after (1 = guessing the mean)")
     save_weights(encoder, "encoder.safetensors")
     write_metrics("pretrain.json", {"loss_first": first, "loss_last": last})

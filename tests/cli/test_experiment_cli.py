@@ -145,6 +145,113 @@ def test_what_won_under_other_values_is_not_kept(study):
     assert "the recorded winner: a=3" in study.good("plan", "study", "--phase", "second", "-S", "acc.b=9").out
 
 
+SET = TWO.replace("    phases:", "    set: {size: 7, seed: 4}\n    phases:")
+
+
+def test_what_is_set_holds_throughout_and_the_call_goes_before(study):
+    study.rewrite(SET)
+    out = study.good("plan", "study").out.splitlines()
+    assert out[0].endswith("among equals the smaller size; size=7 seed=4 throughout")
+    assert out[out.index("  run       a=3") + 1] == "second  on a=1 (assumed)"
+    study.good("run", "study")
+    runs = [run for run in study.good("runs", "--json").json() if run["stage"] == "train"]
+    assert {run["params"]["seed"] for run in runs} == {4}
+    assert sorted(run["metrics"]["size"] for run in runs) == [7, 7, 7, 10, 10, 20, 20, 30, 30]
+    found = phases(study)["second"]
+    assert found["base"] == {"size": 7, "seed": 4, "acc.a": 3}
+    assert study.good("plan", "study", "--json").json()["set"] == {"size": 7, "seed": 4}
+    said = ("study", "-S", "size=8", "-S", "seed=5", "-S", "acc.b=1")
+    assert study.good("plan", *said).out.splitlines()[0].endswith("; size=8 seed=5 throughout")
+    study.good("run", *said, "--phase", "first")
+    runs = [run for run in study.good("runs", "--json").json() if run["stage"] == "train"]
+    assert sorted(run["metrics"]["size"] for run in runs) == [7, 7, 7, 8, 8, 8, 10, 10, 20, 20, 30, 30]
+    assert "the recorded winner: a=3" in study.good("plan", "study", "--phase", "second").out
+
+
+def test_what_is_set_becomes_the_project_with_the_winner(study):
+    study.rewrite(SET.replace("size: 7, ", ""))
+    study.good("run", "study")
+    dry = study.good("apply", "study").out.splitlines()
+    assert dry[:2] == ["params.yaml: seed: 0 → 4", "params.yaml: acc.a: 1 → 3"]
+    assert study.stages() == []
+
+
+def test_experiments_that_set_keep_their_own_winners_and_share_the_rest(study):
+    study.good("run", "study")
+    other = SET.replace("study:", "other:").replace("size: 7, seed: 4", "seed: 0, acc.b: 5")
+    study.rewrite(TWO + other)
+    study.ran.write_text("")
+    out = study.good("run", "other").out
+    assert study.all_ran() == []  # it sets what there is
+    assert "winner    first  a=3" in out
+    study.rewrite(TWO + other.replace("acc.b: 5", "acc.b: 100"))
+    assert "no winner is recorded" in study.good("plan", "other", "--phase", "second").out
+    assert "the recorded winner: a=3" in study.good("plan", "study", "--phase", "second").out
+    study.good("run", "other")
+    assert study.all_ran() == ["train"] * 3  # the second phase sets b itself
+
+
+def test_a_search_under_another_set_is_another_search(study):
+    search = """\
+  study:
+    stage: train
+    objective: {maximize: accuracy}
+    set: {size: 3}
+    phases: {tune: {search: {acc.a: {int: [1, 9]}, acc.b: {int: [1, 50]}}, trials: 4, sampler: random}}
+"""
+    study.rewrite(search)
+    study.good("run", "study")
+    study.rewrite(search.replace("size: 3", "size: 4"))
+    assert "4 trials of random, proposed while it runs" in study.good("plan", "study").out
+    study.good("run", "study")
+    assert study.all_ran().count("train") == 8
+    study.rewrite(search)
+    assert "nothing to do: 4 cells" in study.good("run", "study").out
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "said"),
+    [
+        (
+            "set: {acc.aa: 1}",
+            3,
+            "pinyon.yaml:12: set: acc.aa: params.yaml has no parameter 'acc.aa'; did you mean acc.a",
+        ),
+        ("set: {other: 1}", 3, "set: other: params.yaml has no parameter"),
+        ("set: {size: big}", 3, "set: size=big: size is a number in params.yaml, not text"),
+        ("set: {lr: 2}", 3, "set: lr changes nothing that stage 'train' is made from"),
+        ("set: [size]", 2, "set of experiment 'study' must be a mapping"),
+        ("promote: {model: m}", 2, "says neither alias nor stage"),
+        ("promote: {model: m, alias: a, gate: [prepare.n > 1]}", 3, "'prepare.n > 1' asks stage 'prepare'"),
+    ],
+)
+def test_bad_sets_and_promotions_are_named(study, line, code, said):
+    study.rewrite(TWO.replace("    then", f"    {line}\n    then"))
+    study.fill({"params.yaml": PARAMS + "lr: 1\n"})
+    for verb in ("plan", "run"):
+        ended = study(verb, "study")
+        assert (ended.code, said in ended.err) == (code, True), ended.err
+    assert study.all_ran() == []
+
+
+def test_a_plan_says_what_becomes_of_the_winner(study):
+    promote = "promote: {model: lstm, stage: Staging, gate: [test.accuracy > 0.75, size < 150000]"
+    study.rewrite(TWO.replace("    then", f"    {promote}}}\n    then"))
+    line = (
+        "promote   the winner as a version of lstm, and staging points at it"
+        " if test.accuracy > 0.75 and size < 150000"
+    )
+    assert study.good("plan", "study").out.splitlines().count(line) == 1
+    study.rewrite(TWO.replace("    then", f"    {promote}, stretch: [test.accuracy > 0.8]}}\n    then"))
+    assert f"{line}; stretch: test.accuracy > 0.8" in study.good("plan", "study").out.splitlines()
+    assert study.good("plan", "study", "--json").json()["promote"] == {
+        "model": "lstm", "alias": "staging", "path": "",
+        "gate": ["test.accuracy > 0.75", "size < 150000"], "stretch": ["test.accuracy > 0.8"],
+    }  # fmt: skip
+    study.rewrite()
+    assert study.good("plan", "study", "--json").json()["promote"] is None
+
+
 def test_an_experiment_is_not_called_like_a_stage(study):
     study.rewrite(TWO.replace("study:", "train:"))
     ended = study("run", "train")

@@ -237,6 +237,15 @@ def test_a_pickle_is_refused_and_trust_is_recorded(lstm):
     assert "trusted" in lstm.good("model", "show", "lstm@4").out
 
 
+def test_a_broken_file_becomes_no_version(study):
+    """The file is named as the stage calls it, and the rest of the study is there."""
+    study.fill({"make.py": MAKE.replace("bytes([seed]", "b'' and bytes([seed]")})
+    ended = study("run", "study")
+    assert ended.code == 5
+    assert "error: model.safetensors: this safetensors file is broken" in ended.err
+    assert study.good("model", "list", "--json").json()["models"] == []
+
+
 def test_models_of_a_script_that_keeps_them(project):
     script = "import pinyon\nrun = pinyon.run()\nopen('m.npz', 'w').write('{}')\nrun.artifact('m.npz', role='model')\n"
     project.fill({"fit.py": script})

@@ -98,6 +98,30 @@ def test_files_are_written_and_named(root: Path) -> None:
     assert text.count("\r\n") == 3
 
 
+def test_the_best_cells_alone(root: Path) -> None:
+    lines = good(root, "--top", "1").stdout.splitlines()
+    assert lines[0].startswith("winner    lr/2 (lr=0.2): f1 0.2 is the highest.")
+    assert [line.split()[:2] for line in lines[-2:]] == [["rank", "cell"], ["1", "lr/2"]]
+    assert len(good(root, "--top", "9").stdout.splitlines()) == len(lines) + 1
+    assert "# Experiment" not in "\n".join(lines)
+
+
+def test_the_best_cells_and_the_files(root: Path) -> None:
+    path = str(root / "r.md")
+    lines = good(root, "--top", "1", "--md", path).stdout.splitlines()
+    assert lines[:-2] == good(root, "--top", "1").stdout.splitlines()
+    assert lines[-2:] == ["", path]
+    assert "lr/1" in Path(path).read_text()  # a file has all of them
+    found = json.loads(good(root, "--top", "1", "--json").stdout)
+    assert [row["rank"] for row in found["leaderboard"]] == [1, 2]
+
+
+def test_no_cell_is_not_a_number_of_cells(root: Path) -> None:
+    result = call(root, "--top", "0")
+    assert result.exit_code == 2
+    assert "--top" in result.output
+
+
 def test_for_programs(root: Path) -> None:
     found = json.loads(good(root, "--json", "--md", str(root / "r.md")).stdout)
     assert found["winner"] == "c-2"

@@ -9,11 +9,24 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pinyon.model.condition import Comparison
-from pinyon.model.experiment import Candidate, Cell, Experiment, Measured, Objective, Phase, Selection
+from pinyon.model.condition import Comparison, parse
+from pinyon.model.experiment import (
+    Candidate,
+    Cell,
+    Expected,
+    Experiment,
+    Measured,
+    Objective,
+    Phase,
+    Promotion,
+    Selection,
+)
+from pinyon.model.ids import run_id
 from pinyon.model.outcome import SUCCEEDED, Attempt, Output
+from pinyon.model.registry import Action, Change, Model, ModelVersion
 from pinyon.model.study import PhaseStudy, Replicate, Study, StudyResult
 from pinyon.plan.cells import cell_of
+from pinyon.plan.phases import median
 from pinyon.plan.select import select
 
 OBJECTIVE = Objective(
@@ -186,3 +199,102 @@ def learning_curves(result: StudyResult, steps: int = 60) -> dict[str, dict[str,
                 "loss": [(s, 0.1 + 1.4 * math.exp(-s / rate) + draw.gauss(0, 0.01)) for s in range(steps)],
             }
     return found
+
+
+# The study as the issue has it: with targets, a promotion, and what its author expected.
+
+PROMOTION = Promotion(
+    "lstm", "staging",
+    gate=tuple(parse(
+        "evaluate.accuracy > 0.75 and evaluate.class_1_accuracy > 0.3 and evaluate.class_0_accuracy > 0.8"
+        " and n_parameters < 150000 and latency.milliseconds < 10"
+    ).terms),
+    stretch=tuple(parse(
+        "evaluate.accuracy > 0.8 and evaluate.class_1_accuracy > 0.4 and evaluate.class_0_accuracy > 0.85"
+        " and n_parameters < 100000 and latency.milliseconds < 5"
+    ).terms),
+)  # fmt: skip
+TEST = {
+    "accuracy": 0.9239, "accuracy_low": 0.861, "accuracy_high": 0.967, "class_0_accuracy": 0.951,
+    "class_1_accuracy": 0.61, "class_1_accuracy_low": 0.28, "class_1_accuracy_high": 0.81,
+}  # fmt: skip
+STATED: dict[str, list[tuple[tuple[Any, ...], dict[str, tuple[float, float]], tuple[int, int]]]] = {
+    "time-warp": [
+        ((0.1,), {"accuracy": (0.72, 0.75)}, (60, 90)), ((0.12,), {"accuracy": (0.73, 0.76)}, (60, 90)),
+        ((0.15,), {"accuracy": (0.74, 0.77)}, (60, 90)), ((0.2,), {"accuracy": (0.72, 0.75)}, (60, 90)),
+    ],
+    "architecture": [
+        ((hidden, heads, layers), {"n_parameters": (size, size)}, (minutes, minutes))
+        for hidden, heads, layers, size, minutes in (
+            (64, 4, 1, 45_000, 60), (64, 4, 2, 55_000, 70), (64, 8, 1, 50_000, 65), (64, 8, 2, 60_000, 75),
+            (128, 4, 1, 90_000, 80), (128, 4, 2, 110_000, 90), (128, 8, 1, 100_000, 85), (128, 8, 2, 120_000, 95),
+        )
+    ],
+    "pretraining": [((50,), {}, (90, 90)), ((75,), {}, (105, 105)), ((100,), {}, (120, 120))],
+}  # fmt: skip
+
+
+def _stated(phase: Phase) -> tuple[Expected, ...]:
+    """The tables of the source, row by row."""
+    return tuple(
+        Expected(
+            tuple(zip(GRIDS[phase.name], values, strict=True)),
+            tuple(metrics.items()),
+            (60.0 * minutes[0], 60.0 * minutes[1]),
+        )
+        for values, metrics, minutes in STATED[phase.name]
+    )
+
+
+def promoted(seeds: Sequence[int] = (0,), **test: float) -> StudyResult:
+    """The LSTM study with a gate, stretch goals and stated values; training and test give intervals of their own."""
+    result = lstm(seeds)
+    attempts = dict(result.attempts)
+    for recipe, one in result.attempts.items():
+        accuracy = one.metrics.get("accuracy")
+        if one.stage == "train" and isinstance(accuracy, float):
+            ends = {"accuracy_low": round(accuracy - 0.008, 4), "accuracy_high": round(accuracy + 0.006, 4)}
+            attempts[recipe] = one._replace(metrics=one.metrics | ends)
+    final = []
+    for replicate, (recipe,) in result.study.final:
+        attempts[recipe] = attempts[recipe]._replace(metrics=TEST | test)
+        latency = digest("latency", replicate.recipe)
+        attempts[latency] = attempt(latency, "latency", metrics={"milliseconds": 7.25}, seconds=2.0)
+        final.append((replicate, (recipe, latency)))
+    experiment = result.study.experiment
+    phases = tuple(phase._replace(expect=_stated(phase)) for phase in experiment.phases)
+    experiment = experiment._replace(phases=phases, promote=PROMOTION, then=("evaluate", "latency"))
+    studied = tuple(one._replace(phase=phase) for one, phase in zip(result.study.phases, phases, strict=True))
+    study = result.study._replace(experiment=experiment, phases=studied, final=tuple(final))
+    return result._replace(study=study, attempts=attempts)
+
+
+def taken(result: StudyResult) -> Attempt:
+    """The attempt of the replicate that is promoted."""
+    replicate = median(result)
+    assert replicate is not None
+    return result.attempts[replicate.recipe]
+
+
+def model_of(result: StudyResult, *changes: Change, **aliases: int) -> Model:
+    """The model that the study promotes to: version 1 of somebody else, version 2 of the winner."""
+    one = taken(result)
+    made = ModelVersion(
+        "lstm",
+        2,
+        one.outputs[0].digest,
+        "train.safetensors",
+        135_000,
+        "safetensors",
+        run_id(one.key),
+        one.id,
+        "train",
+    )
+    other = made._replace(number=1, digest=f"blake3:{digest('other')}", run="r-0123456789abcdef")
+    return Model("lstm", (other, made), aliases, (), (), changes)
+
+
+def change(number: int, version: int | None, action: Action = "promoted", **more: Any) -> Change:
+    """One of staging, a minute after the one before."""
+    given: dict[str, Any] = {"before": None, "actor": "person:ada", "ts": 1_767_225_600.0 + 60 * number}
+    return Change(number, action, "staging", version, **(given | more))

@@ -30,6 +30,15 @@ def spots(svg: ElementTree.Element, radius: str = "4.5") -> list[tuple[float, fl
     ]
 
 
+def upright(svg: ElementTree.Element) -> list[tuple[float, float]]:
+    """Where error bars begin and end."""
+    return [
+        (float(e.get("y1", "")), float(e.get("y2", "")))
+        for e in svg.iter(f"{SVG}line")
+        if e.get("x1") == e.get("x2") and e.get("stroke-width") == "1.5"
+    ]
+
+
 def words(svg: ElementTree.Element) -> list[str]:
     return [e.text or "" for e in svg.iter(f"{SVG}text")]
 
@@ -47,10 +56,18 @@ def test_bars_in_any_order_lie_where_their_parameter_says() -> None:
 def test_the_error_reaches_as_far_up_as_down() -> None:
     svg = drawn(Bar(1.0, 0.5, 0.1), Bar(2.0, 0.5, 0.0))
     (_, y), _ = spots(svg)
-    (bar,) = [
-        e for e in svg.iter(f"{SVG}line") if e.get("x1") == e.get("x2") and e.get("stroke-width") == "1.5"
-    ]
-    assert (float(bar.get("y1", "")) + float(bar.get("y2", ""))) / 2 == pytest.approx(y, abs=0.1)
+    ((first, last),) = upright(svg)
+    assert (first + last) / 2 == pytest.approx(y, abs=0.1)
+
+
+def test_an_interval_reaches_to_its_own_ends() -> None:
+    """What the run gave goes before an error; without any of them there is no bar."""
+    svg = drawn(Bar(1.0, 0.5, 0.01, ends=(0.4, 0.53)), Bar(2.0, 0.5, 0.1), Bar(3.0, 0.45))
+    given, error = upright(svg)
+    (middle, _, _) = (y for _, y in spots(svg))
+    unit = (error[0] - middle) / 0.1
+    assert given[0] - middle == pytest.approx(0.1 * unit, abs=0.2)
+    assert middle - given[1] == pytest.approx(0.03 * unit, abs=0.2)
 
 
 def test_the_winner_has_a_ring_and_what_cannot_win_is_hollow() -> None:
@@ -109,6 +126,7 @@ rows = st.tuples(
     st.none() | sizes,
     st.none() | sizes.map(abs),
     st.lists(sizes, max_size=3),
+    st.none() | st.tuples(sizes, sizes),
 )
 
 
@@ -116,7 +134,10 @@ rows = st.tuples(
 def test_any_numbers_make_a_picture_within_its_frame(
     found: list[tuple[Any, ...]], bounds: list[float]
 ) -> None:
-    bars = [Bar(place, value, error, tuple(single), tip=str(place)) for place, value, error, single in found]
+    bars = [
+        Bar(place, value, error, tuple(single), tip=str(place), ends=ends)
+        for place, value, error, single, ends in found
+    ]
     text = error_svg(ErrorPlot("t", "x", "y", tuple(bars), tuple((one, "b") for one in bounds)))
     svg = ElementTree.fromstring(text)
     assert "nan" not in re.sub(r"<t(itle|ext).*?</t(itle|ext)>", "", text, flags=re.DOTALL)

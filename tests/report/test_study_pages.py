@@ -18,15 +18,34 @@ from studies import OBJECTIVE, attempt, choose, learning_curves, lstm
 
 from pinyon.errors import PlanError
 from pinyon.model.condition import Comparison
-from pinyon.model.experiment import Cell, Experiment, Objective, Phase, Selection, Standing
+from pinyon.model.experiment import (
+    Cell,
+    Expected,
+    Experiment,
+    Objective,
+    Phase,
+    Promotion,
+    Selection,
+    Standing,
+)
+from pinyon.model.ids import run_id
 from pinyon.model.outcome import Output
+from pinyon.model.registry import Change, Checked, Model, ModelVersion
 from pinyon.model.study import PhaseStudy, Replicate, Study, StudyResult
-from pinyon.report.study import study_html, study_json, study_markdown, study_table, study_view
+from pinyon.report.study import (
+    study_html,
+    study_json,
+    study_markdown,
+    study_table,
+    study_text,
+    study_view,
+)
 from pinyon.report.study.blocks import Table
 from pinyon.report.study.document import document
 
-VOID = {"meta", "br", "hr", "img", "link", "input"}
+VOID = {"meta", "br", "hr", "img", "link", "input", "wbr"}
 RUN = re.compile(r"r-[0-9a-f]{16}")
+EVIL = "<script>alert(1)</script>\"'&<img src=x onerror=alert(2)>"
 
 
 class Page(HTMLParser):
@@ -76,7 +95,7 @@ def check_page(html: str) -> Page:
     page = Page(html)
     assert page.open == []
     known = {"html", "head", "meta", "title", "style", "body", "h1", "h2", "h3", "nav", "a", "p", "strong", "ul", "li",
-             "div", "table", "thead", "tbody", "tr", "th", "td", "figure", "figcaption",
+             "div", "wbr", "table", "thead", "tbody", "tr", "th", "td", "figure", "figcaption",
              "svg", "line", "text", "circle", "polyline", "path", "rect"}  # fmt: skip
     assert page.tags <= known
     assert not {name for name in page.attributes if name.startswith("on")} | (
@@ -88,7 +107,8 @@ def check_page(html: str) -> Page:
     assert "url(" not in html.partition("</style>")[0]
     assert "@import" not in html
     for shown, title in page.numbers:
-        if "of" not in shown:  # "– (2 of 3)" counts replicates
+        # "– (2 of 3)" counts replicates, and what was stated of a cell without a run comes from none.
+        if "of" not in shown and "not measured" not in shown:
             assert RUN.search(title), shown
     for svg in re.findall(r"<svg.*?</svg>", html, flags=re.DOTALL):
         ElementTree.fromstring(svg)
@@ -114,6 +134,7 @@ def recorded(value: float) -> Any:
 @st.composite
 def studies(draw: st.DrawFn) -> StudyResult:
     metrics = draw(st.lists(names, min_size=1, max_size=3, unique=True))
+    metrics += draw(st.sampled_from([[], [f"{metrics[0]}_low", f"{metrics[0]}_high"]]))
     bound = numbers.map(float).filter(lambda one: one == one)
     bounds = st.builds(
         Comparison,
@@ -152,8 +173,20 @@ def studies(draw: st.DrawFn) -> StudyResult:
                 for seed in range(seeds)
             )
             cells.append((cell, rows))
+        pair = st.tuples(numbers.map(float), numbers.map(float)).map(lambda ends: (min(ends), max(ends)))
+        expect = st.builds(
+            Expected,
+            st.sampled_from([(), *(cell.assignment for cell, _ in cells)]),
+            st.lists(st.tuples(st.sampled_from(metrics), pair), max_size=2).map(tuple),
+            st.none() | st.sampled_from([(60.0, 60.0), (60.0, 5400.0), (0.0, 0.0)]),
+        )
         phase = PhaseStudy(
-            Phase(name, grid=tuple((param, (1,)) for param in params)), tuple((param, draw(values)) for param in params),
+            Phase(
+                name,
+                grid=tuple((param, (1,)) for param in params),
+                expect=tuple(draw(st.lists(expect, max_size=3))),
+            ),
+            tuple((param, draw(values)) for param in params),
             tuple(cells), draw(st.sampled_from(["", "a guess"])), skipped=draw(st.booleans()),
         )  # fmt: skip
         phases.append(phase)
@@ -166,13 +199,23 @@ def studies(draw: st.DrawFn) -> StudyResult:
         objective,
         (("seed", tuple(range(seeds))),),
         ("evaluate",),
+        draw(
+            st.none()
+            | st.builds(
+                Promotion,
+                names,
+                st.sampled_from(["staging", EVIL]),
+                st.lists(bounds, max_size=3).map(tuple),
+                st.lists(bounds, max_size=3).map(tuple),
+            )
+        ),
     )
     last = [one for phase in phases[-1:] for _, rows in phase.cells[:1] for one in rows]
     final = tuple((one, (draw(st.sampled_from(recipes)),)) for one in last)
     reused = frozenset(draw(st.sets(st.sampled_from(recipes))))
     expected = draw(st.dictionaries(st.sampled_from(recipes), st.floats(0, 1e9)))
     return StudyResult(
-        Study(experiment, tuple(phases), final), attempts, reused, selections, failed, expected
+        Study(experiment, tuple(phases), final, complete=True), attempts, reused, selections, failed, expected
     )
 
 
@@ -192,6 +235,29 @@ def selected(
     return Selection(winner, draw(names), tuple(draw(st.permutations(rows))), tuple(ids[:2]), "blake3:d")
 
 
+@st.composite
+def models(draw: st.DrawFn, result: StudyResult) -> Model:
+    """Some of its versions are outs of the study, and its names have moved about."""
+    runs = [run_id(one.key) for one in result.attempts.values()]
+    number = st.integers(1, 3)
+    versions = tuple(
+        ModelVersion("m", at, draw(st.sampled_from(["blake3:00", "blake3:01"])), draw(names), 3, "safetensors",
+                     draw(st.sampled_from(["r-0000000000000000", *runs])), "a", "train")
+        for at in (1, 2, 3)
+    )  # fmt: skip
+    checked = st.builds(
+        Checked, st.just(Comparison("m", ">", 0.5)), st.none() | numbers.map(float), st.booleans()
+    )
+    action = st.sampled_from(["promoted", "rolled_back", "unset"])
+    alias = st.sampled_from(["staging", EVIL])
+    changes = tuple(
+        Change(at, draw(action), draw(alias), draw(st.none() | number), draw(st.none() | number),
+               tuple(draw(st.lists(checked, max_size=2))), draw(st.booleans()), draw(names), {}, draw(names), 1e9)
+        for at in range(1, draw(st.integers(1, 30)))
+    )  # fmt: skip
+    return Model("m", versions, draw(st.dictionaries(alias, number)), (), (), changes)
+
+
 @settings(max_examples=100)
 @given(studies(), st.data())
 def test_any_study_is_reported(result: StudyResult, data: st.DataObject) -> None:
@@ -202,8 +268,9 @@ def test_any_study_is_reported(result: StudyResult, data: st.DataObject) -> None
         if ids
         else {}
     )
-    view = study_view(result, curves)
+    view = study_view(result, curves, model=data.draw(st.none() | models(result)))
     check_page(study_html(view))
+    assert all(line.isprintable() for line in study_text(view, 3).split("\n"))
     check_markdown(study_markdown(view))
     rows = list(csv.DictReader(io.StringIO(study_table(view), newline="")))
     assert len(rows) == result.study.replicates
@@ -255,9 +322,6 @@ def test_a_name_reads_in_markdown_as_it_is_written(name: str) -> None:
     read = "".join(child.content for child in tokens[1].children or ())
     shown = "".join(c if c.isprintable() or c == "\u200d" else " " if c.isspace() else "\ufffd" for c in name)
     assert read.split() == f"Experiment {shown}".split()
-
-
-EVIL = "<script>alert(1)</script>\"'&<img src=x onerror=alert(2)>"
 
 
 def test_what_comes_from_a_project_is_text() -> None:

@@ -561,6 +561,19 @@ BAD: list[tuple[str, str, str]] = [
         phase("grid: {a: [1]}", "trials: 3"),
         "10: trials of @P belongs to a search, not to a grid → remove it",
     ),
+    (
+        "set in a phase",
+        phase("grid: {a: [1]}", "set: {b: 1}"),
+        (
+            "10: unknown key 'set' in @P; @PHASE_KEYS →"
+            " put it beside phases: it holds in all of them, and here a grid sets it: {grid: {train.lr: [0.1]}}"
+        ),
+    ),
+    (
+        "expect outside a phase",
+        experiment("stage: t", GRID, "expect: []"),
+        "7: unknown key 'expect' in @E; @KEYS → put it into a phase",
+    ),
     # what is expected
     (
         "expect mapping",

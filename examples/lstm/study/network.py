@@ -96,12 +96,22 @@ def save_weights(model: Encoder | SimpleLSTM, path: str) -> None:
     save_file(tensors, path, metadata={"config": json.dumps(model.config, sort_keys=True)})
 
 
-def load_encoder(encoder: Encoder, path: str) -> None:
-    """Fill `encoder`, refusing one that was pre-trained at another size."""
+def new_encoder(x: Tensor, hidden_size: int, num_layers: int, seed: int) -> Encoder:
+    """An encoder that has learnt nothing: random weights of `seed`, the channel statistics of x (n, steps, 6)."""
+    reproducible(seed)
+    encoder = Encoder(hidden_size, num_layers)
+    encoder.measure(x)
+    return encoder
+
+
+def load_encoder(path: str, hidden_size: int, num_layers: int) -> Encoder:
+    """The encoder of a file, refusing one that was pre-trained at another size."""
     tensors, config = _read(path)
+    encoder = Encoder(hidden_size, num_layers)
     if config != encoder.config:
         raise ValueError(f"{path} was pre-trained as {config}, this model needs {encoder.config}")
     encoder.load_state_dict(tensors)
+    return encoder
 
 
 def load_model(path: str) -> SimpleLSTM:

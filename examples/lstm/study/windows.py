@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from importlib.metadata import distribution
 from io import BytesIO
 from pathlib import Path
@@ -14,7 +14,8 @@ import numpy as np
 DATASET = "seglearn/data/watch_dataset.npy"
 DATASET_SHA256 = "eb122f23cdf06ef6bd6c6c5312958ec5cf9d038e2e6d457b8081662c75a42537"
 
-# Neighbours look recorded together, so a pair is never divided between two splits.
+# Neighbours look recorded together, so a pair is never divided between two splits. Fold k has the
+# k-th pair, from 0, for validation, and the next one for the test.
 PAIRS = ((1, 2), (3, 4), (5, 6), (7, 10), (8, 9))
 
 
@@ -49,17 +50,12 @@ def load_recordings() -> list[Recording]:
     return [Recording(x, int(s), stored["y_labels"][int(y)]) for x, s, y in columns]
 
 
-def split_subjects(validation: Iterable[int], test: Iterable[int]) -> dict[str, set[int]]:
-    """Subjects of train, validation and test; refuses a split that would leak a person or a pair."""
-    splits = {"validation": set(validation), "test": set(test)}
-    everyone = {subject for pair in PAIRS for subject in pair}
-    splits["train"] = everyone - splits["validation"] - splits["test"]
-    if splits["validation"] & splits["test"]:
-        raise ValueError(f"subjects in both validation and test: {splits['validation'] & splits['test']}")
-    for pair in PAIRS:
-        if not any(splits[name].issuperset(pair) for name in splits):
-            raise ValueError(f"subjects {pair} were recorded together and must share a split")
-    return splits
+def split_subjects(fold: int) -> dict[str, set[int]]:
+    """Subjects of train, validation and test in fold 0 to 4: people and pairs are never divided."""
+    if fold not in range(len(PAIRS)):
+        raise ValueError(f"data.fold is {fold!r}; the {len(PAIRS)} folds are 0 to {len(PAIRS) - 1}")
+    validation, test, *train = (set(PAIRS[(fold + i) % len(PAIRS)]) for i in range(len(PAIRS)))
+    return {"train": set().union(*train), "validation": validation, "test": test}
 
 
 def cut(

@@ -18,6 +18,7 @@ _SECTIONS = {
         "graph",
         "status",
         "report",
+        "select",
         "runs",
         "query",
         "compare",

@@ -22,16 +22,28 @@ _file = click.Path(dir_okay=False)
 @click.option("--html", "html", type=_file, metavar="FILE", help="Write one HTML file that needs no network.")
 @click.option("--md", "markdown", type=_file, metavar="FILE", help="Write Markdown.")
 @click.option("--csv", "table", type=_file, metavar="FILE", help="Write every replicate as a row.")
+@click.option(
+    "--top",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Show the winner, the best N cells and the targets only.",
+)
 @click.argument("experiment", default="", shell_complete=completes("experiment_names"))
 @click.pass_obj
 def command(
-    directory: str, experiment: str, html: str | None, markdown: str | None, table: str | None, as_json: bool
+    directory: str,
+    experiment: str,
+    html: str | None,
+    markdown: str | None,
+    table: str | None,
+    top: int | None,
+    as_json: bool,
 ) -> None:
     """Report on an experiment: who won and why, and from which runs.
 
     EXPERIMENT may be left out where there is one. Without a file, the report is shown here.
     """
-    from pinyon.report.study import study_html, study_json, study_markdown, study_table
+    from pinyon.report.study import study_html, study_json, study_markdown, study_table, study_text
 
     name = experiment or _only(directory)
     view = _view(directory, name)
@@ -39,6 +51,8 @@ def command(
     written = [_write(path, make(view)) for path, make in wanted if path]
     if as_json:
         print_json({**study_json(view), "written": written})
+    elif top:
+        click.echo("\n".join([study_text(view, top), *([""] if written else []), *written]))
     elif written:
         click.echo("\n".join(written))
     else:
@@ -64,8 +78,11 @@ def _only(directory: str) -> str:
 
 
 def _view(directory: str, experiment: str) -> StudyView:
-    """The study as it is on record, with its learning curves, and who began each of its executions with which code."""
+    """The study as it is on record, with its learning curves, who began each of its executions with which code,
+    and the model that its winner became."""
     from pinyon.query.curves import curves_of
+    from pinyon.query.runs import finals_of
+    from pinyon.registry.registry import Registry
     from pinyon.report.study import study_view
     from pinyon.session import open_records
     from pinyon.session.study import study_result
@@ -78,9 +95,13 @@ def _view(directory: str, experiment: str) -> StudyView:
         found = [row for name in names for row in records.fold.executions("id = ?", name)]
         journals, store = records.store.root / "journals", records.store
         segments = [journals / name for name in store.journals.points()]
-        curves = curves_of(segments, {attempt.id for attempt in attempts})
+        ids = [attempt.id for attempt in attempts]
+        curves = curves_of(segments, set(ids))
+        summaries = finals_of(records.fold, ids)
+        asked, registry = result.study.experiment.promote, Registry(records.store, records.fold.project)
+        model = registry.model(asked.model) if asked and asked.model in registry.names() else None
     told = {name: document["execution"][3] for name, document in found if "execution" in document}
-    return study_view(result, curves, executions=told)
+    return study_view(result, curves, executions=told, summaries=summaries, model=model)
 
 
 def _write(path: str, text: str) -> str:

@@ -43,6 +43,11 @@ class Study(NamedTuple):
     complete: bool = False
 
     @property
+    def fixed(self) -> Pairs:
+        """What holds throughout: what the experiment sets, and what the call says about that."""
+        return self.phases[0].base if self.phases else ()
+
+    @property
     def cells(self) -> int:
         """Cells of all phases, counted as declared."""
         return sum(len(one.cells) for one in self.phases)

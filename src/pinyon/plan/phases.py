@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, NamedTuple, Protocol
 
-from pinyon.model.experiment import Candidate, Cell, Measured, Pairs, Selection, Standing, words
+from pinyon.model.experiment import Candidate, Cell, Measured, Objective, Pairs, Selection, Standing, words
 from pinyon.model.outcome import PRUNED, Attempt, Output
 from pinyon.model.study import PhaseStudy, Replicate, Study, StudyResult
 from pinyon.plan.actions import Propose, Reason, Select, Verdict
@@ -52,13 +52,29 @@ def step(study: Study, done: Known, slots: int) -> Select | Propose | None:
     finished = sum(recipe in done.outputs or _was_stopped(done, recipe) for recipe in recipes)
     if finished / len(recipes) < phase.phase.quorum:
         return None
-    selection = select(study.experiment.objective, candidates(phase, done))
-    for cell, _ in phase.cells:  # people know a cell by what it sets
-        selection = selection._replace(why=selection.why.replace(cell.id, words(cell.assignment)))
-    if not selection.winner and (unread := _unread(phase, done)):
-        selection = selection._replace(why=f"{selection.why}; {unread}")
+    selection = selected(study.experiment.objective, phase, done.results, ended_in(done.verdicts))
     made_by = {recipe: done.results[recipe].id for recipe in recipes if recipe in done.results}
     return Select(phase.phase.name, selection, made_by)
+
+
+def selected(
+    objective: Objective, phase: PhaseStudy, results: Mapping[str, Attempt], ended: Mapping[str, str]
+) -> Selection:
+    """The winner among the cells of a phase, with its sentence in words for a person.
+
+    Args:
+        results: by recipe, the attempt that counts.
+        ended: by recipe, why there will be no result.
+
+    Raises:
+        PlanError: a metric's name fits several leaves.
+    """
+    selection = select(objective, candidates(phase, results, ended))
+    for cell, _ in phase.cells:  # people know a cell by what it sets
+        selection = selection._replace(why=selection.why.replace(cell.id, words(cell.assignment)))
+    if not selection.winner and (unread := _unread(phase, results)):
+        selection = selection._replace(why=f"{selection.why}; {unread}")
+    return selection
 
 
 class Tried(NamedTuple):
@@ -73,7 +89,10 @@ def tried(study: Study, phase: PhaseStudy, done: Known) -> list[Tried]:
     """The cells of a search in the order of their proposals; what lacks a number has failed."""
     objective = study.experiment.objective
     assert objective is not None, "nothing is searched without an objective"
-    found = {one.cell: one for one in select(objective, candidates(phase, done)).standings}
+    found = {
+        one.cell: one
+        for one in select(objective, candidates(phase, done.results, ended_in(done.verdicts))).standings
+    }
     return [
         Tried(
             row[0],
@@ -94,11 +113,11 @@ def _state(
     return "failed" if standing.mean is None else "complete"
 
 
-def _unread(phase: PhaseStudy, done: Known) -> str:
+def _unread(phase: PhaseStudy, results: Mapping[str, Attempt]) -> str:
     """The first metrics that could not be read, if any: why a number may be missing."""
     for recipe in _recipes(phase):
-        for file, why in done.results[recipe].unread if recipe in done.results else ():
-            return f"{file} of {done.results[recipe].id} was not read: {why}"
+        for file, why in results[recipe].unread if recipe in results else ():
+            return f"{file} of {results[recipe].id} was not read: {why}"
     return ""
 
 
@@ -116,12 +135,25 @@ def stuck(study: Study, done: Known) -> bool:
     return any(done.given_up(recipe) and not _was_stopped(done, recipe) for recipe in recipes)
 
 
-def candidates(phase: PhaseStudy, done: Known) -> list[Candidate]:
-    """The cells of a phase with what their replicates gave."""
+def candidates(
+    phase: PhaseStudy, results: Mapping[str, Attempt], ended: Mapping[str, str]
+) -> list[Candidate]:
+    """The cells of a phase with what their replicates gave; see `selected`."""
+
+    def measured(recipe: str) -> Measured:
+        if attempt := results.get(recipe):
+            return Measured(attempt.id, attempt.metrics)
+        return Measured(ended=ended.get(recipe, ""))
+
     return [
-        Candidate(cell.id, tuple(_measured(done, replicate.recipe) for replicate in replicates))
+        Candidate(cell.id, tuple(measured(replicate.recipe) for replicate in replicates))
         for cell, replicates in phase.cells
     ]
+
+
+def ended_in(verdicts: Mapping[str, Verdict]) -> dict[str, str]:
+    """By recipe, why a task that was given up has no result."""
+    return {recipe: one.reason.text for recipe, one in verdicts.items() if one.kind == "stop"}
 
 
 def _was_stopped(done: Known, recipe: str) -> bool:
@@ -145,20 +177,19 @@ def median(result: StudyResult) -> Replicate | None:
     objective = result.study.experiment.objective
     if objective is None or not result.study.complete:
         return None
+    return middle([replicate for replicate, _ in result.study.final], result.attempts, objective.metric)
+
+
+def middle(replicates: Iterable[Replicate], attempts: Mapping[str, Attempt], metric: str) -> Replicate | None:
+    """The replicate with the median of a metric, the lower of two; None where no result has it."""
     rows = []
-    for place, (replicate, _) in enumerate(result.study.final):
-        attempt = result.attempts.get(replicate.recipe)
-        value = metric_of(attempt.metrics, objective.metric) if attempt else None
+    for place, replicate in enumerate(replicates):
+        attempt = attempts.get(replicate.recipe)
+        value = metric_of(attempt.metrics, metric) if attempt else None
         if value is not None:
             rows.append((value, place, replicate))
     rows.sort(key=lambda row: row[:2])
     return rows[(len(rows) - 1) // 2][2] if rows else None
-
-
-def _measured(done: Known, recipe: str) -> Measured:
-    if attempt := done.results.get(recipe):
-        return Measured(attempt.id, attempt.metrics)
-    return Measured(ended=done.verdicts[recipe].reason.text if done.given_up(recipe) else "")
 
 
 def _recipes(phase: PhaseStudy) -> list[str]:

@@ -214,8 +214,9 @@ class _Builder:
         try:
             return self._closure((self.experiment.stage, *self.experiment.then), self.base)
         except PlanError as error:
+            asked = dict(self.variants.goal.overrides)
             for name, _ in self.experiment.fixed:
-                if error.what.startswith(f"-S {name}:") or error.what.startswith(f"-S {name}="):
+                if name not in asked and error.what.startswith((f"-S {name}:", f"-S {name}=")):
                     raise _renamed(error, name, f"set: {name}", where) from None
             raise
 
@@ -228,26 +229,30 @@ class _Builder:
         """What is set may be for a stage in ``then`` alone."""
         stages = (self.experiment.stage, *self.experiment.then)
         without = tuple(pair for pair in self.base if pair[0] != name)
-        changed = [self._closure(stages, without)]
-        self._refuse_unread(stages, ((name, value),), changed, f"set: {name}", self.experiment.origin)
+        self._refuse_unread(stages, ((name, value),), (without,), f"set: {name}", self.experiment.origin)
 
     def _check_axis(self, said: str, name: str, values: Sequence[Any], where: Origin) -> None:
         pairs = tuple((name, value) for value in (values or (self.variants.value(name, self.base),)))
         self._refuse_absent(pairs, said, where)
-        stages = (self.experiment.stage,)
-        try:
-            changed = [self._closure(stages, over(self.base, (pair,))) for pair in pairs]
-        except PlanError as error:
-            raise _renamed(error, name, said, where) from None
-        self._refuse_unread(stages, pairs, changed, said, where)
+        under = [over(self.base, (pair,)) for pair in pairs]
+        self._refuse_unread((self.experiment.stage,), pairs, under, said, where)
 
     def _refuse_unread(
-        self, stages: tuple[str, ...], pairs: Pairs, changed: Sequence[Graph], said: str, where: Origin
+        self, stages: tuple[str, ...], pairs: Pairs, under: Sequence[Pairs], said: str, where: Origin
     ) -> None:
-        """Refuse a parameter that no task declares, and under which none is another one."""
+        """Refuse a parameter that no task declares, and that makes no task another one.
+
+        Args:
+            pairs: the parameter with its values.
+            under: overlays that differ from the base in it.
+        """
         base = self._closure(stages, self.base)
         if any(laid(task.stage, pairs) for task in base.tasks.values()):
             return
+        try:
+            changed = [self._closure(stages, laid_over) for laid_over in under]
+        except PlanError as error:
+            raise _renamed(error, pairs[0][0], said, where) from None
         if any(graph.tasks.keys() != base.tasks.keys() for graph in changed):
             return
         name, value = pairs[0]
@@ -399,7 +404,7 @@ def labels(graph: Graph) -> dict[str, str]:
     are given alike is left out."""
     if graph.study is None:
         return {}
-    fixed = graph.study.experiment.fixed
+    fixed = graph.study.fixed
     varied = ((recipe, beside(task.overlay, fixed)) for recipe, task in graph.tasks.items())
     found = {recipe: words(pairs) for recipe, pairs in varied if pairs}
     rows = [r for phase in graph.study.phases for _, replicates in phase.cells for r in replicates]

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from pinyon.errors import GateError, MissingBlobError, PlanError
+from pinyon.errors import CorruptError, GateError, MissingBlobError, PlanError
 from pinyon.execute.restore import copy_to
 from pinyon.model.ids import run_id
 from pinyon.model.outcome import Attempt, Output
@@ -90,4 +90,7 @@ def _looked(store: LocalStore, out: Output) -> Looked:
     with TemporaryDirectory(dir=store.root / "tmp", prefix="look-") as folder:
         path = Path(folder) / PurePosixPath(out.path).name
         copy_to(store.blobs, out.digest, path, link=True)
-        return look(path)
+        try:
+            return look(path)
+        except CorruptError as error:  # its place here tells nobody anything
+            raise CorruptError(error.what, where=out.path, why=error.why, next=error.next) from None

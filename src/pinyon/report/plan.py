@@ -69,7 +69,7 @@ def study_dict(result: StudyResult) -> dict[str, Any]:
     study, promote = result.study, result.study.experiment.promote
     return {
         "experiment": study.experiment.name,
-        "set": dict(study.experiment.fixed),
+        "set": dict(study.fixed),
         "cells": study.cells,
         "replicates": study.replicates,
         "distinct": study.distinct,

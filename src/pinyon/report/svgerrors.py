@@ -35,7 +35,7 @@ _LARGEST = 1e150  # beyond it, the differences of an axis overflow
 class Bar(NamedTuple):
     """One mean. ``place`` is its value of the parameter, or its label; ``value`` None where there is none, which is a
     cross at the axis; ``error`` None where none can be estimated; ``single`` are the replicates behind it. ``tone``
-    ``out`` is for what cannot win, drawn hollow."""
+    ``out`` is for what cannot win, drawn hollow. ``ends`` of a bar that reaches not as far up as down go before."""
 
     place: Value
     value: float | None
@@ -43,6 +43,7 @@ class Bar(NamedTuple):
     single: tuple[float, ...] = ()
     tone: Literal["", "winner", "out"] = ""
     tip: str = ""
+    ends: tuple[float, float] | None = None
 
 
 class ErrorPlot(NamedTuple):
@@ -69,13 +70,17 @@ def error_svg(plot: ErrorPlot) -> str:
 def _range(plot: ErrorPlot) -> tuple[float, float, list[float]]:
     values = [value for value, _ in plot.bounds]
     for bar in plot.bars:
-        values += [bar.value - _error(bar), bar.value + _error(bar)] if bar.value is not None else []
+        values += [bar.value, *_ends(bar.value, bar)] if bar.value is not None else []
         values += [value for value in bar.single if abs(value) < _LARGEST]
     return axis_range(values)
 
 
-def _error(bar: Bar) -> float:
-    return bar.error if bar.error is not None and bar.error < _LARGEST else 0.0
+def _ends(value: float, bar: Bar) -> tuple[float, float]:
+    """Where the bar of a mean begins and ends: at the mean itself where there is none to draw."""
+    if bar.ends is not None and all(abs(end) < _LARGEST for end in bar.ends):
+        return bar.ends
+    error = bar.error if bar.error is not None and bar.error < _LARGEST else 0.0
+    return value - error, value + error
 
 
 def _places(plot: ErrorPlot) -> tuple[Callable[[float], float], str]:
@@ -173,9 +178,9 @@ def _mark(
         path = f"M{x - 4:.1f},{y - 4:.1f}l8,8m0,-8l-8,8"
         yield f'<path d="{path}" fill="none" stroke="{GREY}" stroke-width="2">{tip}</path>'
         return
-    error = _error(bar)
-    if error > 0:
-        (x1, y1), (x2, y2) = at(along(bar.value - error)), at(along(bar.value + error))
+    low, high = _ends(bar.value, bar)
+    if low < high:
+        (x1, y1), (x2, y2) = at(along(low)), at(along(high))
         yield _line(x1, y1, x2, y2, style)
         for x, y in ((x1, y1), (x2, y2)):
             yield _line(x - 4, y, x + 4, y, style) if upright else _line(x, y - 4, x, y + 4, style)

@@ -24,7 +24,7 @@ class Row(NamedTuple):
 def rows(study: Study, verdicts: Mapping[str, Verdict]) -> Iterator[Row]:
     """Phases with their cells, in written order."""
     for phase in study.phases:
-        yield Row("phase", phase.phase.name, _about(phase, study.experiment.fixed))
+        yield Row("phase", phase.phase.name, _about(phase, study.fixed))
         for number, (cell, replicates) in enumerate(phase.cells):
             if number == _SHOWN:
                 yield Row("", f"… {len(phase.cells) - _SHOWN} more cells")
@@ -35,8 +35,7 @@ def rows(study: Study, verdicts: Mapping[str, Verdict]) -> Iterator[Row]:
         base = (
             "the winner"
             if study.complete
-            else "the winner, assumed to be "
-            + words(beside(study.final[0][0].overlay, study.experiment.fixed))
+            else "the winner, assumed to be " + words(beside(study.final[0][0].overlay, study.fixed))
         )
         yield Row("phase", "then", base)
         for number, name in enumerate(study.experiment.then):
@@ -62,7 +61,7 @@ def question(study: Study) -> str:
         seeds *= len(values)
     aim = f": {_aim(experiment.objective)}" if experiment.objective else ""
     text = f"{experiment.name}: {experiment.stage}{aim}" + (f"; {seeds} seeds" if experiment.seeds else "")
-    return text + (f"; {words(experiment.fixed)} throughout" if experiment.fixed else "")
+    return text + (f"; {words(study.fixed)} throughout" if study.fixed else "")
 
 
 def counts(study: Study, verdicts: Mapping[str, Verdict]) -> str:

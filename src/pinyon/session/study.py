@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pinyon.errors import PlanError, SpecError, UnknownGoalError
 from pinyon.model.experiment import Cell, Experiment, Pairs, Phase, Selection
@@ -22,6 +22,9 @@ from pinyon.session.reading import Reading
 from pinyon.session.search import Search
 from pinyon.spec.experiments import experiments_of
 from pinyon.spec.load import find_root, load_project
+
+if TYPE_CHECKING:
+    from pinyon.report.plan import Plan
 
 
 def named(project: Project, goal: Goal) -> Goal:
@@ -183,6 +186,17 @@ def study_result(start: Path, experiment: str) -> StudyResult:
     Raises:
         PlanError: there is no such experiment, with the nearest name.
     """
+    found = study_plan(start, experiment).study
+    assert found is not None, "an experiment's plan has a study"
+    return found
+
+
+def study_plan(start: Path, experiment: str) -> Plan:
+    """The same with a verdict for every task.
+
+    Raises:
+        PlanError: there is no such experiment, with the nearest name.
+    """
     from pinyon.session.foresee import foresee
     from pinyon.session.opened import open_session
 
@@ -194,6 +208,5 @@ def study_result(start: Path, experiment: str) -> StudyResult:
                 f"there is no experiment '{experiment}'", why=nearest(experiment, known), next="pinyon plan"
             )
         session = open_session(start, Goal((experiment,)), stack)
-        found = foresee(session, jobs=1, machine=None, lasting=False).study
-    assert found is not None, "an experiment's plan has a study"
-    return found
+        # What has failed counts as it did for who chose the winners; nobody tries it again here.
+        return foresee(session, jobs=1, machine=None, lasting=True)

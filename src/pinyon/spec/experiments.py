@@ -23,7 +23,8 @@ _shape = closed(
     dict.fromkeys(("stage", "set", "objective", "seeds", "phases", "then", "promote"), anything),
     required=("stage", "phases"),
     hints=dict.fromkeys(("grid", "search"), "put it into a phase: phases: {NAME: {grid: …}}")
-    | dict.fromkeys(("maximize", "minimize"), "write objective: {maximize: accuracy}"),
+    | dict.fromkeys(("maximize", "minimize"), "write objective: {maximize: accuracy}")
+    | {"expect": "put it into a phase", "gate": "write promote: {model: NAME, alias: staging, gate: […]}"},
 )
 _objective_shape = closed(dict.fromkeys(("maximize", "minimize", "subject_to", "prefer"), anything))
 _stages = list_of(text, "a list of stages", "evaluate")

@@ -20,7 +20,12 @@ LARGEST = (
 EXAMPLE = "{grid: {train.lr: [0.1, 0.01]}}"
 
 _OF_SEARCH = ("trials", "parallel", "sampler")
-_shape = closed(dict.fromkeys(("grid", "search", *_OF_SEARCH, "where", "quorum", "stop", "expect"), anything))
+_shape = closed(
+    dict.fromkeys(("grid", "search", *_OF_SEARCH, "where", "quorum", "stop", "expect"), anything),
+    hints={
+        "set": "put it beside phases: it holds in all of them, and here a grid sets it: {grid: {train.lr: [0.1]}}"
+    },
+)
 _count = number(1, whole=True)
 _room = number(0, whole=True)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from pinyon.report.models import change_dict
 from pinyon.report.study import words
-from pinyon.report.study.nouns import CellView, Mean, PhaseView, StudyView
+from pinyon.report.study.nouns import CellView, Limit, Mean, PhaseView, Promoted, Stated, StudyView, Target
+from pinyon.report.study.ranking import Placed, ranked
 
 
 def study_json(view: StudyView) -> dict[str, Any]:
@@ -19,8 +21,14 @@ def study_json(view: StudyView) -> dict[str, Any]:
         "winner": view.winner.cell.id if view.winner else None,
         "why": view.why,
         "counts": view.counts._asdict(),
-        "times": view.times._asdict(),
+        "times": {
+            name: value._asdict() if isinstance(value, Stated) else value
+            for name, value in view.times._asdict().items()
+        },
         "promoted": view.promoted.run if view.promoted else None,
+        "targets": [_target(one) for one in view.targets],
+        "promotion": _promotion(view.promotion) if view.promotion else None,
+        "leaderboard": [_placed(one) for one in ranked(view)],
         "phases": [_phase(phase, view) for phase in view.phases],
         "final": [
             {
@@ -65,11 +73,9 @@ def _cell(cell: CellView) -> dict[str, Any]:
         "verdict": cell.verdict,
         "why": cell.why,
         "objective": _mean(cell.objective),
-        "constraints": [
-            {"constraint": str(one.clause), "holds": one.holds, "margin": one.margin, **_mean(one.mean)}
-            for one in cell.limits
-        ],
+        "constraints": [_limit(one) for one in cell.limits],
         "seconds": _mean(cell.seconds),
+        "stated": {"metrics": dict(cell.stated.metrics), "seconds": cell.stated.seconds},
         "replicates": [
             {"seed": dict(one.replicate.seed), "run": one.run or None, "state": one.state, "note": one.note}
             for one in cell.samples
@@ -77,8 +83,63 @@ def _cell(cell: CellView) -> dict[str, Any]:
     }
 
 
+def _placed(row: Placed) -> dict[str, Any]:
+    """A line of the leaderboard, with all cells that have these runs."""
+    best = row.best
+    return {
+        "rank": row.place or None,
+        "cells": [
+            {"phase": one.cell.phase, "number": one.cell.number, "cell": one.cell.id} for one in row.cells
+        ],
+        "sets": dict(row.sets),
+        "verdict": best.verdict,
+        "won": [one.cell.phase for one in row.cells if one.verdict == "winner"],
+        "why": best.why,
+        "objective": _mean(best.objective),
+        "constraints": [_limit(one) for one in best.limits],
+    }
+
+
+def _target(row: Target) -> dict[str, Any]:
+    return {
+        "metric": row.metric,
+        "target": str(row.gate.clause) if row.gate else None,
+        "met": row.gate.holds if row.gate else None,
+        "stretch": str(row.stretch.clause) if row.stretch else None,
+        "stretch_met": row.stretch.holds if row.stretch else None,
+        "value": _number(row.checked.value),
+        "interval": _ends(row.own),
+        "run": row.checked.source or None,
+        "why": row.why,
+    }
+
+
+def _promotion(found: Promoted) -> dict[str, Any]:
+    """``change`` is the one that made the name point at the winner, ``since`` the one that took it away."""
+    return {
+        "model": found.asked.model,
+        "alias": found.asked.alias,
+        "state": found.state,
+        "version": found.version.number if found.version else None,
+        "names": found.names,
+        "points_at": found.now,
+        "change": change_dict(found.change) if found.change else None,
+        "since": change_dict(found.since) if found.since else None,
+        "changes": [change_dict(one) for one in found.changes],
+    }
+
+
+def _limit(one: Limit) -> dict[str, Any]:
+    return {"constraint": str(one.clause), "holds": one.holds, "margin": one.margin, **_mean(one.mean)}
+
+
 def _mean(mean: Mean) -> dict[str, Any]:
-    return {"mean": _number(mean.value), "error": mean.error, "n": len(mean.values), "runs": mean.runs}
+    numbers = {"mean": _number(mean.value), "error": mean.error, "interval": _ends(mean.own)}
+    return {**numbers, "n": len(mean.values), "runs": mean.runs}
+
+
+def _ends(own: tuple[float, float] | None) -> list[float | str | None] | None:
+    return None if own is None else [_number(end) for end in own]
 
 
 def _number(value: float | None) -> float | str | None:

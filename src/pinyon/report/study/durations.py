@@ -1,4 +1,4 @@
-"""Measured beside expected: durations, and metrics that count something."""
+"""Durations beside what was expected of them."""
 
 from __future__ import annotations
 
@@ -8,43 +8,67 @@ from pinyon.model.units import show_seconds
 from pinyon.report.study import words
 from pinyon.report.study.blocks import Block, Field, Heading, Row, Table, Text
 from pinyon.report.study.nouns import CellView, RunView, StudyView, cell_name
-from pinyon.report.study.spread import metric_mean
 
 
 def duration_blocks(view: StudyView) -> Iterator[Block]:
-    """Measured beside expected: by stage, and by cell with the metrics that count something."""
+    """How long it took beside what was expected: in all, by stage, and by cell."""
     times = view.times
-    yield Heading(2, "Expected and measured", "expected")
-    parts = [f"All distinct runs one after another: {show_seconds(times.serial)}"]
-    parts += (
-        [f"of which {show_seconds(times.reused)} were spent before, for something else"]
-        if times.reused
-        else []
-    )
-    yield Text(
-        f"{', '.join(parts)}. Critical path, with room for everything at once: {show_seconds(times.critical)}."
-    )
-    if times.expected is None:
-        yield Text("Nothing was expected of their durations.")
-    else:
-        yield Text(
-            f"Expected: {show_seconds(times.expected)}, of runs that took {show_seconds(times.compared)}"
-            f" ({_off(times.compared, times.expected)})."
-        )
+    yield Heading(2, "Expected and measured durations", "expected")
+    yield _sums(view)
     if times.gpu:
         yield Text(f"GPU time: {times.gpu / 3600:.2f} hours. No price is known here, so no cost is given.")
     yield _stage_table(list(view.runs.values()))
-    counted = _counted(view)
     rows = [
-        _cell_row(cell, counted, view)
+        _cell_row(cell)
         for phase in view.phases
         for cell in sorted(phase.cells, key=lambda one: one.cell.number)
     ]
-    columns = ["cell", "time", "expected", "off"]
-    for name in counted:
-        columns += [name, f"{name} expected"]
     if rows:
-        yield Table(tuple(columns), tuple(rows))
+        yield Table(("cell", "time", "expected", "off"), tuple(rows))
+
+
+def _sums(view: StudyView) -> Table:
+    """Sums beside each other: of all runs, of the longest chain, and of what somebody stated of the cells."""
+    times, runs = view.times, tuple(view.runs)
+    rows = [
+        (
+            f"{words.plural(len(runs), 'distinct run')} of all stages, one after another",
+            times.serial,
+            runs,
+            "",
+        ),
+        ("critical path: room for everything at once", times.critical, runs, ""),
+    ]
+    if times.reused:
+        old = tuple(one.id for one in view.runs.values() if one.reused)
+        rows.append(("spent before, for something else", times.reused, old, ""))
+    if times.expected is not None:
+        some = tuple(one.id for one in view.runs.values() if one.expected is not None)
+        rows.append(
+            (
+                f"the {words.plural(len(some), 'run')} with an estimate",
+                times.compared,
+                some,
+                f"estimated {show_seconds(times.expected)} ({off(times.compared, times.expected)})",
+            )
+        )
+    for found, what in ((times.stated, "replicate"), (times.distinct, "distinct run")):
+        if found:
+            text = f"{words.plural(found.replicates, what)} with a stated time, and all they need"
+            rows.append((text, found.seconds, found.runs, f"stated {hours(found.low, found.high)}"))
+    return Table(
+        ("sum of times", "measured", "beside it"),
+        tuple(
+            Row(
+                (
+                    Field(what),
+                    Field(show_seconds(seconds) if some else "–", some, number=bool(some)),
+                    Field(beside or "–"),
+                )
+            )
+            for what, seconds, some, beside in rows
+        ),
+    )
 
 
 def _stage_table(runs: Sequence[RunView]) -> Table:
@@ -60,8 +84,8 @@ def _stage_table(runs: Sequence[RunView]) -> Table:
                 Field(stage),
                 Field(str(len(some)), ids, number=True),
                 Field(show_seconds(total), ids, number=True),
-                Field(show_seconds(expected), known_ids, number=True) if known else Field("not stated"),
-                Field(_off(sum(one.attempt.seconds for one in known), expected), known_ids, number=True)
+                Field(show_seconds(expected), known_ids, number=True) if known else Field("no estimate"),
+                Field(off(sum(one.attempt.seconds for one in known), expected), known_ids, number=True)
                 if known and expected
                 else Field("–"),
             ))
@@ -69,27 +93,12 @@ def _stage_table(runs: Sequence[RunView]) -> Table:
     return Table(("stage", "runs", "time, summed", "expected", "off"), tuple(rows))
 
 
-def _off(measured: float, expected: float) -> str:
+def off(measured: float, expected: float) -> str:
+    """How far a measured value is from the expected one, in percent of it."""
     return f"{measured / expected - 1:+.0%}".replace("%", " %").replace("-", "−") if expected else "–"
 
 
-def _counted(view: StudyView) -> list[str]:
-    """Metrics that count something: whole numbers in every replicate, or such of which somebody expected a value."""
-    target = view.experiment.objective
-    names = [*(c.metric for c in target.subject_to), target.prefer] if target else []
-    samples = [one for phase in view.phases for cell in phase.cells for one in cell.samples if one.attempt]
-    whole = [
-        name
-        for name in names
-        if name
-        and samples
-        and all(isinstance(one.attempt.metrics.get(name, 0), int) for one in samples if one.attempt)
-        and any(name in one.attempt.metrics for one in samples if one.attempt)
-    ]
-    return list(dict.fromkeys([*whole, *(name for stated in view.stated.values() for name in stated)]))
-
-
-def _cell_row(cell: CellView, counted: Sequence[str], view: StudyView) -> Row:
+def _cell_row(cell: CellView) -> Row:
     runs = tuple(dict.fromkeys(one.run for one in cell.samples if one.run))
     both = [
         (one.attempt.seconds, one.expected, one.run) for one in cell.samples if one.attempt and one.expected
@@ -101,13 +110,12 @@ def _cell_row(cell: CellView, counted: Sequence[str], view: StudyView) -> Row:
         known = tuple(dict.fromkeys(run for _, _, run in both))
         measured, expected = sum(row[0] for row in both), sum(row[1] for row in both)
         fields.append(Field(show_seconds(expected / len(both)), known, number=True))
-        fields.append(Field(_off(measured, expected), known, number=True))
+        fields.append(Field(off(measured, expected), known, number=True))
     else:
-        fields += [Field("not stated"), Field("–")]
-    for name in counted:
-        mean = metric_mean(cell.samples, name)
-        measured_field = Field(words.with_error(mean), tuple(dict.fromkeys(mean.runs)), number=True)
-        fields.append(measured_field if mean.value is not None else Field("–"))
-        stated = view.stated.get(cell.cell.id, {}).get(name)
-        fields.append(Field("not stated" if stated is None else words.figure(stated)))
+        fields += [Field("no estimate"), Field("–")]
     return Row(tuple(fields))
+
+
+def hours(low: float, high: float) -> str:
+    """``1 h to 1 h 30 min``; one duration where both are the same."""
+    return show_seconds(low) if low == high else f"{show_seconds(low)} to {show_seconds(high)}"

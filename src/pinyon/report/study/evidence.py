@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from pinyon.errors import PlanError
+from pinyon.plan.measured import leaf_of
 from pinyon.report.study import words
 from pinyon.report.study.blocks import Block, Bullets, Field, Heading, Row, Table, Text
 from pinyon.report.study.nouns import CellView, Final, Mean, Sample, StudyView, cell_name
-from pinyon.report.study.spread import mean_of, metric_of
+from pinyon.report.study.spread import mean_of, metric_of, own_interval, without_ends
 
-_METRICS = 8  # columns of a final stage
+_METRICS = 24  # rows of a final stage
 
 
 def final_blocks(view: StudyView) -> Iterator[Block]:
@@ -19,42 +21,76 @@ def final_blocks(view: StudyView) -> Iterator[Block]:
     yield Heading(2, "Final stages, on the winner only", "final")
     yield Text("They played no part in choosing.")
     for stage in view.experiment.then:
-        rows = [final for final in view.finals if final.stage == stage]
-        names = dict.fromkeys(name for final in rows if final.attempt for name in final.attempt.metrics)
+        finals = [final for final in view.finals if final.stage == stage]
+        metrics = [final.attempt.metrics for final in finals if final.attempt]
+        known = list(dict.fromkeys(name for one in metrics for name in one))
+        names = [
+            name
+            for name in without_ends(known, metrics)
+            if any(metric_of(one, name) is not None for one in metrics)
+        ]
         yield Heading(3, stage)
-        yield _final_table(rows, list(names)[:_METRICS])
+        if names:
+            yield _final_table(finals, names[:_METRICS])
+        yield Bullets(tuple(f"{_seed(final)}: {_became(final)}" for final in finals))
         if len(names) > _METRICS:
             yield Text(f"{len(names) - _METRICS} more metrics are in the runs.", tone="muted")
-        failed = tuple(f"{final.seed or 'the winner'}: {final.why}" for final in rows if final.why)
-        if failed:
-            yield Bullets(failed)
+        if len(metrics) == 1:
+            yield Text("One replicate, so no error over seeds can be estimated.", tone="muted")
+
+
+def final_words(view: StudyView) -> str:
+    """What the final stages measured of the objective's own metric; "" where none did."""
+    target = view.experiment.objective
+    if target is None:
+        return ""
+    parts = []
+    for stage in view.experiment.then:
+        finals = [final for final in view.finals if final.stage == stage]
+        known = {name for one in finals if one.attempt for name in one.attempt.metrics}
+        try:
+            mean = _over(finals, leaf_of(known, target.metric))
+        except PlanError:  # several are called so
+            continue
+        if mean.value is not None:
+            parts.append(f"{stage} gave {target.metric} {words.with_error(mean)}")
+    return f"{', '.join(parts)}; it played no part in choosing." if parts else ""
+
+
+def _over(finals: Sequence[Final], name: str) -> Mean:
+    """The mean over replicates; of a single one with the interval that it gave itself."""
+    found = mean_of(
+        (metric_of(one.attempt.metrics, name) if one.attempt else None, one.run) for one in finals
+    )
+    only = finals[0].attempt if len(finals) == 1 else None
+    return found._replace(own=own_interval(only.metrics, name)) if only else found
+
+
+def _seed(final: Final) -> str:
+    return final.seed or "the winner"
+
+
+def _became(final: Final) -> str:
+    return f"run {final.run}" if final.run else final.why
 
 
 def _final_table(finals: Sequence[Final], names: Sequence[str]) -> Table:
+    """A row for each metric: its number in each replicate, and for several their mean and how sure that is."""
     rows = []
-    for final in finals:
-        fields = [Field(final.seed or "–")]
-        for name in names:
-            known = metric_of(final.attempt.metrics, name) if final.attempt else None
-            fields.append(
-                Field("–") if known is None else Field(words.figure(known), (final.run,), number=True)
-            )
-        fields.append(Field(final.run or "–", (final.run,) if final.run else (), links=bool(final.run)))
+    for name in names:
+        fields = [Field(name), *(_measured(final, name) for final in finals)]
+        if len(finals) > 1:
+            mean = _over(finals, name)
+            fields += [_of_all(words.with_error(mean), mean), _of_all(words.between(mean), mean)]
         rows.append(Row(tuple(fields)))
-    means = [
-        mean_of(
-            (metric_of(final.attempt.metrics, name) if final.attempt else None, final.run) for final in finals
-        )
-        for name in names
-    ]
-    rows.append(
-        Row(
-            (Field("mean ± s.e."), *(_of_all(words.with_error(one), one) for one in means), Field("")),
-            "strong",
-        )
-    )
-    rows.append(Row((Field("how sure"), *(_of_all(words.between(one), one) for one in means), Field(""))))
-    return Table(("seed", *names, "run"), tuple(rows))
+    means = ["mean ± s.e.", "how sure"] if len(finals) > 1 else []
+    return Table(("metric", *map(_seed, finals), *means), tuple(rows))
+
+
+def _measured(final: Final, name: str) -> Field:
+    """A number of one run, with the interval that it gave itself."""
+    mean = _over([final], name)
+    return Field("–") if mean.value is None else Field(words.with_error(mean), (final.run,), number=True)
 
 
 def _of_all(text: str, mean: Mean) -> Field:

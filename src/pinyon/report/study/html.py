@@ -42,11 +42,11 @@ nav { font-size: .9rem; display: flex; flex-wrap: wrap; gap: .25rem 1rem; margin
 .head.bad { border-color: var(--bad); color: inherit; background: none; }
 .wide { overflow-x: auto; margin: .75rem 0 1rem; border: 1px solid var(--soft); border-radius: 6px; }
 table { border-collapse: collapse; font-size: .85rem; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { padding: .35rem .6rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--soft); }
-th { font-weight: 600; white-space: nowrap; background: var(--card); }
+th, td { padding: .35rem .5rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--soft); }
+th { font-weight: 600; background: var(--card); vertical-align: bottom; }
 td { max-width: 26rem; overflow-wrap: break-word; } tr:last-child td { border-bottom: 0; }
-.n { text-align: right; white-space: nowrap; }
-td.ids, td.code { font: .78rem/1.5 ui-monospace, monospace; min-width: 11rem; overflow-wrap: anywhere; }
+.n { text-align: right; } td.n { white-space: nowrap; }
+td.ids, td.code { font: .78rem/1.5 ui-monospace, monospace; min-width: 10.5rem; overflow-wrap: anywhere; }
 td.code:last-child { min-width: 26rem; }
 td.ids a, a.run { display: inline-block; white-space: nowrap; }
 tr.strong { background: var(--win); font-weight: 600; } tr.muted td { color: var(--muted); }
@@ -56,6 +56,7 @@ td[title] { cursor: help; } .plots { display: flex; flex-wrap: wrap; gap: 1rem; 
 .caption { font-size: .85rem; color: var(--muted); }
 @media (max-width: 40rem) {
   body { padding: 1rem .9rem 3rem; font-size: 16px; } td { max-width: 16rem; }
+  table { width: max-content; min-width: 100%; }
   .plots svg text { font-size: 15px; } .plots figure { padding: .5rem .25rem; }
 }
 @media print {
@@ -123,7 +124,8 @@ def _table(table: Table, origins: Mapping[str, str]) -> Iterator[str]:
     numeric = [any(row.fields[at].number for row in table.rows) for at in range(len(table.columns))]
     yield '<div class="wide" tabindex="0">\n<table>\n<thead><tr>'
     for column, right in zip(table.columns, numeric, strict=True):
-        yield f"<th{_class('n' if right else '')}>{markup(column)}</th>"
+        # Long names of metrics and parameters may break where their words end.
+        yield f"<th{_class('n' if right else '')}>{markup(column).replace('_', '_<wbr>')}</th>"
     yield "</tr></thead>\n<tbody>"
     for row in table.rows:
         yield _row(row, table.columns, numeric, origins)

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 from pinyon.model.condition import Comparison
-from pinyon.model.experiment import Cell, Experiment, Selection, Standing
+from pinyon.model.experiment import Cell, Expected, Experiment, Promotion, Selection, Standing
 from pinyon.model.outcome import Attempt
+from pinyon.model.registry import Change, Checked, ModelVersion
 from pinyon.model.study import PhaseStudy, Replicate
 
 Curves = Mapping[str, Mapping[str, list[tuple[int, float]]]]
@@ -16,13 +17,15 @@ Curves = Mapping[str, Mapping[str, list[tuple[int, float]]]]
 
 class Mean(NamedTuple):
     """A mean over replicates. ``value`` is None where one of them lacks the number, ``error`` (the standard error) with
-    fewer than two. ``values`` are the replicates', as far as they are numbers, and ``runs`` theirs in the same order."""
+    fewer than two. ``values`` are the replicates', as far as they are numbers, and ``runs`` theirs in the same order.
+    ``own`` is the interval that the only replicate gave itself."""
 
     value: float | None = None
     error: float | None = None
     values: tuple[float, ...] = ()
     runs: tuple[str, ...] = ()
     of: int = 0  # replicates, with those that lack it
+    own: tuple[float, float] | None = None
 
 
 class Sample(NamedTuple):
@@ -58,7 +61,8 @@ class Limit(NamedTuple):
 
 
 class CellView(NamedTuple):
-    """One cell. ``rank`` counts from 1; 0 is for what cannot win, for the reason ``why``."""
+    """One cell. ``rank`` counts from 1; 0 is for what cannot win, for the reason ``why``. ``stated`` is what somebody
+    expected of it beforehand."""
 
     cell: Cell
     samples: tuple[Sample, ...]
@@ -70,6 +74,7 @@ class CellView(NamedTuple):
     prefer: Mean | None
     seconds: Mean
     expected: Mean
+    stated: Expected
     standing: Standing | None = None
 
 
@@ -126,10 +131,22 @@ class Counts(NamedTuple):
     missing: int
 
 
+class Stated(NamedTuple):
+    """Seconds that somebody stated of replicates, summed: the lowest and the highest. ``seconds`` is how long those took
+    that have a result, with all that they needed; ``runs`` are theirs. ``replicates`` counts all."""
+
+    low: float
+    high: float
+    replicates: int
+    seconds: float
+    runs: tuple[str, ...]
+
+
 class Times(NamedTuple):
     """Seconds of all distinct runs one after another, and on the critical path; of which ``reused`` were spent before.
     ``expected`` is None where nothing was expected of any run; ``compared`` are the serial seconds of those that it
-    covers. ``gpu`` counts seconds times GPUs."""
+    covers. ``gpu`` counts seconds times GPUs. ``stated`` counts every replicate as declared, ``distinct`` each run once;
+    None where nobody stated a time."""
 
     serial: float
     critical: float
@@ -137,6 +154,56 @@ class Times(NamedTuple):
     expected: float | None
     compared: float
     gpu: float
+    stated: Stated | None = None
+    distinct: Stated | None = None
+
+
+class Target(NamedTuple):
+    """What is wanted of one metric of the model that the winner gives: by its gate, and as a goal beyond it.
+
+    ``own`` is the interval that the run gave the number itself. ``why`` says what is wrong with the name of the metric.
+    """
+
+    metric: str
+    gate: Checked | None
+    stretch: Checked | None
+    own: tuple[float, float] | None = None
+    why: str = ""
+
+    @property
+    def checked(self) -> Checked:
+        """Either of them: both are about the same number."""
+        return self.gate or self.stretch  # type: ignore[return-value]  # one of them is there
+
+    @property
+    def met(self) -> bool:
+        """Whether the gate holds; what has none is no obstacle."""
+        return self.gate is None or self.gate.holds
+
+
+class Promoted(NamedTuple):
+    """How far the promotion that the experiment asks for has come.
+
+    Attributes:
+        asked: as the experiment says it.
+        state: ``none`` to promote, for nobody has won; ``missed``: a clause of the gate does not hold; ``waiting`` to be
+            promoted; ``promoted``: the name points at it; ``moved``: it did, and does not any more.
+        version: what the winner has become; None as long as it is not registered.
+        names: those that point at the version now.
+        change: the last one that made the name point at the version.
+        since: what took the name from it.
+        now: the version that the name points at.
+        changes: all that became of the model's names, oldest first.
+    """
+
+    asked: Promotion
+    state: Literal["none", "missed", "waiting", "promoted", "moved"]
+    version: ModelVersion | None = None
+    names: tuple[str, ...] = ()
+    change: Change | None = None
+    since: Change | None = None
+    now: int | None = None
+    changes: tuple[Change, ...] = ()
 
 
 class StudyView(NamedTuple):
@@ -154,7 +221,8 @@ class StudyView(NamedTuple):
     curves: Curves
     unlike: tuple[tuple[str, tuple[str, ...]], ...]  # runs of one key whose outs differ, with their attempts
     executions: Mapping[str, Mapping[str, Any]]
-    stated: Mapping[str, Mapping[str, float]]
+    targets: tuple[Target, ...]
+    promotion: Promoted | None
     version: str
 
     @property

@@ -33,7 +33,9 @@ def phase_picture(phase: PhaseView, view: StudyView) -> Picture | None:
     plots = [plot for name, rows in means for plot in _plots(name, rows, phase, view)]
     if not plots:
         return None
-    caption = "Dots: the means; bars: ± one standard error; faint: replicates. Ringed: the winner; hollow: cannot win."
+    own = any(mean.own for _, rows in means for _, mean in rows)
+    bars = "the interval that the run itself gave" if own else "± one standard error"
+    caption = f"Dots: the means; bars: {bars}; faint: replicates. Ringed: the winner; hollow: cannot win."
     caption += " Dashed: the bound." if any(plot.bounds for plot in plots) else ""
     caption += " Crossed: no mean, for a replicate lacks it." if _lacking(plots) else ""
     drawn = [row for row in means[0][1] if row[1].value is not None]
@@ -84,17 +86,21 @@ def _of(cell: CellView, name: str) -> Value:
 def _bar(cell: CellView, mean: Mean, place: Value) -> Bar:
     tone: Literal["", "winner", "out"] = "" if cell.verdict == "tied" else cell.verdict
     tip = f"{cell_name(cell.cell)}: {with_error(mean)} ({', '.join(dict.fromkeys(mean.runs))})"
-    return Bar(place, mean.value, mean.error, mean.values, tone, tip)
+    return Bar(place, mean.value, mean.error, mean.values, tone, tip, mean.own)
 
 
 def _sketch(rows: list[tuple[CellView, Mean]], metric: str) -> Iterator[str]:
     """Error bars in characters, for pages that cannot hold a drawing."""
     ends = [
-        (mean.value - (mean.error or 0.0), mean.value + (mean.error or 0.0))
+        mean.own or (mean.value - (mean.error or 0.0), mean.value + (mean.error or 0.0))
         for _, mean in rows
         if mean.value is not None
     ]
-    low, high = min((a for a, _ in ends), default=0.0), max((b for _, b in ends), default=0.0)
+    values = [
+        mean.value for _, mean in rows if mean.value is not None
+    ]  # an own interval may leave its number out
+    low = min([*values, *(a for a, _ in ends)], default=0.0)
+    high = max([*values, *(b for _, b in ends)], default=0.0)
     if not 0 < high - low < _LARGEST:
         return
     labels = [clean(cut(_label(cell), 34)) for cell, _ in rows]

@@ -36,6 +36,10 @@ def provenance_blocks(view: StudyView) -> Iterator[Block]:
 
 def _method(view: StudyView) -> Iterator[str]:
     yield "A number with ± is a mean over seeds with its standard error; intervals are 95 %, by Student's t."
+    yield (
+        "A number with an interval in brackets is that of a single run, which gave the interval itself, as the metrics"
+        " NAME_low and NAME_high."
+    )
     target = view.experiment.objective
     if target is None:
         return

@@ -54,11 +54,32 @@ def mean_of(pairs: Iterable[tuple[float | None, str]]) -> Mean:
 
 
 def metric_mean(samples: Sequence[Sample], leaf: str) -> Mean:
-    """The mean of a metric over replicates."""
-    return mean_of(
+    """The mean of a metric over replicates; of a single one with the interval that it gave itself."""
+    found = mean_of(
         (None if sample.attempt is None else metric_of(sample.attempt.metrics, leaf), sample.run)
         for sample in samples
     )
+    only = samples[0].attempt if len(samples) == 1 and found.value is not None else None
+    return found._replace(own=own_interval(only.metrics, leaf)) if only else found
+
+
+def own_interval(metrics: Mapping[str, Any], leaf: str) -> tuple[float, float] | None:
+    """The interval that a run gave a number of its own: its metrics ``LEAF_low`` and ``LEAF_high``."""
+    low, high = metric_of(metrics, f"{leaf}_low"), metric_of(metrics, f"{leaf}_high")
+    return (low, high) if low is not None and high is not None and low <= high else None
+
+
+def without_ends(names: Iterable[str], rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Metrics but for those that are the ends of another one's interval, wherever that one stands in a row."""
+    known = list(names)
+    ends = {
+        f"{name}_{end}"
+        for name in known
+        if all(own_interval(row, name) for row in rows if metric_of(row, name) is not None)
+        and any(own_interval(row, name) for row in rows)
+        for end in ("low", "high")
+    }
+    return [name for name in known if name not in ends]
 
 
 def interval(mean: Mean) -> tuple[float, float] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pinyon.report.study.nouns import Final, PhaseView, RunView, Times
+from pinyon.report.study.nouns import Final, PhaseView, RunView, Sample, Stated, Times
 
 
 def times_of(phases: Sequence[PhaseView], finals: Sequence[Final], runs: Mapping[str, RunView]) -> Times:
@@ -28,7 +28,45 @@ def times_of(phases: Sequence[PhaseView], finals: Sequence[Final], runs: Mapping
         sum(value for value, _ in expected) if expected else None,
         sum(seconds for _, seconds in expected),
         sum(one.attempt.seconds * gpus(one) for one in runs.values()),
+        _stated(phases, runs, once=False),
+        _stated(phases, runs, once=True),
     )
+
+
+def _stated(phases: Sequence[PhaseView], runs: Mapping[str, RunView], *, once: bool) -> Stated | None:
+    """The stated times of all replicates summed, each as declared, or each distinct run ``once``; beside them what was
+    measured, with all that the replicates needed. None where nobody stated a time."""
+    low = high = seconds = 0.0
+    seen: dict[str, Sample] = {}
+    counted: set[str] = set()
+    replicates = 0
+    behind = behind_of(runs)
+    for cell in (cell for phase in phases for cell in phase.cells):
+        for sample in cell.samples if cell.stated.seconds else ():
+            if once and sample.replicate.recipe in seen:
+                continue
+            seen[sample.replicate.recipe] = sample
+            replicates += 1
+            low, high = (a + b for a, b in zip((low, high), cell.stated.seconds or (), strict=True))
+            needed = behind.get(sample.run, frozenset()) - (counted if once else set())
+            counted |= needed
+            seconds += sum(runs[run].attempt.seconds for run in needed)
+    ids = tuple(dict.fromkeys(one.run for one in seen.values() if one.run))
+    return Stated(low, high, replicates, seconds, ids) if replicates else None
+
+
+def behind_of(runs: Mapping[str, RunView]) -> dict[str, frozenset[str]]:
+    """By run, itself and all that it needs."""
+    needs = _needs(runs)
+    found = {}
+    for run in runs:
+        seen, left = {run}, [run]
+        while left:
+            more = needs[left.pop()] - seen
+            seen |= more
+            left += more
+        found[run] = frozenset(seen)
+    return found
 
 
 def gpus(run: RunView) -> int:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pinyon
 from pinyon.errors import PlanError
-from pinyon.model.experiment import Cell, Experiment, Selection
+from pinyon.model.experiment import Cell, Expected, Experiment, Selection
 from pinyon.model.ids import run_id
+from pinyon.model.registry import Model
 from pinyon.model.study import PhaseStudy, Replicate, StudyResult
 from pinyon.plan.measured import leaf_of
 from pinyon.plan.phases import median
@@ -27,6 +28,8 @@ from pinyon.report.study.nouns import (
     plain,
 )  # fmt: skip
 from pinyon.report.study.spread import mean_of, metric_mean
+from pinyon.report.study.stated import stated_of
+from pinyon.report.study.targets import promotion_of, targets_of
 from pinyon.report.study.timing import times_of
 
 _NONE: Mapping[str, Any] = MappingProxyType({})
@@ -36,17 +39,19 @@ def study_view(
     result: StudyResult,
     curves: Curves = _NONE,
     *,
-    stated: Mapping[str, Mapping[str, float]] = _NONE,
     executions: Mapping[str, Mapping[str, Any]] = _NONE,
+    summaries: Mapping[str, Mapping[str, Any]] = _NONE,
+    model: Model | None = None,
 ) -> StudyView:
     """Everything that the report of an experiment says.
 
     Args:
         result: the study and what came out of it.
         curves: by attempt and metric, (step, value); may be empty.
-        stated: by cell, what somebody expected of metrics beforehand, such as ``{"c-1": {"n_parameters": 45000}}``.
         executions: by id, the body of the record that an execution begins with: who, where, which code, and which goal.
             Where some are known to have carried out this experiment, theirs count as run, all others as reused.
+        summaries: by attempt, the values that its script told at the end; a target may be about one.
+        model: the one that the experiment promotes its winner to, as it is now; None as long as there is none.
     """
     study = result.study
     result = result._replace(reused=_reused(result, executions))
@@ -59,10 +64,12 @@ def study_view(
     finals = tuple(_finals(result))
     flat = [sample for rows in samples.values() for sample in rows]
     runs = _runs(result, flat, finals)
+    taken = _promoted(result, winner)
+    targets = targets_of(result, taken, summaries)
     return StudyView(
-        study.experiment, phases, winner, why, _counts(study.cells, flat),
-        times_of(phases, finals, runs), finals, _promoted(result, winner), runs, curves,
-        tuple(_unlike(result)), executions, stated, pinyon.__version__,
+        study.experiment, phases, winner, why, _counts(study.cells, flat), times_of(phases, finals, runs),
+        finals, taken, runs, curves, tuple(_unlike(result)), executions, targets,
+        promotion_of(study.experiment, taken, targets, model), pinyon.__version__,
     )  # fmt: skip
 
 
@@ -96,10 +103,11 @@ def _leaves(result: StudyResult, phase: PhaseStudy) -> dict[str, str]:
     attempts = (result.attempts.get(one.recipe) for _, replicates in phase.cells for one in replicates)
     known = {name for attempt in attempts if attempt for name in attempt.metrics}
     names = {objective.metric, objective.prefer, *(clause.metric for clause in objective.subject_to)} - {""}
-    found = {}
+    found: dict[str, str] = {}
     for name in names - known:
         with contextlib.suppress(PlanError):  # several fit; selection has refused it, so there is no value
-            found[name] = leaf_of(known, name)
+            leaf = leaf_of(known, name)
+            found |= {name + end: leaf + end for end in ("", "_low", "_high")}
     return found
 
 
@@ -150,13 +158,18 @@ def _phase(
     varied = tuple(dict.fromkeys(name for cell, _ in phase.cells for name, _ in cell.assignment))
     views: list[CellView] = []
     for cell in cells:
-        view = _cell(cell, samples[phase.phase.name, cell.id], experiment, selection)
+        stated = stated_of(phase, cell)
+        view = _cell(cell, samples[phase.phase.name, cell.id], experiment, selection, stated)
         views.append(view._replace(rank=len(views) + 1) if view.verdict != "out" else view)
     return PhaseView(number, phase, tuple(views), selection, varied)
 
 
 def _cell(
-    cell: Cell, samples: tuple[Sample, ...], experiment: Experiment, selection: Selection | None
+    cell: Cell,
+    samples: tuple[Sample, ...],
+    experiment: Experiment,
+    selection: Selection | None,
+    stated: Expected,
 ) -> CellView:
     standing = next((one for one in selection.standings if one.cell == cell.id), None) if selection else None
     objective = experiment.objective
@@ -177,7 +190,7 @@ def _cell(
         metric_mean(samples, objective.metric) if objective else mean_of(()), tuple(limits),
         metric_mean(samples, objective.prefer) if objective and objective.prefer else None,
         mean_of((None if one.attempt is None else one.attempt.seconds, one.run) for one in samples),
-        mean_of((one.expected, one.run) for one in samples if one.attempt is not None), standing,
+        mean_of((one.expected, one.run) for one in samples if one.attempt is not None), stated, standing,
     )  # fmt: skip
 
 

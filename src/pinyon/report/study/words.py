@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from pinyon.model.experiment import Choice, Objective, Pairs
 from pinyon.report.study.nouns import CellView, Mean, PhaseView, StudyView, cell_name, plain
+from pinyon.report.study.ranking import ranked
 from pinyon.report.study.spread import difference, interval
 from pinyon.report.svgparts import cut
 
@@ -26,7 +27,10 @@ def figure(value: float | None) -> str:
 
 
 def with_error(mean: Mean) -> str:
-    """``0.9541 ± 0.0023``: the error with two digits, the mean as far as these reach."""
+    """``0.9541 ± 0.0023``: the error with two digits, the mean as far as these reach. Where a single run gave an interval
+    of its own, ``0.9239 (0.861 to 0.967)``."""
+    if mean.own is not None:
+        return f"{figure(mean.value)} ({span(*mean.own)})"
     if mean.value is None or mean.error is None or mean.error <= _ROUNDING * abs(mean.value):
         return figure(mean.value)
     digits = 1 - math.floor(math.log10(mean.error))
@@ -37,6 +41,18 @@ def with_error(mean: Mean) -> str:
 
 def _fixed(value: float, digits: int) -> str:
     return f"{round(value, digits):,.{max(digits, 0)}f}".replace("-", "−")
+
+
+def span(low: float, high: float) -> str:
+    """``0.861 to 0.967``; a single value where both are the same."""
+    return _end(low) if low == high else f"{_end(low)} to {_end(high)}"
+
+
+def _end(value: float) -> str:
+    """With three digits, for that is as sharp as the end of an interval is."""
+    if not math.isfinite(value) or value == round(value) or not 1e-3 <= abs(value) < 100:
+        return figure(value)
+    return f"{value:.3g}".replace("-", "−")
 
 
 def signed(value: float | None) -> str:
@@ -151,14 +167,14 @@ def asked(phase: PhaseView, view: StudyView) -> str:
     return f"{text}.{' More cells may follow.' if phase.study.open else ''}"
 
 
-def stood_on(phase: PhaseView, earlier: Sequence[PhaseView]) -> str:
+def stood_on(phase: PhaseView, earlier: Sequence[PhaseView], fixed: Pairs) -> str:
     """What the cells of a phase have in common, and who said so."""
     known = phase.study
     if known.skipped:
         return f"The phase was skipped{f'; {known.assumed}' if known.assumed else ''}."
     if not known.base:
         return "Base: the parameter files as they are."
-    origin = {
+    origin = {name: "set throughout" for name, _ in fixed} | {
         name: f"{'recorded ' * one.study.skipped}winner of {one.name}"
         for one in earlier
         for name in (*one.varied, *(name for name, _ in (*one.study.phase.grid, *one.study.phase.space)))
@@ -203,11 +219,36 @@ def _lead(phase: PhaseView, won: CellView, target: Objective) -> list[str]:
 def sureness(last: PhaseView, view: StudyView) -> str:
     """How far the winner of all can be told from chance."""
     won = last.winner
-    lines = [sentence(between(won.objective))] if won else []
+    lines = [sentence(between(won.objective)), *_own(won, view)] if won else []
     tied = len(last.selection.tied) if last.selection else 0
     if tied > 1 and view.seeds > 1:
         lines.append(f"It cannot be told apart from {plural(tied - 1, 'other cell')} of its phase.")
     return " ".join(filter(None, [*lines, against_before(last, view.phases[: last.number - 1], view)]))
+
+
+def _own(won: CellView, view: StudyView) -> Iterator[str]:
+    """What the winner's own interval says of the other cells, which every phase may hold."""
+    if won.objective.own is None:
+        return
+    low, high = won.objective.own
+    text = f"The winner's own interval, {span(low, high)},"
+    others = [
+        one.best.objective.value
+        for one in ranked(view)
+        if not any(cell is won for cell in one.cells) and one.best.objective.value is not None
+    ]
+    inside = sum(low <= value <= high for value in others)
+    if not others:
+        yield f"{text} says how sure this one number is."
+    elif inside:
+        all_of = (
+            f"{inside} of the {plural(len(others), 'other cell')}" if len(others) > 1 else "the other cell"
+        )
+        they = "they cannot be told apart" if inside > 1 else "the two cannot be told apart"
+        yield f"{text} holds {all_of}: by this measurement {they}."
+    else:
+        none = f"none of the {plural(len(others), 'other cell')}" if len(others) > 1 else "not the other cell"
+        yield f"{text} holds {none}, though the intervals may overlap."
 
 
 def against_before(phase: PhaseView, earlier: Sequence[PhaseView], view: StudyView) -> str:
