@@ -68,7 +68,7 @@ def test_the_summary_of_a_verb_fits_on_a_line_of_80_columns(name: str) -> None:
 def test_every_verb_stands_in_one_section_of_the_help() -> None:
     lines = CLI["help_of"](group, "pinyon").splitlines()
     heads = [line.rstrip(":") for line in lines if line.endswith(":") and not line.startswith(" ")]
-    assert [head for head in heads if head not in ("Options", "Data")] == ["Run", "Look", "Keep"]
+    assert [head for head in heads if head not in ("Options", "Data")] == ["Run", "Look", "Models", "Keep"]
     for name in VERBS:
         if " " not in name:
             assert sum(line.startswith(f"  {name} ") for line in lines) == 1, name

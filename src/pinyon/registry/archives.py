@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import struct
+import zipfile
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from pinyon.registry.formats import Looked, inside
-from pinyon.registry.window import SpentError, Window
+from pinyon.registry.window import SpentError, Window, printable
 
 _MEMBERS = 2000  # that are looked at
 _DIRECTORY = 2 << 20  # bytes of a zip's list of members
@@ -20,6 +22,12 @@ _TOO_MANY = "it has more files than are looked at, and any may run code"
 _NESTED = "it is an archive inside of something packed, and nobody looked inside"
 
 
+# What the library says, in its many ways, of a zip that somebody has forged. NotImplementedError is a RuntimeError.
+_UNREADABLE = (
+    zipfile.BadZipFile, OSError, ValueError, RuntimeError, EOFError, LookupError, OverflowError, struct.error,
+)  # fmt: skip
+
+
 class _Member(NamedTuple):
     """One file of an archive; ``head`` None where its beginning cannot be unpacked here."""
 
@@ -30,8 +38,6 @@ class _Member(NamedTuple):
 
 def look_zip(data: Window, depth: int) -> Looked:
     """A zip: torch, TorchScript, npz, Keras, skops, or any other."""
-    import zipfile
-
     if depth:
         return Looked("zip", True, _NESTED)
     data.budget = min(data.budget, _DIRECTORY)
@@ -43,15 +49,17 @@ def look_zip(data: Window, depth: int) -> Looked:
             return _keras(archive, found) if "config.json" in names and not found.runs_code else found
     except SpentError:
         return Looked("zip", True, _TOO_MANY)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError) as error:
+    except _UNREADABLE as error:
         return Looked(
-            "zip", True, f"it begins as a zip and cannot be read ({error}), so it may hold anything"
+            "zip",
+            True,
+            f"it begins as a zip and cannot be read ({printable(str(error))}), so it may hold anything",
         )
 
 
 def _members_of_zip(archive: Any) -> Iterator[_Member]:
     for info in archive.infolist():
-        if info.is_dir():
+        if info.filename.endswith("/"):
             continue
         if info.flag_bits & 1 or info.compress_type not in (_STORED, _DEFLATED):
             yield _Member(info.filename, info.file_size, None)
@@ -92,7 +100,7 @@ def _together(kind: str, members: Iterator[_Member]) -> Looked:
         count += 1
         if count > _MEMBERS:
             return Looked(kind, True, _TOO_MANY)
-        name = member.name[:100]
+        name = printable(member.name)
         if member.head is None:
             return Looked(kind, True, f"{name} in it is packed in a way that nobody can look into here")
         found = inside(Window(member.head, member.size), 1)
@@ -131,7 +139,9 @@ def look_tar(data: Window, depth: int) -> Looked:
         return _together("tar", _members_of_tar(data))
     except (SpentError, ValueError) as error:
         return Looked(
-            "tar", True, f"it begins as a tar and cannot be read ({error}), so it may hold anything"
+            "tar",
+            True,
+            f"it begins as a tar and cannot be read ({printable(str(error))}), so it may hold anything",
         )
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pinyon.errors import CorruptError, PlanError
-from pinyon.registry.window import Window
+from pinyon.registry.window import Window, printable
 
 _FILES = 10_000  # of a folder
 _SHOWN = 100  # of them, in the facts
+_ZIPS = ("zip", "npz", "keras", "skops")
 _TAIL = (64 << 10) + 22  # bytes in which a zip ends
 _TEXTS = ("json", "text", "unknown", "empty")  # what lies beside the weights of a model in its folder
 
@@ -70,12 +71,13 @@ def _look(data: Window, path: Path) -> Looked:
         )
     found = _safetensors(data, path, called=False)
     if found is None:
+        zipped = b"PK\5\6" in data.at(max(0, data.size - _TAIL), _TAIL)
         found = inside(data, 0)
-        if not found.runs_code and b"PK\5\6" in data.at(max(0, data.size - _TAIL), _TAIL):
+        if zipped and not found.runs_code and found.format not in _ZIPS:
             found = _zip_behind(data, found)
     if not called or found.format == "safetensors":
         return found
-    if found.format in _TEXTS:
+    if found.format in _TEXTS and not found.runs_code:
         return _safetensors(data, path, called=True) or found
     return found._replace(why=f"{found.why}, although it is called safetensors")
 
@@ -85,6 +87,7 @@ def _zip_behind(data: Window, found: Looked) -> Looked:
     from pinyon.registry import archives
 
     zipped = archives.look_zip(data, 0)
+    # A zip that only packs numbers is nothing new; one that runs code is what some library would open.
     return zipped._replace(why=f"behind other bytes, {zipped.why}") if zipped.runs_code else found
 
 
@@ -178,7 +181,7 @@ def _folder(folder: Path) -> Looked:
     if running:
         name, why = min(running)
         more = f" (and {len(running) - 1} more)" if len(running) > 1 else ""
-        return Looked(kind, True, f"{name}: {why}{more}", facts)
+        return Looked(kind, True, f"{printable(name)}: {why}{more}", facts)
     return Looked(kind, False, f"none of its {len(formats)} files runs code", facts)
 
 
@@ -198,4 +201,5 @@ def _files(folder: Path) -> Iterator[tuple[str, Path | None]]:
             if entry.is_dir(follow_symlinks=False):
                 waiting.append((f"{name}/", Path(entry.path)))
             else:
-                yield name, Path(entry.path) if entry.is_file(follow_symlinks=False) else None
+                shown = os.fsencode(name).decode(errors="replace")
+                yield shown, Path(entry.path) if entry.is_file(follow_symlinks=False) else None

@@ -87,8 +87,5 @@ def earlier(changes: Sequence[Change], alias: str) -> int | None:
 
 def touched(names: Names, alias: str, version: int | None) -> tuple[object, ...]:
     """What a change of ``alias`` to ``version`` was decided on: if it is as it was, the change still holds."""
-    return (
-        names.aliases.get(alias),
-        alias in names.pinned,
-        alias in STAGES and version is not None and names.stage_of(version),
-    )
+    left = names.stage_of(version) if alias in STAGES and version is not None else ""
+    return names.aliases.get(alias), alias in names.pinned, left, left in names.pinned

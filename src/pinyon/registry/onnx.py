@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from pinyon.registry.window import SpentError, Window
+from pinyon.registry.window import SpentError, Window, printable
 
 _VARINT, _LONG, _BYTES, _SHORT = 0, 1, 2, 5
 # Fields of a ModelProto, and the wire type of each.
@@ -90,7 +90,9 @@ def _varint(data: Window, begin: int, end: int) -> tuple[int, int]:
 
 
 def _text(data: Window, field: _Field, longest: int = 200) -> str:
-    return data.at(field.begin, min(longest, field.end - field.begin)).decode(errors="replace")
+    return printable(
+        data.at(field.begin, min(longest, field.end - field.begin)).decode(errors="replace"), longest
+    )
 
 
 def _opset(data: Window, field: _Field) -> tuple[str, int]:

@@ -19,12 +19,13 @@ from pinyon.errors import (
     UnknownModelError,
 )
 from pinyon.model.actor import Actor, current_actor
-from pinyon.model.registry import Change, Checked, Model, ModelVersion, bad_name
+from pinyon.model.registry import STAGES, Change, Checked, Model, ModelVersion, bad_name
 from pinyon.plan.interpolate import nearest
 from pinyon.plan.measured import shown
 from pinyon.registry import values
 from pinyon.registry.names import ARCHIVED, Names, earlier, names_of, pointed, spelled, touched, without
 from pinyon.registry.values import Artifact
+from pinyon.registry.window import printable
 from pinyon.store import tree
 from pinyon.store.protocol import JournalWriter, RefVersion, Store
 
@@ -61,7 +62,7 @@ class Registry:
         if not versions:
             known = self.names()
             raise UnknownModelError(
-                f"there is no model '{name}'",
+                f"there is no model '{printable(name)}'",
                 why=nearest(name, known) if known else "nothing has been registered yet",
                 next="pinyon model list" if known else "pinyon model register NAME RUN",
             )
@@ -79,7 +80,9 @@ class Registry:
             MissingBlobError, CorruptError: its bytes are not here as they should be.
         """
         if reason := bad_name(name):
-            raise PlanError(f"'{name[:80]}' cannot name a model", why=reason, next="choose another name")
+            raise PlanError(
+                f"'{printable(name)}' cannot name a model", why=reason, next="choose another name"
+            )
         self._sound(artifact.digest)
         ref = values.VERSIONS + name
         value = values.version_value(artifact, self._project, why)
@@ -147,7 +150,15 @@ class Registry:
         """
         alias = spelled(alias)
         if reason := bad_name(alias):
-            raise PlanError(f"'{alias[:80]}' cannot name a version", why=reason, next="choose another name")
+            raise PlanError(
+                f"'{printable(alias)}' cannot name a version", why=reason, next="choose another name"
+            )
+        if pin and alias == ARCHIVED:
+            raise PlanError(
+                f"'{ARCHIVED}' cannot be pinned",
+                why="it holds any number of versions",
+                next="leave --pin away",
+            )
         version, before = self.version(model, number), names_of(model)
         if self._is_there(before, alias, number) and (not pin or alias in before.pinned):
             return None
@@ -199,7 +210,7 @@ class Registry:
 
     def _change(self, model: Model, change: Change, apply: Callable[[Names], Names]) -> Change:
         """Make a change that was decided on ``model``. Changes of other names that came first do not matter to it."""
-        ref, decided = values.ALIASES + model.name, touched(names_of(model), change.alias, change.version)
+        ref, decided = values.ALIASES + model.name, _basis(model, change)
         now = model
         with self._recording() as record:
             while True:
@@ -211,7 +222,7 @@ class Registry:
                     made = self._set(ref, {**value, "event": told}, number - 1)
                 except RefConflictError as error:
                     now = self.model(model.name)
-                    if touched(names_of(now), change.alias, change.version) != decided:
+                    if _basis(now, change) != decided:
                         raise self._beaten(now, change) from error
                     continue
                 return change._replace(number=made.version, actor=made.actor, ts=made.ts)
@@ -233,18 +244,20 @@ class Registry:
         raise refusal(f"{model.name}@{change.version}", change.alias, failed)
 
     def _refuse_pinned(self, model: Model, alias: str, number: int | None) -> None:
-        if alias in model.pinned and model.aliases.get(alias) != number:
-            raise GateError(
-                f"{alias} of model '{model.name}' is pinned to version {model.aliases.get(alias)}",
-                why="a pinned name never moves", next="choose another name",
-            )  # fmt: skip
+        left = names_of(model).stage_of(number) if number and alias in STAGES else ""
+        for name, stays in ((alias, model.aliases.get(alias) == number), (left, left == alias)):
+            if name in model.pinned and not stays:
+                raise GateError(
+                    f"{name} of model '{model.name}' is pinned to version {model.aliases.get(name)}",
+                    why="a pinned name never moves", next="choose another name or version",
+                )  # fmt: skip
 
     def _held(self, model: Model, alias: str) -> int:
         if alias in model.aliases:
             return model.aliases[alias]
         known = sorted(model.aliases)
         raise PlanError(
-            f"{alias} of model '{model.name}' points at nothing",
+            f"{printable(alias)} of model '{model.name}' points at nothing",
             why="several versions can be archived" if alias == ARCHIVED else nearest(alias, known),
             next=f"pinyon model show {model.name}",
         )  # fmt: skip
@@ -260,6 +273,9 @@ class Registry:
         try:
             if digest.endswith("/"):
                 names += [row.name for row in tree.decode(blobs.read(digest))]
+            gone = blobs.missing(names)
+            if gone:
+                raise MissingBlobError(f"{min(gone)} is not here", where=self._store.url)
             damage = next(filter(None, map(blobs.verify, names)), None)
             if damage:
                 raise CorruptError(damage.what, where=damage.file, next="pinyon verify")
@@ -318,6 +334,12 @@ def held(one: Checked) -> str:
 
 def _same(ref: RefVersion, artifact: Artifact) -> bool:
     return (ref.value.get("digest"), ref.value.get("attempt")) == (artifact.digest, artifact.attempt)
+
+
+def _basis(model: Model, change: Change) -> tuple[object, ...]:
+    """What a change was decided on; of a rollback also what it goes back to, for a name can lose that and look the same."""
+    back = earlier(model.changes, change.alias) if change.action == "rolled_back" else None
+    return (*touched(names_of(model), change.alias, change.version), back)
 
 
 def _concerns(made: Change, wanted: Change) -> bool:

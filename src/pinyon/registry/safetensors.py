@@ -11,7 +11,7 @@ import math
 from json.decoder import scanstring  # type: ignore[attr-defined] # the decoder's own, and faster than any of ours
 from typing import Any, NamedTuple, NoReturn
 
-from pinyon.registry.window import Window
+from pinyon.registry.window import Window, printable
 
 BITS = {
     "BOOL": 8, "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6, "U8": 8, "I8": 8, "F8_E5M2": 8, "F8_E4M3": 8, "F8_E8M0": 8,
@@ -95,7 +95,7 @@ def _header(data: Window) -> tuple[list[Tensor], dict[str, str]]:
     for one in tensors:
         if one.begin != end:
             raise BrokenError(
-                f"tensor '{one.name[:60]}' begins at byte {one.begin} of the data, not at {end}"
+                f"tensor '{printable(one.name)}' begins at byte {one.begin} of the data, not at {end}"
             )
         end = one.end
     if 8 + length + end != data.size:
@@ -128,7 +128,7 @@ class _Reader:
             raise
         except (ValueError, RecursionError) as error:
             raise BrokenError(
-                f"its header is no JSON as it should be, near character {self.at}: {error}"
+                f"its header is no JSON as it should be, near character {self.at}: {printable(str(error))}"
             ) from None
         if self.text[self.at :].strip(_BLANK):
             raise BrokenError(f"something stands behind its header, at character {self.at}")
@@ -144,7 +144,7 @@ class _Reader:
         while True:
             name = self.string()
             if name in seen:
-                raise BrokenError(f"'{name[:60]}' stands in its header twice")
+                raise BrokenError(f"'{printable(name)}' stands in its header twice")
             seen.add(name)
             self.expect(":")
             yield name
@@ -170,14 +170,16 @@ class _Reader:
         found, length = self.decoder.raw_decode(piece)
         self.at += length
         if type(found) is not dict or any(field not in found for field in _FIELDS):
-            raise BrokenError(f"tensor '{name[:60]}' has no {', '.join(_FIELDS)}")
+            raise BrokenError(f"tensor '{printable(name)}' has no {', '.join(_FIELDS)}")
         if len(found) > len(_FIELDS) and piece[:length].count("[") + piece[:length].count("{") > _DEEPEST:
-            raise BrokenError(f"tensor '{name[:60]}' says more than a tensor has to say")
+            raise BrokenError(f"tensor '{printable(name)}' says more than a tensor has to say")
         dtype, shape, offsets = (found[field] for field in _FIELDS)
         if type(dtype) is not str or dtype not in BITS:
-            raise BrokenError(f"tensor '{name[:60]}' has the unknown dtype {str(dtype)[:40]!r}")
+            raise BrokenError(
+                f"tensor '{printable(name)}' has the unknown dtype '{printable(str(dtype), 40)}'"
+            )
         if not (_sizes(shape) and _sizes(offsets) and len(offsets) == 2):
-            raise BrokenError(f"tensor '{name[:60]}' has a shape or offsets that are no sizes")
+            raise BrokenError(f"tensor '{printable(name)}' has a shape or offsets that are no sizes")
         return _measured(name, dtype, tuple(shape), *offsets)
 
     def string(self) -> str:
@@ -202,12 +204,12 @@ def _measured(name: str, dtype: str, shape: tuple[int, ...], begin: int, end: in
     for size in shape:
         numbers *= size
         if numbers >= _SIZES:
-            raise BrokenError(f"tensor '{name[:60]}' has more numbers than can be counted")
+            raise BrokenError(f"tensor '{printable(name)}' has more numbers than can be counted")
     bits = numbers * BITS[dtype]
     if bits >= _SIZES or bits % 8 or begin > end or end - begin != bits // 8:
         shown = " × ".join(map(str, shape[:8])) or "one number"
         raise BrokenError(
-            f"tensor '{name[:60]}' has {end - begin} bytes, and {shown} of {dtype} need {bits / 8:.15g}"
+            f"tensor '{printable(name)}' has {end - begin} bytes, and {shown} of {dtype} need {bits / 8:.15g}"
         )
     return Tensor(name, dtype, shape, begin, end, numbers)
 

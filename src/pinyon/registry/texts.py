@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pinyon.registry.formats import Looked
-from pinyon.registry.window import SpentError, Window
+from pinyon.registry.window import SpentError, Window, printable
 
 _HEAD = 1 << 20
 _JSON = 2 << 20  # bytes of JSON that are parsed
@@ -60,7 +60,7 @@ def code_in(config: bytes) -> str:
         if kind in ("Lambda", "__lambda__", "function"):
             return f"a layer in it is code ({kind})"
         if isinstance(kind, str) and isinstance(module, str) and not _known(module):
-            return f"it asks for {kind[:60]} of {module[:60]}, which is not Keras's own"
+            return f"it asks for {printable(kind)} of {printable(module)}, which is not Keras's own"
     return ""
 
 
