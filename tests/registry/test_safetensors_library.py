@@ -16,7 +16,7 @@ import pytest
 
 from pinyon.errors import CorruptError
 from pinyon.registry.formats import look
-from pinyon.registry.safetensors import BITS
+from pinyon.registry.formats.safetensors import BITS
 
 library = pytest.importorskip("safetensors", reason="needs safetensors: scripts/setup-examples installs it")
 

@@ -28,9 +28,9 @@ _model = click.argument("model", shell_complete=completes("model_names"))
 def command() -> None:
     """Register, promote, roll back, list and show models.
 
-    A model has versions 1, 2, 3 and so on, which never change, and names that point at one of them: lstm@3, lstm@staging. The
-    names staging, production and archived are stages: a version is in one of them at most, and what leaves the first two
-    is archived. All other names are aliases.
+    A model has versions 1, 2, 3 and so on, which never change, and names that point at one of them: lstm@3,
+    lstm@staging. The names staging, production and archived are stages: a version is in one of them at most, and what
+    leaves the first two is archived. All other names are aliases.
     """
 
 

@@ -7,8 +7,9 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from pinyon.registry.formats import Looked, inside
-from pinyon.registry.window import SpentError, Window, printable
+from pinyon.model.text import printable
+from pinyon.registry.formats.looking import Looked, inside
+from pinyon.registry.formats.window import SpentError, Window
 
 _MEMBERS = 2000  # that are looked at
 _DIRECTORY = 2 << 20  # bytes of a zip's list of members
@@ -115,7 +116,7 @@ def _together(kind: str, members: Iterator[_Member]) -> Looked:
 
 
 def _keras(archive: Any, found: Looked) -> Looked:
-    from pinyon.registry.texts import code_in
+    from pinyon.registry.formats.texts import code_in
 
     info = archive.getinfo("config.json")
     if info.file_size > _CONFIG:

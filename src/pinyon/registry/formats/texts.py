@@ -7,8 +7,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from pinyon.registry.formats import Looked
-from pinyon.registry.window import SpentError, Window, printable
+from pinyon.model.text import printable
+from pinyon.registry.formats.looking import Looked
+from pinyon.registry.formats.window import SpentError, Window
 
 _HEAD = 1 << 20
 _JSON = 2 << 20  # bytes of JSON that are parsed

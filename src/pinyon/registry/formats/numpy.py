@@ -7,8 +7,8 @@ import math
 import re
 from typing import Any
 
-from pinyon.registry.formats import Looked
-from pinyon.registry.window import Window
+from pinyon.registry.formats.looking import Looked
+from pinyon.registry.formats.window import Window
 
 _LONGEST = 10_000  # characters of a header: more than that NumPy refuses, too
 _OBJECT = re.compile(r"O|object")

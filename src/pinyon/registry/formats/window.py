@@ -7,12 +7,6 @@ import os
 _BLOCK = 4096
 
 
-def printable(text: str, longest: int = 100) -> str:
-    """A text out of a file, short, and without what would move a terminal."""
-    cut = text if len(text) <= longest else text[: longest - 1] + "…"
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in cut)
-
-
 class SpentError(Exception):
     """More would have to be read than anybody is willing to read of a file that nobody trusts."""
 

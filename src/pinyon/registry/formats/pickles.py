@@ -10,7 +10,7 @@ import functools
 import re
 from typing import Any
 
-from pinyon.registry.window import SpentError, Window
+from pinyon.registry.formats.window import SpentError, Window
 
 _LONGEST = 1 << 20  # bytes of a line
 _MOST = 100_000  # opcodes; what goes on for so long by chance does not exist

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pinyon.registry.formats import Looked, inside
-from pinyon.registry.window import Window
+from pinyon.registry.formats.looking import Looked, inside
+from pinyon.registry.formats.window import Window
 
 _PACKED = 32 << 10  # bytes that are read
 _UNPACKED = 64 << 10  # and how many they may become

@@ -11,7 +11,8 @@ import math
 from json.decoder import scanstring  # type: ignore[attr-defined] # the decoder's own, and faster than any of ours
 from typing import Any, NamedTuple, NoReturn
 
-from pinyon.registry.window import Window, printable
+from pinyon.model.text import printable
+from pinyon.registry.formats.window import Window
 
 BITS = {
     "BOOL": 8, "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6, "U8": 8, "I8": 8, "F8_E5M2": 8, "F8_E4M3": 8, "F8_E8M0": 8,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from pinyon.registry.window import SpentError, Window, printable
+from pinyon.model.text import printable
+from pinyon.registry.formats.window import SpentError, Window
 
 _VARINT, _LONG, _BYTES, _SHORT = 0, 1, 2, 5
 # Fields of a ModelProto, and the wire type of each.

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pinyon.errors import CorruptError, PlanError
-from pinyon.registry.window import Window, printable
+from pinyon.model.text import printable
+from pinyon.registry.formats.window import Window
 
 _FILES = 10_000  # of a folder
 _SHOWN = 100  # of them, in the facts
@@ -84,7 +85,7 @@ def _look(data: Window, path: Path) -> Looked:
 
 def _zip_behind(data: Window, found: Looked) -> Looked:
     """A zip is read from its end, so there may be anything in front of it."""
-    from pinyon.registry import archives
+    from pinyon.registry.formats import archives
 
     zipped = archives.look_zip(data, 0)
     # A zip that only packs numbers is nothing new; one that runs code is what some library would open.
@@ -92,7 +93,7 @@ def _zip_behind(data: Window, found: Looked) -> Looked:
 
 
 def _safetensors(data: Window, path: Path, *, called: bool) -> Looked | None:
-    from pinyon.registry import safetensors
+    from pinyon.registry.formats import safetensors
 
     if not called and not safetensors.claims(data):
         return None
@@ -109,7 +110,7 @@ def _safetensors(data: Window, path: Path, *, called: bool) -> Looked | None:
 
 def inside(data: Window, depth: int) -> Looked:
     """What bytes are; ``depth`` counts the archives and compressed files around them."""
-    from pinyon.registry import archives, packed, pickles
+    from pinyon.registry.formats import archives, packed, pickles
 
     head = data.at(0, 512)
     if not head:
@@ -130,7 +131,7 @@ def inside(data: Window, depth: int) -> Looked:
 
 
 def _by_magic(data: Window, head: bytes, depth: int) -> Looked | None:
-    from pinyon.registry import numpy, texts
+    from pinyon.registry.formats import numpy, texts
 
     if head.startswith(b"\x93NUMPY"):
         return numpy.look_npy(data)
@@ -147,7 +148,7 @@ def _by_magic(data: Window, head: bytes, depth: int) -> Looked | None:
 
 
 def _by_shape(data: Window) -> Looked:
-    from pinyon.registry import onnx, texts
+    from pinyon.registry.formats import onnx, texts
 
     facts = onnx.facts(data)
     if facts is None:
