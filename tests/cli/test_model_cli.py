@@ -246,12 +246,14 @@ def test_a_broken_file_becomes_no_version(study):
     assert study.good("model", "list", "--json").json()["models"] == []
 
 
-def test_models_of_a_script_that_keeps_them(project):
+def test_models_of_a_script_that_no_file_knows(empty):
     script = "import pinyon\nrun = pinyon.run()\nopen('m.npz', 'w').write('{}')\nrun.artifact('m.npz', role='model')\n"
-    project.fill({"fit.py": script})
-    project.good("run", "--", "python3", "fit.py", env={**project.env})
-    project.good("model", "register", "fit", "@fit")
-    assert model(project, "fit")["versions"][0]["path"] == "m.npz"
+    empty.fill({"fit.py": script})
+    empty.good("run", "--", "python3", "fit.py")
+    empty.good("model", "register", "fit", "@fit")
+    empty.good("model", "promote", "fit", "champion")
+    found = model(empty, "fit")
+    assert (found["versions"][0]["path"], found["aliases"]) == ("m.npz", {"champion": 1})
 
 
 @pytest.mark.parametrize(

@@ -208,3 +208,13 @@ def test_every_cell_of_the_study_has_what_was_stated() -> None:
     )
     seconds = [cell["stated"]["seconds"] for cell in cells]
     assert seconds == [(60.0 * low, 60.0 * high) for low, high in MINUTES]
+
+
+def test_what_was_stated_of_no_cell_is_named() -> None:
+    """A grid changes, and what was once expected of a value that it had is still there."""
+    expect = [Expected((("x", 1),), (("m", (1.0, 1.0)),)), Expected((("x", 3),), (("m", (2.0, 2.0)),))]
+    text = said(grid(expect, {(1,): 1.0, (2,): 2.0}))
+    assert "the phase p has no cell x=3, of which something was expected" in section(
+        text, "What is missing or doubtful"
+    )
+    assert "no cell x=1" not in text

@@ -582,21 +582,6 @@ BAD: list[tuple[str, str, str]] = [
     ),
     ("expect text", expect("[acc]"), "10: item 1 of expect of @P must be a mapping, not text"),
     (
-        "no cell",
-        expect("[{acc: 1}, {m.a: 3, acc: 1}]"),
-        "10: m.a of item 2 of expect of @P picks no cell: none has 3; it is 1, 2",
-    ),
-    (
-        "no cell left",
-        phase("grid: {m.a: [1, 2]}", "where: [m.a > 1]", "expect:", "- {m.a: 1, acc: 1}"),
-        "12: m.a of item 1 of expect of @P picks no cell: none has 1; it is 2",
-    ),
-    (
-        "nowhere in the space",
-        search("{uniform: [0, 1]}", "trials: 3", "expect: [{a: 2, acc: 1}]"),
-        "11: a of item 1 of expect of @P picks no cell: none has 2; the search does not go there",
-    ),
-    (
         "expects nothing",
         expect("[{m.a: 1}]"),
         "10: item 1 of expect of @P expects nothing → add a metric, as in @ROWS",

@@ -10,6 +10,7 @@ from pinyon.model.condition import Comparison, parse
 from pinyon.registry.names import spelled
 from pinyon.spec.experiments import experiments_of
 from pinyon.spec.load import find_root, load_project
+from pinyon.store.place import SPEC_FILES
 
 
 def clauses(start: Path, model: str, alias: str, said: Sequence[str]) -> tuple[Comparison, ...]:
@@ -27,7 +28,10 @@ def clauses(start: Path, model: str, alias: str, said: Sequence[str]) -> tuple[C
 
 
 def _declared(start: Path, model: str, alias: str) -> Iterable[Comparison]:
-    asked = (one.promote for one in experiments_of(load_project(find_root(start))).values())
+    root = find_root(start)
+    if not any((root / name).exists() for name in SPEC_FILES):
+        return []  # models of scripts and notebooks, which no file knows
+    asked = (one.promote for one in experiments_of(load_project(root)).values())
     return [
         clause for one in asked if one and (one.model, one.alias) == (model, alias) for clause in one.gate
     ]

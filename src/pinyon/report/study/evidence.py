@@ -10,6 +10,7 @@ from pinyon.report.study import words
 from pinyon.report.study.blocks import Block, Bullets, Field, Heading, Row, Table, Text
 from pinyon.report.study.nouns import CellView, Final, Mean, Sample, StudyView, cell_name
 from pinyon.report.study.spread import mean_of, metric_of, own_interval, without_ends
+from pinyon.report.study.stated import stated_of_none
 
 _METRICS = 24  # rows of a final stage
 
@@ -152,6 +153,8 @@ def _problems(view: StudyView) -> Iterator[str]:
                     found = one.attempt.metrics.get(target.metric, "not reported")
                     yield f"{one.name}, run {one.run}: {target.metric} is {found}"
         yield from _differs(phase.cells)
+        for row in stated_of_none(phase.study) if phase.cells else ():
+            yield f"the phase {phase.name} has no cell {row}, of which something was expected"
     for run, attempts in view.unlike:
         yield f"run {run} is not deterministic: attempts {', '.join(attempts)} left different outs under one key"
     for later in view.experiment.phases[len(view.phases) :]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from pinyon.model.experiment import Cell, Expected
+from pinyon.model.experiment import Cell, Expected, words
 from pinyon.model.study import PhaseStudy
 from pinyon.report.study.nouns import CellView, PhaseView
 from pinyon.report.study.spread import metric_mean
@@ -16,14 +16,22 @@ Side = Literal["within", "above", "below"]
 def stated_of(phase: PhaseStudy, cell: Cell) -> Expected:
     """All that the phase states of a cell; of two rows that state the same, the later one counts."""
     setting = {**dict(phase.base), **dict(cell.assignment)}
-    rows = [
-        row
-        for row in phase.phase.expect
-        if all(name in setting and _same(setting[name], value) for name, value in row.cells)
-    ]
+    rows = [row for row in phase.phase.expect if _meets(setting, row)]
     metrics = {name: between for row in rows for name, between in row.metrics}
     seconds = next((row.seconds for row in reversed(rows) if row.seconds), None)
     return Expected(cell.assignment, tuple(metrics.items()), seconds)
+
+
+def stated_of_none(phase: PhaseStudy) -> Iterator[str]:
+    """Rows that no cell of the phase meets, by what they set."""
+    settings = [{**dict(phase.base), **dict(cell.assignment)} for cell, _ in phase.cells]
+    for row in phase.phase.expect:
+        if not any(_meets(setting, row) for setting in settings):
+            yield words(row.cells)
+
+
+def _meets(setting: Mapping[str, Any], row: Expected) -> bool:
+    return all(name in setting and _same(setting[name], value) for name, value in row.cells)
 
 
 def _same(one: Any, other: Any) -> bool:
