@@ -71,8 +71,9 @@ def register(directory: str, model: str, run: str, path: str, trust: bool, why: 
     RUN is a run, an attempt, the beginning of either, or a stage: then its newest run that succeeded. The same file of the
     same run is registered once. It is looked at, but never opened as a model.
     """
+    from pinyon.plan.promotion import chosen
     from pinyon.query.runs import find
-    from pinyon.registry.artifacts import artifact_of, candidates, chosen
+    from pinyon.registry.artifacts import artifact_of, candidates
     from pinyon.report.models import version_dict
 
     with ExitStack() as stack:

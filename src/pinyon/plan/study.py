@@ -19,11 +19,11 @@ from pinyon.model.study import PhaseStudy, Replicate, Study
 from pinyon.plan import overlay
 from pinyon.plan.build import Need, build
 from pinyon.plan.cells import cells_of, replicates
-from pinyon.plan.gates import refuse_unmeasured
 from pinyon.plan.handed import in_files
 from pinyon.plan.interpolate import get_path, nearest
 from pinyon.plan.overlay import over
 from pinyon.plan.paths import touch
+from pinyon.plan.promotion import model_path, refuse_unmeasured
 
 Closure = Callable[[Pairs], "Graph | Need"]
 
@@ -205,6 +205,8 @@ class _Builder:
             for name, _ in phase.space:
                 self._check_axis(f"phase '{phase.name}': {name}", name, (), phase.origin)
         refuse_unmeasured(experiment, self.variants.project)
+        if experiment.promote:
+            model_path(base.tasks[self._target(base)].stage, experiment.promote)
 
     def _with_fixed(self) -> Graph:
         """All stages under what the experiment sets."""

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from pinyon.errors import CorruptError, GateError, MissingBlobError, PlanError
+from pinyon.errors import CorruptError, GateError, MissingBlobError
 from pinyon.execute.restore import copy_to
 from pinyon.model.ids import run_id
 from pinyon.model.outcome import Attempt, Output
-from pinyon.plan.interpolate import nearest
 from pinyon.query.index import Index
 from pinyon.registry.formats import Looked, look
 from pinyon.registry.values import Artifact
 from pinyon.store.local import LocalStore
-
-# Suffixes of files that hold a model; what is inside, `look` finds out.
-_LIKELY = frozenset({
-    ".safetensors", ".onnx", ".gguf", ".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle", ".joblib", ".skops", ".h5",
-    ".hdf5", ".keras", ".ubj", ".npz",
-})  # fmt: skip
 
 
 def candidates(index: Index, attempt: Attempt) -> list[Output]:
@@ -33,27 +26,6 @@ def candidates(index: Index, attempt: Attempt) -> list[Output]:
     ]
     outs = list(attempt.outputs)
     return [*outs, *(one for one in kept if one.path not in {out.path for out in outs})]
-
-
-def chosen(paths: Sequence[str], path: str, stage: str, next: str) -> str:
-    """``path`` if it is one of these; without one, the only path that looks like a model by its name, or the only one.
-
-    Args:
-        next: the command or edit that names one, with ``OUT`` for it.
-
-    Raises:
-        PlanError: there is none, or there are several.
-    """
-    if path in paths:
-        return path
-    likely = [one for one in paths if PurePosixPath(one).suffix in _LIKELY] or list(paths)
-    if not path and len(likely) == 1:
-        return likely[0]
-    if not paths:
-        raise PlanError(f"{stage} has no out that could be a model", next="declare one under outs")
-    what = f"{stage} has no out '{path}'" if path else f"which out of {stage} is the model?"
-    why = nearest(path, paths) if path else f"there are {', '.join(likely)}"
-    raise PlanError(what, why=why, next=next.replace("OUT", likely[0]))
 
 
 def artifact_of(

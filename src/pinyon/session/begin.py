@@ -22,7 +22,7 @@ def check(session: Session) -> arrivals.Pointers:
     wanted, coming = arrivals.expected(session, files)
     refuse_absent(session.graph, files | coming)
     if session.growth:
-        session.growth.ready(session.graph)
+        session.growth.ready()
     return wanted
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pinyon.errors import PlanError
-from pinyon.model.experiment import Promotion
-from pinyon.model.graph import Graph, Stage
+from pinyon.model.graph import Graph
 from pinyon.model.outcome import Attempt
 from pinyon.model.registry import Checked, Model, ModelVersion
 from pinyon.model.study import Replicate, StudyResult
 from pinyon.plan.phases import median
+from pinyon.plan.promotion import model_path
 from pinyon.query.index import Index
-from pinyon.registry.artifacts import artifact_of, chosen
+from pinyon.registry.artifacts import artifact_of
 from pinyon.registry.gates import check
 from pinyon.registry.measured import measured
 from pinyon.registry.registry import Registry, held, refusal
@@ -67,19 +66,6 @@ def promote_winner(session: Session, graph: Graph, result: StudyResult, executio
         was = f", {model.name}@{now} was" if now else ""
         gate = f"; its gate holds: {', '.join(map(held, checked))}" if checked else ""
         tell(Told("promote", version.name, f"is {asked.alias}{was}{gate}"))
-
-
-def model_path(stage: Stage, asked: Promotion) -> str:
-    """The out of an experiment's stage that becomes a model.
-
-    Raises:
-        PlanError: there is no such out, or there are several; before anything runs.
-    """
-    paths = [out.path for out in stage.outs if out.role == "out"]
-    try:
-        return chosen(paths, asked.path, stage.name, "add path: OUT to promote")
-    except PlanError as error:
-        raise PlanError(error.what, where=str(asked.origin), why=error.why, next=error.next) from None
 
 
 def _attempts(result: StudyResult, replicate: Replicate) -> list[Attempt]:

@@ -84,20 +84,12 @@ class Growth:
             self._reading.answer(found)
         return found
 
-    def ready(self, graph: Graph) -> None:
-        """Make the samplers of all searches and look for what is to be promoted, so that what is lacking is told before
-        anything runs.
+    def ready(self) -> None:
+        """Make the samplers of all searches, so that what one lacks is told before anything runs.
 
         Raises:
-            PlanError, ExecuteError: see `pinyon.execute.samplers.for_phase`; no out can become the model.
+            PlanError, ExecuteError: see `pinyon.execute.samplers.for_phase`.
         """
-        if self.experiment.promote:
-            from pinyon.session.promotion import model_path  # of no use to others
-
-            tasks = (task.stage for task in graph.tasks.values())
-            model_path(
-                next(one for one in tasks if one.name == self.experiment.stage), self.experiment.promote
-            )
         for phase in self.experiment.phases:
             if phase.space:
                 Search(self.experiment, phase, (), ()).ready()

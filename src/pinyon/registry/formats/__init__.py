@@ -1,5 +1,6 @@
 """What model files are, told by their bytes: nothing is ever loaded."""
 
-from pinyon.registry.formats.looking import Looked, look
+from pinyon.registry.formats.looked import Looked
+from pinyon.registry.formats.looking import look
 
 __all__ = ["Looked", "look"]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from pinyon.model.text import printable
-from pinyon.registry.formats.looking import Looked, inside
+from pinyon.registry.formats.looked import Inside, Looked
 from pinyon.registry.formats.window import SpentError, Window
 
 _MEMBERS = 2000  # that are looked at
@@ -37,16 +37,16 @@ class _Member(NamedTuple):
     head: bytes | None
 
 
-def look_zip(data: Window, depth: int) -> Looked:
+def look_zip(data: Window, inside: Inside | None) -> Looked:
     """A zip: torch, TorchScript, npz, Keras, skops, or any other."""
-    if depth:
+    if inside is None:
         return Looked("zip", True, _NESTED)
     data.budget = min(data.budget, _DIRECTORY)
     try:
         with zipfile.ZipFile(data) as archive:  # it reads, seeks and tells
             data.budget = 32 << 20
             names = [info.filename for info in archive.infolist()]
-            found = _named(names, _members_of_zip(archive))
+            found = _named(names, _members_of_zip(archive), inside)
             return _keras(archive, found) if "config.json" in names and not found.runs_code else found
     except SpentError:
         return Looked("zip", True, _TOO_MANY)
@@ -78,7 +78,7 @@ def _head(file: Any, size: int) -> bytes | None:
         return None
 
 
-def _named(names: list[str], members: Iterator[_Member]) -> Looked:
+def _named(names: list[str], members: Iterator[_Member], inside: Inside) -> Looked:
     """The kind of a zip by the names in it, and what its members say."""
     last = {name.rpartition("/")[2] for name in names}
     kind = "zip"
@@ -91,10 +91,10 @@ def _named(names: list[str], members: Iterator[_Member]) -> Looked:
         kind = "skops"
     elif "config.json" in names and {"metadata.json", "model.weights.h5"} & set(names):
         kind = "keras"
-    return _together(kind, members)
+    return _together(kind, members, inside)
 
 
-def _together(kind: str, members: Iterator[_Member]) -> Looked:
+def _together(kind: str, members: Iterator[_Member], inside: Inside) -> Looked:
     facts: dict[str, Any] = {"tensors": 0, "parameters": 0, "dtypes": {}}
     count = 0
     for member in members:
@@ -104,7 +104,7 @@ def _together(kind: str, members: Iterator[_Member]) -> Looked:
         name = printable(member.name)
         if member.head is None:
             return Looked(kind, True, f"{name} in it is packed in a way that nobody can look into here")
-        found = inside(Window(member.head, member.size), 1)
+        found = inside(Window(member.head, member.size))
         if found.runs_code:
             return Looked(kind, True, f"{name} in it: {found.why}")
         if found.format == "npy" and found.facts:
@@ -132,12 +132,12 @@ def old_tar(head: bytes) -> bool:
     return len(head) == _RECORD and head[0] != 0 and _octal(head[148:156]) == _checksum(head)
 
 
-def look_tar(data: Window, depth: int) -> Looked:
+def look_tar(data: Window, inside: Inside | None) -> Looked:
     """A tar; old files of torch are among them."""
-    if depth:
+    if inside is None:
         return Looked("tar", True, _NESTED)
     try:
-        return _together("tar", _members_of_tar(data))
+        return _together("tar", _members_of_tar(data), inside)
     except (SpentError, ValueError) as error:
         return Looked(
             "tar",

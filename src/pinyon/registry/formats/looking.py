@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from pinyon.errors import CorruptError, PlanError
 from pinyon.model.text import printable
+from pinyon.registry.formats.looked import Inside, Looked
 from pinyon.registry.formats.window import Window
 
 _FILES = 10_000  # of a folder
@@ -19,23 +19,6 @@ _TAIL = (64 << 10) + 22  # bytes in which a zip ends
 _TEXTS = ("json", "text", "unknown", "empty")  # what lies beside the weights of a model in its folder
 
 _UNREAD = "nobody looked inside"
-
-
-class Looked(NamedTuple):
-    """What was found.
-
-    Attributes:
-        format: such as ``safetensors``, ``onnx``, ``pickle``, ``torch``; ``unknown`` where nothing told it.
-        runs_code: opening it with its own library may run code that somebody put into it.
-        why: what tells so, one clause.
-        facts: of safetensors and NumPy files ``tensors``, ``parameters`` (numbers in all), ``dtypes`` (numbers of each);
-            of safetensors also ``metadata`` and the ``largest`` as [name, dtype, shape]; of a folder ``files``.
-    """
-
-    format: str
-    runs_code: bool
-    why: str
-    facts: Mapping[str, Any] = {}
 
 
 def look(path: Path) -> Looked:
@@ -73,7 +56,7 @@ def _look(data: Window, path: Path) -> Looked:
     found = _safetensors(data, path, called=False)
     if found is None:
         zipped = b"PK\5\6" in data.at(max(0, data.size - _TAIL), _TAIL)
-        found = inside(data, 0)
+        found = _inside(data, _within)
         if zipped and not found.runs_code and found.format not in _ZIPS:
             found = _zip_behind(data, found)
     if not called or found.format == "safetensors":
@@ -87,7 +70,7 @@ def _zip_behind(data: Window, found: Looked) -> Looked:
     """A zip is read from its end, so there may be anything in front of it."""
     from pinyon.registry.formats import archives
 
-    zipped = archives.look_zip(data, 0)
+    zipped = archives.look_zip(data, _within)
     # A zip that only packs numbers is nothing new; one that runs code is what some library would open.
     return zipped._replace(why=f"behind other bytes, {zipped.why}") if zipped.runs_code else found
 
@@ -108,21 +91,26 @@ def _safetensors(data: Window, path: Path, *, called: bool) -> Looked | None:
     return Looked("safetensors", False, "its header fits its numbers, and there is nothing else in it", facts)
 
 
-def inside(data: Window, depth: int) -> Looked:
-    """What bytes are; ``depth`` counts the archives and compressed files around them."""
+def _within(data: Window) -> Looked:
+    """What bytes in an archive or a compressed file are."""
+    return _inside(data, None)
+
+
+def _inside(data: Window, within: Inside | None) -> Looked:
+    """What bytes are; ``within`` looks at what is packed in them, None for what is packed itself."""
     from pinyon.registry.formats import archives, packed, pickles
 
     head = data.at(0, 512)
     if not head:
         return Looked("empty", False, "it is empty")
-    plain = _by_magic(data, head, depth)
+    plain = _by_magic(data, head, nested=within is None)
     if plain:
         return plain
     if head.startswith((b"PK\3\4", b"PK\5\6")):
-        return archives.look_zip(data, depth)
+        return archives.look_zip(data, within)
     if head[257:262] == b"ustar" or archives.old_tar(head):
-        return archives.look_tar(data, depth)
-    unpacked = packed.look_packed(data, head, depth)
+        return archives.look_tar(data, within)
+    unpacked = packed.look_packed(data, head, within)
     if unpacked:
         return unpacked
     if pickles.is_pickle(data):
@@ -130,13 +118,13 @@ def inside(data: Window, depth: int) -> Looked:
     return _by_shape(data)
 
 
-def _by_magic(data: Window, head: bytes, depth: int) -> Looked | None:
+def _by_magic(data: Window, head: bytes, *, nested: bool) -> Looked | None:
     from pinyon.registry.formats import numpy, texts
 
     if head.startswith(b"\x93NUMPY"):
         return numpy.look_npy(data)
     if head.startswith(b"\x89HDF\r\n\x1a\n"):
-        return texts.look_hdf5(data) if depth == 0 else Looked("hdf5", False, "it is HDF5")
+        return Looked("hdf5", False, "it is HDF5") if nested else texts.look_hdf5(data)
     if head.startswith(b"GGUF") and 1 <= int.from_bytes(head[4:8], "little") <= 100:
         count = int.from_bytes(head[8:16], "little")
         return Looked("gguf", False, "it is GGUF, which holds numbers and texts", {"tensors": count})

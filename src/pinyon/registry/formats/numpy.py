@@ -7,7 +7,7 @@ import math
 import re
 from typing import Any
 
-from pinyon.registry.formats.looking import Looked
+from pinyon.registry.formats.looked import Looked
 from pinyon.registry.formats.window import Window
 
 _LONGEST = 10_000  # characters of a header: more than that NumPy refuses, too

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pinyon.registry.formats.looking import Looked, inside
+from pinyon.registry.formats.looked import Inside, Looked
 from pinyon.registry.formats.window import Window
 
 _PACKED = 32 << 10  # bytes that are read
@@ -15,7 +15,7 @@ _MEMORY = 64 << 20  # that unpacking may take
 _CLOSED = {b"\x28\xb5\x2f\xfd": "zstd", b"\x04\x22\x4d\x18": "lz4", b"ZF0x": "joblib"}
 
 
-def look_packed(data: Window, head: bytes, depth: int) -> Looked | None:
+def look_packed(data: Window, head: bytes, inside: Inside | None) -> Looked | None:
     """What is in a compressed file; None if it is none."""
     for magic, name in _CLOSED.items():
         if head.startswith(magic):
@@ -23,7 +23,7 @@ def look_packed(data: Window, head: bytes, depth: int) -> Looked | None:
     kind = _kind(head)
     if not kind:
         return None
-    if depth:
+    if inside is None:
         return Looked(kind, True, "it is packed twice, and nobody looked inside")
     start = _begin(kind, data.at(0, _PACKED))
     if start is None:
@@ -32,7 +32,7 @@ def look_packed(data: Window, head: bytes, depth: int) -> Looked | None:
             return None
         return Looked(kind, True, f"it begins as {kind} and cannot be unpacked, so it may hold anything")
     unpacked, whole = start
-    found = inside(Window(unpacked, len(unpacked) if whole else 1 << 62), 1)
+    found = inside(Window(unpacked, len(unpacked) if whole else 1 << 62))
     if found.format == "pickle":
         return Looked("joblib", True, f"a pickle is packed in it ({kind}), and loading a pickle runs code")
     return Looked(kind, found.runs_code, f"packed in it ({kind}): {found.why}", {"holds": found.format})

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pinyon.model.text import printable
-from pinyon.registry.formats.looking import Looked
+from pinyon.registry.formats.looked import Looked
 from pinyon.registry.formats.window import SpentError, Window
 
 _HEAD = 1 << 20
