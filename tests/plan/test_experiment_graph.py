@@ -31,7 +31,7 @@ STAGES: dict[str, dict[str, Any]] = {
     "prepare": {"cmd": "prepare", "deps": ["raw"], "outs": ["data"]},
     "pretrain": {"cmd": "pretrain", "deps": ["data"], "params": ["augment", *SHAPE, "pretrain"], "outs": ["encoder"]},
     "train": {"cmd": "train", "deps": ["data", "encoder"], "params": ["augment", "model", "train"],
-              "metrics": ["metrics.json"]},
+              "outs": ["model"], "metrics": ["metrics.json"]},
     "evaluate": {"cmd": "evaluate", "deps": ["metrics.json"], "outs": ["test"]},
     "plot": {"cmd": "plot ${train.lr}", "deps": ["data"], "outs": ["plot"]},
 }  # fmt: skip
@@ -424,6 +424,15 @@ def test_a_gate_on_what_the_winner_does_not_run_through_is_refused():
 )
 def test_a_metric_may_have_dots(clause):
     assert graph(promoting(clause), assume=True).study is not None
+
+
+def test_what_is_promoted_has_to_be_an_out():
+    asked = promoting()
+    assert asked.promote is not None
+    error = refusal(asked._replace(promote=asked.promote._replace(path="modle")))
+    assert (error.what, error.where) == ("train has no out 'modle'", "pinyon.yaml:40")
+    assert "did you mean model?" in error.why
+    assert graph(asked._replace(promote=asked.promote._replace(path="model")), assume=True).study is not None
 
 
 def test_a_phase_that_is_not_there_cannot_be_skipped():
