@@ -70,7 +70,11 @@ def test_errors_that_have_a_builtin_are_one():
         for name, _ in tree()
     }
     extra = {name: bases[0] for name, bases in twins.items() if bases[0] != "Exception"}
-    assert extra == {"UnknownGoalError": "KeyError", "MissingBlobError": "FileNotFoundError"}
+    assert extra == {
+        "UnknownGoalError": "KeyError",
+        "UnknownModelError": "KeyError",
+        "MissingBlobError": "FileNotFoundError",
+    }
 
 
 def test_nothing_else_is_public():
