@@ -110,7 +110,9 @@ def test_a_gate_that_refuses_says_why_once_and_exits_with_6(study):
     assert (again.code, again.json()["error"]) == (6, "GateError")
     found = model(study)
     assert (found["aliases"], len(found["versions"]), len(found["refused"])) == ({}, 1, 1)
-    assert "staging: 1 was refused" in study.good("model", "show", "lstm").out
+    shown = study.good("model", "show", "lstm", env={**study.env, "PINYON_ACTOR": "person:ann"}).out
+    assert "staging: 1 was refused" in shown
+    assert "person:" not in shown
     write(study, gate=[])
     study.good("run", "study")
     assert model(study)["aliases"] == {"staging": 1}

@@ -95,7 +95,7 @@ def history(model: Model, refused: Sequence[Event] = ()) -> list[tuple[float, st
         rows.append(
             (
                 event.ts,
-                str(event.body["actor"]),
+                who(event.body["actor"]),
                 text,
                 _why(event.body["why"], [one for one in gate if not one.holds]),
             )
