@@ -31,13 +31,11 @@ def main() -> None:
     with pinyon.run() as run:
         model, epochs = fit(model, train, validation, params, run.log)
 
-    scores = {
-        name: judge(predict(model, windows), windows)
-        for name, windows in (("test", test), ("validation", validation))
-    }
-    write_metrics("control.json", {**scores, "epochs": epochs})
-    for name, found in scores.items():
-        say(f"from scratch, {name}: {in_words(found)}")
+    tested, seen = (judge(predict(model, windows), windows) for windows in (test, validation))
+    # On the test people under the names of evaluate, so that the report sets the two side by side.
+    write_metrics("control.json", {**tested, "validation": seen, "epochs": epochs})
+    say(f"from scratch, test: {in_words(tested)}")
+    say(f"from scratch, validation: {in_words(seen)}")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from study.stage import read_params, say, write_metrics
 MODEL = "model.safetensors"
 WARM_UP = 50  # calls that are not counted
 CALLS = 2000  # undisturbed ones: 100 of them are slower than the p95
-LIMIT = 60.0  # seconds; an idle core needs less than one
+LIMIT = 180.0  # seconds; an idle core needs less than one, one that two others want took 55
 
 
 def main() -> None:

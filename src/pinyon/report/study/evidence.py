@@ -55,7 +55,8 @@ def final_words(view: StudyView) -> str:
             continue
         if mean.value is not None:
             parts.append(f"{stage} gave {target.metric} {words.with_error(mean)}")
-    return f"{', '.join(parts)}; it played no part in choosing." if parts else ""
+    played = "they" if len(parts) > 1 else "it"
+    return f"{', '.join(parts)}; {played} played no part in choosing." if parts else ""
 
 
 def _over(finals: Sequence[Final], name: str) -> Mean:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from pinyon.model.experiment import Choice, Objective, Pairs
+from pinyon.model.experiment import Choice, Objective, Pairs, beside
 from pinyon.report.study.nouns import CellView, Mean, PhaseView, StudyView, cell_name, plain
 from pinyon.report.study.ranking import ranked
 from pinyon.report.study.spread import difference, interval
@@ -125,7 +125,8 @@ def winner(view: StudyView) -> str:
     won, phase = view.winner, view.deciding
     if won is None or phase is None:
         return f"No winner, because {readable(view.why, view).rstrip('.')}."
-    setting = assignment(tuple({**dict(phase.study.base), **dict(won.cell.assignment)}.items()))
+    base = beside(phase.study.base, view.experiment.fixed)
+    setting = assignment(tuple({**dict(base), **dict(won.cell.assignment)}.items()))
     return f"{cell_name(won.cell)} ({setting}): {sentence(readable(view.why, view))}"
 
 
