@@ -235,14 +235,18 @@ def test_bad_sets_and_promotions_are_named(study, line, code, said):
 
 
 def test_a_plan_says_what_becomes_of_the_winner(study):
+    stages = STAGES.replace(
+        "    metrics: [metrics.json]\n", "    outs: [model]\n    metrics: [metrics.json]\n", 1
+    )
     promote = "promote: {model: lstm, stage: Staging, gate: [test.accuracy > 0.75, size < 150000]"
-    study.rewrite(TWO.replace("    then", f"    {promote}}}\n    then"))
+    study.fill({"pinyon.yaml": stages + TWO.replace("    then", f"    {promote}}}\n    then")})
     line = (
         "promote   the winner as a version of lstm, and staging points at it"
         " if test.accuracy > 0.75 and size < 150000"
     )
     assert study.good("plan", "study").out.splitlines().count(line) == 1
-    study.rewrite(TWO.replace("    then", f"    {promote}, stretch: [test.accuracy > 0.8]}}\n    then"))
+    more = f"    {promote}, stretch: [test.accuracy > 0.8]}}\n    then"
+    study.fill({"pinyon.yaml": stages + TWO.replace("    then", more)})
     assert f"{line}; stretch: test.accuracy > 0.8" in study.good("plan", "study").out.splitlines()
     assert study.good("plan", "study", "--json").json()["promote"] == {
         "model": "lstm", "alias": "staging", "path": "",

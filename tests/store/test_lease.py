@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -168,6 +169,27 @@ def test_it_renews_itself_while_it_is_used(store):
             assert time.monotonic() < deadline
             time.sleep(0.005)
         lease.check()
+    assert Observer(store, "job").take().version == 2
+
+
+def test_a_renewal_that_is_late_takes_nothing_that_was_given_back(store, monkeypatch):
+    """The thread has begun to renew, and gets to its end only after the lease was given back."""
+    begun, given_back, replace = threading.Event(), threading.Event(), os.replace
+
+    def slowly(source, target):
+        if threading.current_thread().name == "lease":
+            begun.set()
+            given_back.wait(0.3)
+        replace(source, target)
+        if threading.current_thread().name != "lease":
+            given_back.set()
+
+    with Observer(store, "job", ttl=0.02).take():
+        monkeypatch.setattr(os, "replace", slowly)
+        assert begun.wait(30)
+        renewing = [thread for thread in threading.enumerate() if thread.name == "lease"]
+    for thread in renewing:
+        thread.join(30)
     assert Observer(store, "job").take().version == 2
 
 

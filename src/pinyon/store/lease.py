@@ -41,11 +41,13 @@ class Lease:
         self._store, self._ttl = store, ttl
         self._beat = 0
         self._left = threading.Event()
+        self._writing = threading.Lock()
 
     def renew(self) -> None:
         """Show that we live; call it several times within a term. Never tells whether the lease is still ours."""
-        self._beat += 1
-        self._write(ended=self._left.is_set())
+        with self._writing:  # or a renewal that began before the lease was given back would take it once more
+            self._beat += 1
+            self._write(ended=self._left.is_set())
 
     def check(self) -> None:
         """Make sure of the lease before an effect.
@@ -63,7 +65,9 @@ class Lease:
 
     def release(self) -> None:
         """Give it back, so that the next one need not wait; of no effect if it was taken over."""
-        self._write(ended=True)
+        self._left.set()
+        with self._writing:
+            self._write(ended=True)
 
     def _write(self, *, ended: bool) -> None:
         path = _beat_path(self._store, self.name, self.version)
@@ -76,7 +80,6 @@ class Lease:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._left.set()
         self.release()
 
     def _keep(self) -> None:
