@@ -26,6 +26,11 @@ def bad_name(text: str) -> str:
     return "a number means a version" if text.isdigit() else ""
 
 
+def spelled(alias: str) -> str:
+    """The name as it is kept: stages are written small, as in ``Production``."""
+    return alias.lower() if alias.lower() in STAGES else alias
+
+
 class Measured(NamedTuple):
     """What a run said of a model: the one that made it, or one that read it. ``metrics`` as the attempt has them."""
 

@@ -29,11 +29,6 @@ def names_of(model: Model) -> Names:
     return Names(model.aliases, model.archived, model.pinned)
 
 
-def spelled(alias: str) -> str:
-    """The name as it is kept: stages are written small, as in ``Production``."""
-    return alias.lower() if alias.lower() in STAGES else alias
-
-
 def pointed(names: Names, alias: str, version: int, *, pin: bool = False) -> Names:
     """``alias`` points at ``version``. A stage is left for another one, and whoever had that is archived."""
     aliases = dict(names.aliases)

@@ -19,12 +19,12 @@ from pinyon.errors import (
     UnknownModelError,
 )
 from pinyon.model.actor import Actor, current_actor
-from pinyon.model.registry import STAGES, Change, Checked, Model, ModelVersion, bad_name
+from pinyon.model.registry import STAGES, Change, Checked, Model, ModelVersion, bad_name, spelled
 from pinyon.model.text import printable
 from pinyon.plan.interpolate import nearest
 from pinyon.plan.measured import shown
 from pinyon.registry import values
-from pinyon.registry.names import ARCHIVED, Names, earlier, names_of, pointed, spelled, touched, without
+from pinyon.registry.names import ARCHIVED, Names, earlier, names_of, pointed, touched, without
 from pinyon.registry.values import Artifact
 from pinyon.store import tree
 from pinyon.store.protocol import JournalWriter, RefVersion, Store

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pinyon.errors import PlanError
 from pinyon.model.condition import Comparison, parse
-from pinyon.registry.names import spelled
+from pinyon.model.registry import spelled
 from pinyon.spec.experiments import experiments_of
 from pinyon.spec.load import find_root, load_project
 from pinyon.store.place import SPEC_FILES

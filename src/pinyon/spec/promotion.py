@@ -6,7 +6,7 @@ from typing import Any
 
 from pinyon.model.experiment import Promotion
 from pinyon.model.project import Origin
-from pinyon.model.registry import STAGES, bad_name
+from pinyon.model.registry import STAGES, bad_name, spelled
 from pinyon.spec.checks import Path, SchemaError, anything, closed, named, nearest, text
 from pinyon.spec.conditions import clauses_of
 
@@ -54,13 +54,11 @@ def _alias(value: dict[str, Any], path: Path) -> str:
     found: str = value[said[0]]
     at = (*path, said[0])
     _name(found, at)
-    if found.lower() in STAGES:
-        return found.lower()
-    if said[0] == "stage":
+    if said[0] == "stage" and spelled(found) not in STAGES:
         why = f"stages are {', '.join(STAGES)}"
         next = nearest(found, STAGES) or f"write alias: {found} instead"
         raise SchemaError(at, f"{named(at)}: '{found[:60]}' is none", why=why, next=next)
-    return found
+    return spelled(found)
 
 
 def _name(value: Any, path: Path) -> None:
