@@ -80,9 +80,9 @@ def tick(start: Path, goal: Goal, *, jobs: int = 1, chain: bool = False, tell: T
             done = _perform(start, goal, jobs, chain, tell, stack)
         else:
             done = _stand(first.graph, first.verdicts, first.actions)
+        remember_tick(start, {**done._asdict(), "ts": time.time(), "actor": current_actor().as_dict()})
         if done.state == "done" and first.study:
             _promote(start, goal, tell)
-        remember_tick(start, {**done._asdict(), "ts": time.time(), "actor": current_actor().as_dict()})
     return done
 
 

@@ -267,7 +267,7 @@ def test_a_folder_of_which_a_file_is_gone_is_not_promoted(store, registry):
     registry.register("lstm", artifact(store, 1)._replace(digest=digest, path="model/"))
     model = registry.model("lstm")
     blob(store, rows[1].name).unlink()
-    refused(store, MissingBlobError, lambda: registry.promote(model, "best", 4))
+    assert "not in the store" in refused(store, MissingBlobError, lambda: registry.promote(model, "best", 4))
 
 
 def artifact_of(model: Any, index: int) -> Artifact:

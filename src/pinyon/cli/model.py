@@ -111,8 +111,8 @@ def promote(
 
     VERSION is lstm@3 or lstm@staging; lstm alone is its newest. NAME is staging, production, archived or an alias. A
     clause names a metric of the stage that made the model, or of a stage that read it, as in evaluate.accuracy > 0.75.
-    Without --gate the gate is that of the experiments that promote this model to this name. Of two who promote at once
-    one wins, and the other is told.
+    What experiments ask before they promote this model to this name has to hold, too. Of two who promote at once one
+    wins, and the other is told.
     """
     from pinyon.registry.gates import check
     from pinyon.registry.measured import measured_of
@@ -124,7 +124,7 @@ def promote(
         model, chosen = _pointed(opened, version)
         asked = clauses(Path(directory), model.name, name, gate)
         checked = check(asked, measured_of(opened.fold, chosen), chosen.stage)
-        change = None
+        change, moves = None, opened.registry.moves(model, name, chosen.number, pin=how["pin"])
         if not how["dry_run"]:
             change = opened.registry.promote(
                 model, name, chosen.number, checked=checked,
@@ -135,7 +135,7 @@ def promote(
         print_json({"version": chosen.name, "name": name, "gate": gate_dicts(checked), "change": changed})
         return
     _gate(checked)
-    if how["dry_run"]:
+    if how["dry_run"] and moves:
         fine = all(one.holds for one in checked) or how["force"]
         click.echo(f"{chosen.name} would {'become' if fine else 'not become'} {name}")
     else:
@@ -238,7 +238,8 @@ def show(directory: str, model: str, as_json: bool) -> None:
             else:
                 _show_version(found, version, {one.stage: one.metrics for one in measured})
             return
-        found, refused = opened.registry.model(parse(model)[0]), opened.fold.told("refused", [model])
+        found = opened.registry.model(parse(model)[0])
+        refused = opened.fold.told("refused", [found.name])
     if as_json:
         print_json(model_dict(found, refused))
     else:
@@ -290,7 +291,8 @@ def _kind(version: ModelVersion) -> str:
 
 
 def _show_version(model: Model, version: ModelVersion, measured: dict[str, Any]) -> None:
-    from pinyon.report.models import origin, who
+    from pinyon.model.actor import parse_actor
+    from pinyon.report.models import origin
 
     names = ", ".join(model.aliases_of(version.number)) or "no name points at it"
     click.echo(f"{click.style(version.name, bold=True)}  {names}")
@@ -299,7 +301,9 @@ def _show_version(model: Model, version: ModelVersion, measured: dict[str, Any])
     click.echo(f"made by   {version.stage}, run {version.run} → pinyon show {version.run}")
     if text := origin(version):
         click.echo(f"won       {plain(text)}")
-    click.echo(f"since     {when(version.ts)}  by {plain(who(version.actor))}{_because(version.why)}")
+    click.echo(
+        f"since     {when(version.ts)}  by {plain(parse_actor(version.actor).shown)}{_because(version.why)}"
+    )
     for stage, metrics in measured.items():
         for name, value in metrics.items():
             click.echo(f"measured  {stage}.{name} = {number(value)}")

@@ -70,9 +70,8 @@ def when(ts: float) -> str:
 
 
 def actor(data: Any) -> str:
-    """Who did it: a person's name alone, others with their kind."""
-    who = actor_of(data)
-    return who.name if who.kind == "person" else str(who)
+    """Who did it."""
+    return actor_of(data).shown
 
 
 def took(attempt: Attempt) -> str:

@@ -18,6 +18,11 @@ class Actor(NamedTuple):
     def __str__(self) -> str:
         return f"{self.kind}:{self.name}"
 
+    @property
+    def shown(self) -> str:
+        """For people: a person's name alone, others with their kind."""
+        return self.name if self.kind == "person" else str(self)
+
     def as_dict(self) -> dict[str, str]:
         """As records hold it."""
         return self._asdict()

@@ -148,6 +148,24 @@ class Registry:
             RefConflictError: somebody changed this name first.
             MissingBlobError, CorruptError: the version's bytes are not here as they should be.
         """
+        if not self.moves(model, alias, number, pin=pin):
+            return None
+        alias, version, before = spelled(alias), self.version(model, number), names_of(model)
+        self._sound(version.digest)
+        failed = [one for one in checked if not one.holds]
+        change = Change(
+            0, "promoted", alias, number, before.aliases.get(alias), tuple(checked), bool(failed), why, by
+        )
+        if failed and not force:
+            self._refuse(model, change, failed)
+        return self._change(model, change, lambda names: pointed(names, alias, number, pin=pin))
+
+    def moves(self, model: Model, alias: str, number: int, *, pin: bool = False) -> bool:
+        """Whether a promotion would change anything. Nothing is written, and no gate is asked.
+
+        Raises:
+            PlanError, GateError: see `promote`.
+        """
         alias = spelled(alias)
         if reason := bad_name(alias):
             raise PlanError(
@@ -159,18 +177,12 @@ class Registry:
                 why="it holds any number of versions",
                 next="leave --pin away",
             )
-        version, before = self.version(model, number), names_of(model)
+        self.version(model, number)
+        before = names_of(model)
         if self._is_there(before, alias, number) and (not pin or alias in before.pinned):
-            return None
+            return False
         self._refuse_pinned(model, alias, number)
-        self._sound(version.digest)
-        failed = [one for one in checked if not one.holds]
-        change = Change(
-            0, "promoted", alias, number, before.aliases.get(alias), tuple(checked), bool(failed), why, by
-        )
-        if failed and not force:
-            self._refuse(model, change, failed)
-        return self._change(model, change, lambda names: pointed(names, alias, number, pin=pin))
+        return True
 
     def rollback(self, model: Model, alias: str, *, why: str = "", by: Mapping[str, Any] = {}) -> Change:
         """``alias`` points again at what it pointed at before; a second rollback goes further back.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from pinyon.model.actor import parse_actor
 from pinyon.model.event import Event
 from pinyon.model.experiment import words
 from pinyon.model.registry import Change, Checked, Measured, Model, ModelVersion
@@ -80,7 +81,7 @@ def version_rows(model: Model) -> list[tuple[str, str, str, str, float, str]]:
             one.format,
             one.run,
             one.ts,
-            who(one.actor),
+            parse_actor(one.actor).shown,
         )
         for one in reversed(model.versions)
     ]
@@ -88,24 +89,21 @@ def version_rows(model: Model) -> list[tuple[str, str, str, str, float, str]]:
 
 def history(model: Model, refused: Sequence[Event] = ()) -> list[tuple[float, str, str, str]]:
     """Changes of names and refusals by the time that they had on their hosts: when, who, what, why."""
-    rows = [(one.ts, who(one.actor), what(one), _why(one.why, one.gate)) for one in model.changes]
+    rows = [
+        (one.ts, parse_actor(one.actor).shown, what(one), _why(one.why, one.gate)) for one in model.changes
+    ]
     for event in refused:
         gate = [checked_of(row) for row in event.body["gate"]]
         text = f"{event.body['alias']}: {event.body['version']} was refused"
         rows.append(
             (
                 event.ts,
-                who(event.body["actor"]),
+                parse_actor(event.body["actor"]).shown,
                 text,
                 _why(event.body["why"], [one for one in gate if not one.holds]),
             )
         )
     return sorted(rows, key=lambda row: row[0])
-
-
-def who(actor: str) -> str:
-    """A person's name alone, others with their kind."""
-    return actor.removeprefix("person:")
 
 
 def what(change: Change) -> str:

@@ -49,7 +49,8 @@ def end(
         from pinyon.query.compact import compact_if_worthwhile  # of no use where nothing ran
 
         compact_if_worthwhile(session.records.store, actor=str(current_actor()))
-    promote(session, result.graph, result.study, driver.execution, tell, result)
+    execution = driver.execution if result.counts else ""  # one that nobody recorded is none
+    promote(session, result.graph, result.study, execution, tell, result)
     if question and not result.counts and not changed:
         session.remember(question, result.as_dict(), imported)
 

@@ -1,4 +1,4 @@
-"""What has to hold before a name of a model moves: what a call says, else what the project's experiments say."""
+"""What has to hold before a name of a model moves: what the project's experiments say, and what a call adds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pinyon.store.place import SPEC_FILES
 
 
 def clauses(start: Path, model: str, alias: str, said: Sequence[str]) -> tuple[Comparison, ...]:
-    """The clauses of a gate: those of ``said``; else those of every experiment that promotes ``model`` to ``alias``.
+    """The clauses of a gate: those of every experiment that promotes ``model`` to ``alias``, and those of ``said``.
 
     Raises:
         PlanError: a text is no condition.
@@ -24,7 +24,7 @@ def clauses(start: Path, model: str, alias: str, said: Sequence[str]) -> tuple[C
         terms = [term for text in said for term in parse(text).terms]
     except ValueError as error:
         raise PlanError(str(error), next="write for example --gate 'evaluate.accuracy > 0.75'") from None
-    return tuple(dict.fromkeys(terms or _declared(start, model, spelled(alias))))
+    return tuple(dict.fromkeys([*_declared(start, model, spelled(alias)), *terms]))
 
 
 def _declared(start: Path, model: str, alias: str) -> Iterable[Comparison]:

@@ -26,6 +26,7 @@ def promote_winner(session: Session, graph: Graph, result: StudyResult, executio
 
     Args:
         graph: the whole of it, with the stages of ``then``.
+        execution: that this belongs to; "" where nothing had to be recorded.
 
     Raises:
         GateError: the gate refuses. That is recorded once, and told at every call.
@@ -61,7 +62,7 @@ def promote_winner(session: Session, graph: Graph, result: StudyResult, executio
     checked = check(asked.gate, measured(fold, _attempts(result, replicate)), version.stage)
     if _refused_before(fold, version, asked.alias, checked):
         raise refusal(version.name, asked.alias, checked)
-    by = {"experiment": experiment.name, "execution": execution}
+    by = {"experiment": experiment.name, **({"execution": execution} if execution else {})}
     if registry.promote(model, asked.alias, version.number, checked=checked, by=by):
         was = f", {model.name}@{now} was" if now else ""
         gate = f"; its gate holds: {', '.join(map(held, checked))}" if checked else ""

@@ -152,13 +152,7 @@ def _when(change: Change | None, since: str = "on") -> str:
 
 
 def _by(change: Change) -> str:
-    return f" by {_who(change)}" if change.actor else ""
-
-
-def _who(change: Change) -> str:
-    """A person's name alone, others with their kind."""
-    actor = parse_actor(change.actor)
-    return actor.name if actor.kind == "person" else str(actor)
+    return f" by {parse_actor(change.actor).shown}" if change.actor else ""
 
 
 def _why(change: Change) -> str:
@@ -207,7 +201,7 @@ def _history(changes: Sequence[Change]) -> Table:
                 Field(_version(one.before)),
                 Field(_version(one.version)),
                 Field(gate),
-                Field(_who(one) or "–"),
+                Field(parse_actor(one.actor).shown or "–"),
                 Field(one.why or "–"),
             ))
         )  # fmt: skip
