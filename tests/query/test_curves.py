@@ -6,12 +6,14 @@ import math
 from pathlib import Path
 
 from pinyon.query.curves import curves_of
-from pinyon.track.points import Point, PointsWriter
+from pinyon.store.points import Point, PointsWriter
 
 
 def log(directory: Path, attempt: str, writer: str, *told: tuple[int, dict[str, float]]) -> None:
-    points = PointsWriter(str(directory), writer, attempt)
-    points.write([Point(number, float(number), step, values) for number, (step, values) in enumerate(told)])
+    points = PointsWriter(str(directory), writer)
+    points.write(
+        [Point(number, float(number), step, values) for number, (step, values) in enumerate(told)], attempt
+    )
 
 
 def test_each_attempt_has_its_metrics_by_step(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pinyon.store.local import LocalStore
+from pinyon.store.points import Point, PointsWriter
 from pinyon.sync.verify import verify
-from pinyon.track.points import Point, PointsWriter
 
 
 @pytest.fixture(scope="module")
@@ -18,10 +18,10 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A segment of three batches."""
     folder = tmp_path_factory.mktemp("store") / "journals"
     folder.mkdir()
-    writer = PointsWriter(str(folder), "w-1", "a-1")
+    writer = PointsWriter(str(folder), "w-1")
     for batch in range(3):
         writer.write(
-            [Point(number, 0.5 * number, number, {"loss": 1.5, "é": 2}) for number in range(batch + 1)]
+            [Point(number, 0.5 * number, number, {"loss": 1.5, "é": 2}) for number in range(batch + 1)], "a-1"
         )
     writer.close()
     return folder / "w-1.points.0.jsonl"

@@ -19,8 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tracked import Place, attempts, read_points
 
+from pinyon.store.points import Point, PointsWriter
 from pinyon.testing.processes import Child, in_threads
-from pinyon.track.points import Point, PointsWriter
 from pinyon.track.running import Run
 
 Begin = Callable[..., Run]
@@ -54,12 +54,12 @@ def test_points_are_on_disk_as_the_format_says(place: Place, inside: Begin) -> N
 )  # fmt: skip
 def test_what_is_written_is_read_again(tmp_path_factory: Any, batches: list[list[tuple[int, dict]]]) -> None:
     folder = tmp_path_factory.mktemp("journals")
-    writer = PointsWriter(str(folder), "w-1", "a-1")
+    writer = PointsWriter(str(folder), "w-1")
     numbered = [
         [Point(number, 0.5, step, values) for number, (step, values) in enumerate(batch)] for batch in batches
     ]
     for batch in numbered:
-        writer.write(batch)
+        writer.write(batch, "a-1")
     writer.close()
     found = [point for segment in folder.iterdir() for point in read_points(segment)]
     expected = [(point.step, point.values) for batch in numbered for point in batch]

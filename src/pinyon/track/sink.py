@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pinyon.errors import PinyonError
-from pinyon.track.points import Point, PointsWriter
+from pinyon.store.points import Point, PointsWriter
 
 if TYPE_CHECKING:
     from pinyon.model.event import Event
@@ -247,7 +247,7 @@ class Sink:
         """Write the oldest points; they stay in the queue's front if the disk refuses them."""
         batch = [Point(*self._queue.popleft()) for _ in range(min(len(self._queue), _BATCH))]
         try:
-            self._stream().write(batch)
+            self._stream().write(batch, self.attempt)
         except OSError:
             room = _MOST - len(self._queue)
             self._queue.extendleft(reversed(batch[-room:] if room else []))
@@ -263,7 +263,7 @@ class Sink:
 
     def _write_one(self, point: Point) -> None:
         try:
-            self._stream().write([point])
+            self._stream().write([point], self.attempt)
         except (TypeError, ValueError) as error:
             self.once("point", f"a point cannot be written as JSON ({error}); it is left out")
 
@@ -278,7 +278,7 @@ class Sink:
         if self._points is None:
             journal = self._journal()
             journal.begin()  # so that whoever reads the points can tell whose they are, and whether he lives
-            self._points = PointsWriter(f"{self.store}/journals", journal.writer, self.attempt)
+            self._points = PointsWriter(f"{self.store}/journals", journal.writer)
         return self._points
 
     def _refused(self, error: OSError) -> None:

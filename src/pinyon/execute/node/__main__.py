@@ -5,10 +5,10 @@ from __future__ import annotations
 import gc
 import os
 import sys
-import traceback
 from pathlib import Path
 
 from pinyon.execute.node.channel import Channel
+from pinyon.execute.node.crash import leave_traceback
 from pinyon.execute.node.supervisor import Supervisor
 from pinyon.store.local import LocalStore
 from pinyon.store.place import share_with_group
@@ -22,10 +22,7 @@ def main(root: str, store: str, place: str = "", project: str = "") -> None:
     try:
         Supervisor(LocalStore(Path(store), Path(place or store)), Channel(0, 1), project).run()
     except BaseException:
-        folder = f"{store}/logs"
-        os.makedirs(folder, exist_ok=True)
-        with open(f"{folder}/supervisor.log", "a", encoding="utf-8") as file:
-            traceback.print_exc(file=file)
+        leave_traceback(store)
         raise
 
 

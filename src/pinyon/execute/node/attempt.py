@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from pinyon.errors import ExecuteError, PinyonError
 from pinyon.execute.locks import holder, sign, try_lock, workspace_lock
 from pinyon.execute.node import outs
+from pinyon.execute.node.companions import NEVER, Around, Companions, Maker
 from pinyon.execute.node.inplace import InPlace
 from pinyon.execute.node.process import Exit, Process, kill_leftovers, words
 from pinyon.execute.node.slot import Workspace
@@ -25,7 +26,6 @@ from pinyon.model.ids import read_process
 from pinyon.model.outcome import CANCELLED, FAILED, SUCCEEDED
 from pinyon.store.local import LocalStore
 
-NEVER = float("inf")
 _LOCK_PATIENCE = 10.0  # seconds for the processes of a dead supervisor to disappear
 _KILL_PATIENCE = 10.0  # seconds for killed processes to disappear
 
@@ -69,6 +69,7 @@ class Host(Protocol):
     null: int
     oom: OomCounter
     environment: dict[str, str]
+    companions: tuple[Maker, ...]
     inplace_lock: int | None  # held from the first attempt in place on
 
     @property
@@ -103,6 +104,7 @@ class Attempt:
         self._began, self._since = time.monotonic(), time.time()
         self._place: Place | None = None
         self._process: Process | None = None
+        self._beside: Companions | None = None
         self._started = False
         self._stamps: dict[str, outs.Stamp] = {}  # of `spec.metrics`, before the command
         self._stop = ""  # why the command is being ended: timeout, or the detail of a cancellation
@@ -130,6 +132,7 @@ class Attempt:
         try:
             yield from self._settle()
             verdict = yield from self._run()
+            yield from self._part()
             if verdict.state == SUCCEEDED:
                 message = yield from self._harvest()
                 reusable = not message
@@ -137,6 +140,7 @@ class Attempt:
             verdict = Verdict(FAILED, "missing_out", 0, None, str(error))
         except Exception as error:  # noqa: BLE001 - whatever went wrong here must not end the other attempts
             verdict = Verdict(FAILED, "setup", None, None, explain(error))
+        yield from self._part()
         if verdict.state != SUCCEEDED:
             message = yield from self._undo(verdict.message)
         self._ended(verdict, reusable and verdict.state == SUCCEEDED, message)
@@ -244,11 +248,13 @@ class Attempt:
                 self._started = True
                 body = {"pid": process.pid, "log": [self._log, self._offset]}
                 self._host.record("running", {"attempt": self.spec.attempt, **body}, self._place.saved)
+            self._beside = self._beside or self._gather(self._place.base)
+            self._beside.begin(process.pid)
             while True:
                 end = process.poll()
                 if end is not None:
                     break
-                yield self._press()
+                yield min(self._press(), self._beside.look())
             yield from self._await_descendants(process)
         finally:
             process.signal(signal.SIGKILL)  # only after an error here is there anybody left
@@ -256,6 +262,17 @@ class Attempt:
             process.close()
         self._used = (self._used[0] + end.used[0], max(self._used[1], end.used[1]))
         return end
+
+    def _gather(self, base: str) -> Companions:
+        host = self._host
+        around = Around(self.spec, host.store, base, self._since, host.environment["PINYON_PROJECT"])
+        return Companions(around, host.companions)
+
+    def _part(self) -> Life:
+        """Let go of the companions, if the command ever started."""
+        beside, self._beside = self._beside, None
+        if beside is not None:
+            yield from beside.end()
 
     def _press(self) -> float:
         """Do what time demands of a running command; when to look again."""

@@ -17,9 +17,10 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from pinyon.execute.node.attempt import NEVER, Attempt, explain
+from pinyon.execute.node.attempt import Attempt, explain
 from pinyon.execute.node.channel import Channel
 from pinyon.execute.node.commit import Commit
+from pinyon.execute.node.companions import NEVER, Maker
 from pinyon.execute.node.verdict import OomCounter
 from pinyon.execute.protocol import AttemptSpec, StatNote
 from pinyon.store.local import LocalStore
@@ -33,6 +34,9 @@ _ANOTHERS = (
     "PINYON_STOP_WHEN",
 )  # of the attempt that we were started in, if we were
 _UNCOMMITTED = ("heartbeat", "durable")  # nothing depends on these, so they cause no fsync
+
+
+COMPANIONS: tuple[Maker, ...] = ()  # of every attempt
 
 
 class Supervisor:
@@ -51,6 +55,7 @@ class Supervisor:
         # Decoding it anew for each attempt would cost as much as a record.
         self.environment = {k: v for k, v in os.environ.items() if k not in _ANOTHERS}
         self.environment["PINYON_PROJECT"] = project
+        self.companions = COMPANIONS
         self.inplace_lock: int | None = None
         self._channel = channel
         self._writer = self.store.journals.open_writer(project=project)
