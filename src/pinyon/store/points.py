@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 from pinyon.store.protocol import Damage
 
+_FLUSH = b'\n{"v":1,"flush":'  # how a flush line begins behind points
+_TAIL = 256 << 10  # bytes of a segment that are looked at first
 _END = {"flush": int, "crc": str, "lines": int, "writer": str}
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
@@ -54,11 +56,17 @@ class PointsWriter:
     Args:
         directory: of the journals; it is there.
         writer: id of the process, as in its facts.
+        number, flush: of its next segment and its next batch, for whoever goes on for another.
     """
 
-    def __init__(self, directory: str, writer: str) -> None:
+    def __init__(self, directory: str, writer: str, number: int = 0, flush: int = 0) -> None:
         self._directory, self._writer = directory, writer
-        self._fd, self._path, self._number, self._flushes, self._good = -1, "", 0, 0, 0
+        self._fd, self._path, self._number, self._flushes, self._good = -1, "", number, flush, 0
+
+    @property
+    def next(self) -> int:
+        """The number that the flush line of the next batch will have."""
+        return self._flushes
 
     def write(self, points: Sequence[Point], attempt: str) -> None:
         """Write points of an attempt with a flush line behind them; process-durable on return.
@@ -123,6 +131,51 @@ class PointsWriter:
         """Leave the segment."""
         if self._fd >= 0:
             self._leave()
+
+
+def left_off(directory: str, writer: str) -> tuple[int, int]:
+    """The numbers of the next segment and the next batch of a writer that is gone.
+
+    Raises:
+        OSError: its segments cannot be read.
+    """
+    names = [name for name in os.listdir(directory) if name.startswith(f"{writer}.points.")]
+    numbers = sorted((int(name.split(".")[2]) for name in names), reverse=True)
+    for number in numbers:
+        flush = _last_flush(f"{directory}/{writer}.points.{number}.jsonl")
+        if flush is not None:
+            return numbers[0] + 1, flush + 1
+    return (numbers[0] + 1, 0) if numbers else (0, 0)
+
+
+def _last_flush(path: str) -> int | None:
+    """The number of the last batch that is whole, read from the end; None where there is none."""
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        length = _TAIL
+        while True:
+            start = max(0, size - length)
+            file.seek(start)
+            found = _last_in(file.read(size - start), start == 0)
+            if found is not None or start == 0:
+                return found
+            length *= 8
+
+
+def _last_in(data: bytes, whole: bool) -> int | None:
+    """The same in the end of a file; ``whole``: nothing comes before it. None, too, where more is needed to tell."""
+    end = len(data)
+    while (at := data.rfind(_FLUSH, 0, end)) >= 0:
+        end, stop = at, data.find(b"\n", at + 1)
+        record = _record(data[at + 1 : stop]) if stop >= 0 else None
+        before = data.rfind(_FLUSH, 0, at)
+        if before < 0 and not whole:
+            return None
+        first = data.find(b"\n", before + 1) + 1 if before >= 0 else 0
+        crc = f"{zlib.crc32(data[first : at + 1]):08x}"
+        if record is not None and record.get("crc") == crc and isinstance(record["flush"], int):
+            return int(record["flush"])
+    return None
 
 
 def verify_points(path: Path) -> Iterator[Damage]:
