@@ -72,6 +72,7 @@ def _print(attempts: list[Attempt], described: dict[str, object]) -> None:
         )
     for name, value in last.metrics.items():
         click.echo(f"metric    {name} = {number(value)}")
+    _print_tracking(described["tracking"])
     click.echo()
     rows = [
         (
@@ -85,3 +86,12 @@ def _print(attempts: list[Attempt], described: dict[str, object]) -> None:
         for a in attempts
     ]
     table(("attempt", "state", "detail", "started", "took", "message or log"), rows)
+
+
+def _print_tracking(told: object) -> None:
+    """Only what is not as it should be."""
+    assert isinstance(told, dict), "see `tracking_of`"
+    if told["dropped"]:
+        click.echo(f"dropped   {told['dropped']} points that found no room while the disk took none")
+    for why in told["unsafe"]:
+        click.echo(f"points    waited in memory, so that kill -9 could lose the last 250 ms of them: {why}")

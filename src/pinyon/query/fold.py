@@ -21,6 +21,7 @@ _EXECUTION_KINDS = frozenset({"execution", "finished"})
 # Kinds of which every record counts, not only the first: what of the body says what they are about.
 _TOLD_OF = {
     **dict.fromkeys(("summary", "tagged", "noted", "artifact", "checkpoint", "resumed", "params"), "attempt"),
+    **dict.fromkeys(("tracked", "dropped"), "attempt"),
     **dict.fromkeys(("cells", "selected", "proposed"), "experiment"),
     "refused": "model",
 }

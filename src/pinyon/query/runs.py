@@ -208,5 +208,21 @@ def describe_run(index: Index, attempts: list[Attempt]) -> dict[str, Any]:
         "git_note": body.get("git_note", ""),
         "actor": body.get("actor"),
         "argv": body.get("argv"),
+        "tracking": tracking_of(index, [attempt.id for attempt in attempts]),
         "history": [attempt._asdict() for attempt in attempts],
     }
+
+
+def tracking_of(index: Index, attempts: Sequence[str]) -> dict[str, Any]:
+    """How points were kept: ``dropped``, how many found no room; ``unsafe``, why a kill could lose some, where it could."""
+    dropped: dict[str, int] = {}
+    for event in index.told("dropped", attempts):
+        writer, points = event.body.get("writer"), event.body.get("points")
+        if isinstance(writer, str) and isinstance(points, int):
+            dropped[writer] = max(dropped.get(writer, 0), points)
+    unsafe = {
+        str(event.body.get("why") or "")
+        for event in index.told("tracked", attempts)
+        if not event.body.get("ring")
+    }
+    return {"dropped": sum(dropped.values()), "unsafe": sorted(unsafe)}

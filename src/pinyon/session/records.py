@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from pinyon.query.state import ProjectState
 from pinyon.spec.load import find_root, load_project
 from pinyon.store.local import LocalStore, home_store
 from pinyon.store.place import share_with_group
+from pinyon.store.rings import found
 
 
 class Records(NamedTuple):
@@ -41,6 +43,7 @@ def records_of(root: Path, store: LocalStore, stack: ExitStack, project: Project
     """The records of the project at ``root`` in its store; ``project`` as it was read, by those who have read it."""
     share_with_group(str(root), str(store.root))
     name = _name(root, project) if store.shared else ""
+    _take_in(store)
     fold = stack.enter_context(closing(Index(store.cache / FILE, store.journals, name)))
     fold.catch_up()
     state = ProjectState(
@@ -51,6 +54,18 @@ def records_of(root: Path, store: LocalStore, stack: ExitStack, project: Project
         lambda attempt: not store.shared or attempt.root == os.path.realpath(root),
     )
     return Records(root, store, fold, state)
+
+
+def _take_in(store: LocalStore) -> None:
+    """Make points of what was logged by processes of this host that were killed (docs/FORMAT.md §5)."""
+    if next(found(str(store.root)), None) is None:
+        return
+    from pinyon.store.recover import recover  # hardly ever needed
+
+    for one in recover(str(store.root)):
+        if one.damaged:
+            text = f"a ring of {one.attempt or one.writer} is damaged ({one.why}): {one.points} points could be read"
+            print(f"pinyon: {text}; it is set aside as {one.damaged}", file=sys.stderr)  # noqa: T201
 
 
 def _name(root: Path, project: Project | None) -> str:

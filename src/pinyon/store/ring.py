@@ -62,9 +62,11 @@ class Ring:
 
     Attributes:
         kinds: what packs the values of a kind. A kind that is in here has plain numbers only.
+        alarm: called when much waits in the ring; it must be quick, and nothing that a handler of a signal may not do.
     """
 
     def __init__(self, memory: mmap.mmap) -> None:
+        self.alarm: Callable[[], object] = lambda: None
         self._memory = memory
         self._words = memoryview(memory)[: _ABOUT // 8 * 8].cast("Q")
         self.kinds: dict[Kind, Callable[..., bytes]] = {}
@@ -157,7 +159,9 @@ class Ring:
 
     def _turn(self, size: int) -> bool:
         """Find room for a record: here, or at the beginning again."""
-        self._room()
+        if 2 * self.filled > self._words[_SIZE]:
+            self.alarm()
+        self._room(size)
         if self._at + size <= self._limit:
             return True
         left = len(self._memory) - self._at
@@ -167,15 +171,17 @@ class Ring:
         self._base += self._at + left - _DATA
         self._at = _DATA
         self._words[_HEAD] = self._at + self._base
-        self._room()
+        self._room(size)
         return True
 
     @property
     def _unused(self) -> int:
         return self._words[_SIZE] - self.filled
 
-    def _room(self) -> None:
-        self._limit = min(len(self._memory), self._at + self._unused)
+    def _room(self, least: int = 0) -> None:
+        """Up to where to write until the next look: a quarter, but at least one record."""
+        some = min(self._unused, max(self._words[_SIZE] // 4, least))
+        self._limit = min(len(self._memory), self._at + some)
 
     def _define(self, kind: Kind, values: dict[str, Any]) -> Callable[..., bytes] | None:
         """Describe a kind in the ring; None where it cannot be, or where there is no room for more of them."""
@@ -209,9 +215,22 @@ class Ring:
         return self._words[_HEAD] - self._words[_TAIL]
 
     @property
-    def half_full(self) -> bool:
-        """Whether it is time to take something out."""
-        return 2 * self.filled > self._words[_SIZE]
+    def end(self) -> int:
+        """Where the newest point ends."""
+        return self._words[_HEAD]
+
+    @property
+    def start(self) -> int:
+        """Where the oldest point that waits begins."""
+        return self._words[_TAIL]
+
+    def waiting(self) -> int:
+        """How many points wait, as far as they can be read."""
+        count = 0
+        with contextlib.suppress(RingError):
+            for point, _ in self._records(self._words[_TAIL], self._words[_HEAD]):
+                count += point is not None
+        return count
 
     @property
     def dropped(self) -> int:

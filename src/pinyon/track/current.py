@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pinyon.errors import PinyonError
-from pinyon.track import prune
+from pinyon.track import prune, shutdown
 from pinyon.track.params import Params, nest
 from pinyon.track.running import Run
 from pinyon.track.sink import note
@@ -57,6 +57,8 @@ def run(
             _current = _join() if "PINYON_ATTEMPT" in os.environ else _begin(name, params)
         one = _current
         assert one is not None, "there is one now"
+    if fresh:
+        shutdown.heed(one)
     if params is not None and (not fresh or one._identity.own is None):
         one.use(params)
     if tags:
@@ -143,6 +145,7 @@ def _begin(name: str, params: Any) -> Run:
     one = Run(identity, {}, _condition())
     if identity.own is not None:
         given = nest(("", name, value) for name, value in identity.own.flags)
+        one._sink.beats = True
         identity.own.intend(one._sink, identity.project)
         identity.own.watch(identity)
     one.params = Params(given or {})

@@ -10,9 +10,10 @@ import json
 import os
 import re
 import resource
+import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,25 +114,53 @@ class Own:
         self._set = {**environment(identity), **({"PINYON_PARAMS": rows} if len(rows) <= _MOST else {})}
         os.environ.update(self._set)
 
-    def end(self, sink: Sink, metrics: Mapping[str, Any], error: BaseException | None, pruned: str) -> None:
-        """Record how it ended, and be as if nothing had been."""
+    def ended(
+        self,
+        metrics: Mapping[str, Any],
+        error: BaseException | None,
+        pruned: str = "",
+        *,
+        shutdown: bool = False,
+    ) -> Callable[[Sink], None]:
+        """What records how it ended, as it is now.
+
+        Args:
+            shutdown: its process was told to end.
+        """
         state, detail, code, message = outcome(error or self._error, pruned)
+        number = None
+        if shutdown:
+            state, detail, code, message = (
+                CANCELLED,
+                "shutdown",
+                None,
+                "its process was told to end (SIGTERM)",
+            )
+            number = int(signal.SIGTERM)
         counts = {state.lower(): 1}
         known = {name: value for name, value in metrics.items() if value is not None}
-        sink.tell("outputs", {"outs": [], "metrics": known, "skipped_metrics": []})
         used = resource.getrusage(resource.RUSAGE_SELF)
-        body = {"state": state, "detail": detail, "exit_code": code, "signal": None, "reusable": True}
+        body: dict[str, Any] = {"state": state, "detail": detail, "exit_code": code, "signal": number}
         body |= {
             "seconds": round(time.monotonic() - self._began, 6),
             "cpu_seconds": round(used.ru_utime + used.ru_stime, 6),
             "max_rss": used.ru_maxrss * 1024,
             "message": message,
+            "reusable": True,
         }
-        sink.tell("ended", body)
-        sink.tell("finished", {"execution": self._execution, "state": state, "counts": counts}, whose=False)
-        self._unwatch()
 
-    def _unwatch(self) -> None:
+        def record(sink: Sink) -> None:
+            sink.flush()
+            sink.tell("outputs", {"outs": [], "metrics": known, "skipped_metrics": []})
+            sink.tell("ended", body)
+            sink.tell(
+                "finished", {"execution": self._execution, "state": state, "counts": counts}, whose=False
+            )
+
+        return record
+
+    def unwatch(self) -> None:
+        """Be as if nothing had been."""
         for name, value in self._set.items():
             if os.environ.get(name) == value:
                 del os.environ[name]
@@ -191,7 +220,7 @@ def environment(identity: Identity) -> dict[str, str]:
     }
 
 
-def outcome(error: BaseException | None, pruned: str) -> tuple[str, str, int, str]:
+def outcome(error: BaseException | None, pruned: str) -> tuple[str, str, int | None, str]:
     """State, detail, exit code and message of a run that ended with this error."""
     if pruned:
         return CANCELLED, "pruned", PRUNED, pruned

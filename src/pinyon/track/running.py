@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pinyon.errors import DivergedError, TrackError
-from pinyon.track import prune
+from pinyon.track import prune, shutdown
 from pinyon.track.helpers import NanGuard
 from pinyon.track.params import Params, merge
 from pinyon.track.sink import Sink, note
@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _PLAIN = frozenset({float, int})
+
+
+def _plain(kind: tuple[Any, ...], count: int) -> bool:
+    """Whether so many values have names that are texts, and are numbers as they are."""
+    return _PLAIN.issuperset(kind[count:]) and all(type(name) is str for name in kind[:count])
 
 
 class Summary(MutableMapping[str, Any]):
@@ -90,7 +95,7 @@ class Run:
     def log(
         self, values: Mapping[str, Any] | None = None, /, *, step: int | None = None, **named: Any
     ) -> None:
-        """Record numbers at a step, by keyword or as a map; on disk within 200 ms.
+        """Record numbers at a step, by keyword or as a map. They survive `kill -9` when this returns (docs/track.md).
 
         Scalars of numpy and torch are numbers (one on a GPU is waited for); nested maps get dotted names; NaN is kept.
         What is no number is left out and said once.
@@ -105,14 +110,16 @@ class Run:
             now = time.monotonic()
             if values is not None:
                 named = {**values, **named}
-            if not _PLAIN.issuperset(map(type, named.values())):
+            kind = (*named, *map(type, named.values()))
+            if kind not in self._sink.kinds and not _plain(kind, len(named)):
                 named = numbers(named, self._refuse)
+                kind = (*named, *map(type, named.values()))
             if step is None:
                 step = self._loops[0] if len(self._loops) == 1 else self._step + 1
             elif type(step) is not int:
                 step = int(step)
             self._step = step
-            self._sink.put(now - self._zero, step, named)
+            self._sink.put(now - self._zero, step, named, kind)
         except Exception as error:  # noqa: BLE001 - whatever it is, training goes on
             self._sink.once("log", f"log() could not take {type(error).__name__}: {error}")
         if self._stop is not None:
@@ -181,7 +188,9 @@ class Run:
                     self._heed(self._stop)
 
         def record(done: int, of: int | None) -> None:
-            self._tell("progress", {"step": done, "total": of, **({"label": label} if label else {})})
+            self._tell(
+                "progress", {"step": done, "total": of, **({"label": label} if label else {})}, lazy=True
+            )
 
         return Progress(iterable, total, label, record, step)
 
@@ -210,9 +219,9 @@ class Run:
         """Add a note for people."""
         self._tell("noted", {"text": str(text)})
 
-    def _tell(self, kind: str, body: dict[str, Any]) -> None:
+    def _tell(self, kind: str, body: dict[str, Any], *, lazy: bool = False) -> None:
         try:
-            self._sink.tell(kind, body)
+            self._sink.tell(kind, body, lazy=lazy)
         except Exception as error:  # noqa: BLE001 - as in `log`
             self._sink.once(kind, f"{kind} could not be recorded: {error}")
 
@@ -315,15 +324,31 @@ class Run:
         if self.finished:
             return
         self.finished = True
+        shutdown.forget(self)
         own = self._identity.own
-        if own is not None and self._pid == os.getpid():
-            word = prune.take_word(self._identity.store, self.attempt) if self._pruned else ""
-            try:
-                self._sink.flush()
-                own.end(self._sink, dict(self.summary), error, word)
-            except OSError as refused:
-                self._sink.once("end", f"the end of the run could not be recorded: {refused}")
-        self._sink.close()
+        if own is None or self._pid != os.getpid():
+            self._sink.close()
+            return
+        word = prune.take_word(self._identity.store, self.attempt) if self._pruned else ""
+        end = own.ended(dict(self.summary), error, word)
+        self._sink.close(lambda: end(self._sink))
+        own.unwatch()
+
+    def when_free(self, call: Callable[[], None]) -> None:
+        """Call this now or, in a handler of a signal that interrupts a write of this run, right after it."""
+        self._sink.when_free(call)
+
+    def shut_down(self) -> None:
+        """End it because the process is about to be ended from outside."""
+        if self.finished:
+            return
+        self.finished = True
+        own = self._identity.own
+        if own is None or self._pid != os.getpid():
+            self._sink.close()
+        else:
+            end = own.ended(dict(self.summary), None, shutdown=True)
+            self._sink.close(lambda: end(self._sink))
 
     def __enter__(self) -> Run:
         return self
@@ -336,5 +361,6 @@ class Run:
 
     def _after_fork(self) -> None:
         """In a forked child: the same run, a writer of its own, nothing of what the parent has still to write."""
+        self._sink.leave()
         self._sink = Sink(self._identity.store, self.attempt, self._identity.project)
         self._checkpoints = None

@@ -1,7 +1,7 @@
 """From a training loop to the disk: `put` costs a microsecond, a thread of our own does the rest.
 
-What was put stays in memory until the disk has taken it. Nothing here raises into training but what is asked for
-synchronously (`commit`).
+Points go through a ring, which outlives the process (`pinyon.store.ring`); facts are in the journal when the call returns.
+Nothing here raises into training but what is asked for synchronously (`commit`).
 """
 
 from __future__ import annotations
@@ -15,21 +15,28 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from pinyon.errors import PinyonError
-from pinyon.store.points import Point, PointsWriter
 
 if TYPE_CHECKING:
     from pinyon.model.event import Event
     from pinyon.store.journal import LocalJournalWriter
+    from pinyon.store.points import PointsWriter
+    from pinyon.store.ring import Kind
+    from pinyon.store.ringfile import Made
 
-INTERVAL = 0.1  # seconds between a point and its being on disk
+INTERVAL = 0.1  # seconds between a point and its being in its segment, between a fact and its fsync
+HEARTBEAT = 30.0  # seconds
+PATIENCE = 1.0  # seconds that the end of a process waits for the disk
 _RETRY = 0.5  # seconds until something that the disk refused is tried again; twice that after each try
 _RETRY_MOST = 4.0
-_BATCH = 1_000  # points in one write
-_MOST = 200_000  # points kept in memory while the disk refuses them
+_FULL = 0.1  # seconds that a point waits for room in a ring that is being emptied
+_OFTEN = 5.0  # seconds between two records of how many points were dropped
+_NOW = True  # rings the bell so that nobody waits for more
 
 
 def note(text: str) -> None:
@@ -44,45 +51,73 @@ def note(text: str) -> None:
 
 
 class Sink:
-    """The journal of one process: its facts and its points. Any thread may call it.
+    """The journal of one process: its facts and its points. Any thread may call it, and any handler of a signal.
 
     Args:
         store: directory of the store.
         attempt: whose records they are.
         project: its name, for the records.
+
+    Attributes:
+        kinds: kinds of values (`pinyon.store.ring.Kind`) that are known to be plain numbers.
+        beats: whether the thread writes heartbeats.
     """
 
     def __init__(self, store: str, attempt: str, project: str = "") -> None:
         self.store, self.attempt, self.pid = store, attempt, os.getpid()
         self._project = project
-        self._queue: deque[tuple[int, float, int, dict[str, Any]]] = deque(maxlen=_MOST)
-        self._append = self._queue.append
+        self.kinds: dict[Kind, Any] = {}
+        self.beats, self.closed = False, False
+        self._put: Callable[[float, int, dict[str, Any], Kind], bool] = self._first
         self._newest: dict[str, Any] = {}
         self._facts: deque[tuple[str, dict[str, Any]]] = deque()
         self._soft: deque[Callable[[], None]] = deque()
-        self._numbers = itertools.count()
-        self._next = 0  # number of the point that is to be written next
-        self._lock, self._busy = threading.RLock(), False
-        self._wake = threading.Event()
+        self._lock, self._busy, self._owner = threading.RLock(), False, 0
+        self._then: Callable[[], None] | None = None
+        # A lock of Python's own would block a handler that comes while the same thread holds it; this has none.
+        self._bell: SimpleQueue[bool] = SimpleQueue()
         self._awake = False
         self._thread: threading.Thread | None = None
+        self._ending, self._last = False, _nothing
         self._writer: LocalJournalWriter | None = None
         self._points: PointsWriter | None = None
+        self._made: Made | None = None
         self._retry_at, self._patience = 0.0, _RETRY
+        self._stuck = self._unsynced = False
+        self._tell_dropped_at = 0.0
         self._told: set[str] = set()
-        self.lost = 0  # points that were given up
-        self.closed = False
 
-    def put(self, t: float, step: int, values: dict[str, Any]) -> None:
-        """Take a point; it is on disk soon."""
-        # A plain tuple, which becomes a `Point` in the thread: after a step of training nothing is in the cache.
-        self._append((next(self._numbers), t, step, values))
+    def put(self, t: float, step: int, values: dict[str, Any], kind: Kind) -> None:
+        """Take a point; it survives the death of the process, and is in its segment soon.
+
+        Args:
+            kind: names and types of ``values``.
+        """
+        if not self._put(t, step, values, kind):
+            self._full(t, step, values, kind)
         if not self._awake:
             self._rouse()
 
-    def tell(self, kind: str, body: dict[str, Any], *, whose: bool = True) -> None:
-        """Take a fact, about the attempt if nothing else is said; it is on disk soon."""
+    def tell(self, kind: str, body: dict[str, Any], *, whose: bool = True, lazy: bool = False) -> None:
+        """Write a fact, about the attempt if nothing else is said; what the disk refuses is kept and tried again.
+
+        Args:
+            lazy: it may be written a little later.
+        """
+        if self._silent():
+            return
         self._facts.append((kind, {"attempt": self.attempt, **body} if whose else body))
+        self._start()
+        if not lazy and time.monotonic() >= self._retry_at:
+            with contextlib.suppress(BlockingIOError):  # a handler; who was interrupted is writing already
+                try:
+                    with self._hold():
+                        self._write_facts()
+                except BlockingIOError:
+                    raise
+                except OSError as error:
+                    self._refused(error)
+        self._unsynced = True
         if not self._awake:
             self._rouse()
 
@@ -96,7 +131,11 @@ class Sink:
             if self.closed:
                 raise OSError(errno.EPIPE, "the run has ended")
             self._write_all()
-            return self._journal().append(kind, {"attempt": self.attempt, **body})
+            event = self._journal().append(kind, {"attempt": self.attempt, **body})
+        self._unsynced = True
+        self._start()
+        self._rouse()
+        return event
 
     @contextlib.contextmanager
     def _hold(self) -> Iterator[None]:
@@ -108,15 +147,27 @@ class Sink:
         with self._lock:
             if self._busy:
                 raise BlockingIOError(errno.EDEADLK, "a signal came while a record was being written")
+            self._owner = threading.get_ident()
             self._busy = True
             try:
                 yield
             finally:
                 self._busy = False
+        then, self._then = self._then, None
+        if then is not None:
+            then()
+
+    def when_free(self, call: Callable[[], None]) -> None:
+        """Call this now or, in a handler that interrupts a write, as soon as that is done."""
+        if self._busy and self._owner == threading.get_ident():
+            self._then = call
+        else:
+            call()
 
     def harden(self, work: Callable[[], None]) -> None:
         """Have the thread call this, which makes bytes power-durable, and the records that name them after it."""
         self._soft.append(work)
+        self._start()
         self._rouse()
 
     def newest(self) -> dict[str, Any]:
@@ -138,21 +189,35 @@ class Sink:
         except OSError as error:
             self._refused(error)
 
-    def close(self) -> None:
-        """Write the rest and end the journal. What comes later is said to be late, once."""
-        if self.closed:
+    def close(self, last: Callable[[], None] | None = None) -> None:
+        """Write the rest and end the journal, waiting a second at most. What comes later is said to be late, once.
+
+        Args:
+            last: called before that, by the thread that writes; it may tell more.
+        """
+        if self.closed or self._ending:
             return
-        self._harden()
-        self.flush(sync=True)
-        try:
-            with self._hold():
-                self._close()
-        except BlockingIOError:
+        if self._busy and self._owner == threading.get_ident():
+            self._then = partial(self.close, last)
             return
-        except OSError as error:
-            self._refused(error)
-        self._wake.set()
-        self._awake = False  # so that who comes late is told
+        self._ending, self._last = True, last or _nothing
+        thread = self._thread
+        if thread is None or not thread.is_alive():
+            self._end()
+            return
+        self._bell.put(_NOW)
+        thread.join(PATIENCE)
+        if thread.is_alive():
+            self.once(
+                "end",
+                f"{self.store} takes no writes; {self._left()} when the process ended, and was not waited for",
+            )
+
+    def leave(self) -> None:
+        """In a forked child: what is the parent's stays his."""
+        made, self._made = self._made, None
+        if made is not None:
+            made.ring.close()
 
     def once(self, what: str, text: str) -> None:
         """Say something the first time only."""
@@ -160,19 +225,47 @@ class Sink:
             self._told.add(what)
             note(text)
 
-    # The thread
+    # Beginning
 
-    def _rouse(self) -> None:
+    def _silent(self) -> bool:
+        """Whether nothing is recorded any more, or ever."""
+        if self.store == os.devnull:  # which has been said
+            return True
         if self.closed:
             self.once("late", "something was logged after the run had ended; it is not recorded")
-            return
-        if self.store == os.devnull:  # that nothing is recorded has been said
-            self._queue.clear()
-            self._facts.clear()
-            return
-        self._awake = True
-        self._wake.set()
-        if self._thread is None:
+        return self.closed
+
+    def _first(self, t: float, step: int, values: dict[str, Any], kind: Kind) -> bool:
+        """What `put` does until there is a ring."""
+        if self._silent():
+            return True
+        with self._hold():
+            if self._made is None:
+                self._make_ring()
+        self._start()
+        return self._put(t, step, values, kind)
+
+    def _make_ring(self) -> None:
+        from pinyon.model.ids import this_process
+        from pinyon.store.ring import About
+        from pinyon.store.ringfile import make
+
+        store = os.path.realpath(self.store)
+        about = About(list(this_process()), store, self.attempt, self._project)
+        made = self._made = make(self._journal().writer, about)
+        made.ring.alarm = partial(self._bell.put, _NOW)
+        self.kinds, self._put = made.ring.kinds, made.ring.put
+        why = {"why": made.why} if made.why else {}
+        self._facts.append(("tracked", {"attempt": self.attempt, "ring": made.path or None, **why}))
+        if made.why:
+            self.once("memory", f"points wait in memory, and kill -9 loses up to 250 ms of them ({made.why})")
+        try:
+            self._write_facts()
+        except OSError as error:
+            self._refused(error)
+
+    def _start(self) -> None:
+        if self._thread is None and not self._silent():
             with self._lock:
                 if self._thread is None:
                     # Imported here: in the thread, beside a loop that never waits, it would take a tenth of a second.
@@ -182,48 +275,141 @@ class Sink:
                     self._thread.start()
                     _end_with_worker(self)
 
+    def _rouse(self) -> None:
+        if self._silent():
+            return
+        self._awake = True
+        self._bell.put(not _NOW)
+
+    def _full(self, t: float, step: int, values: dict[str, Any], kind: Kind) -> None:
+        """There is no room: wait for the thread, unless that is stuck; else the point is dropped, and counted."""
+        assert self._made is not None, "a ring is full"
+        if not (self._stuck or self._retry_at):
+            self._bell.put(_NOW)
+            until = time.monotonic() + _FULL
+            while time.monotonic() < until:
+                time.sleep(0.001)
+                if self._put(t, step, values, kind):
+                    return
+            self._stuck = True
+        self._made.ring.drop()
+        self.once(
+            "full", f"{self.store} takes no points and the ring is full: new points are dropped, and counted"
+        )
+
+    # The thread
+
     def _run(self) -> None:
+        beat = time.monotonic() + HEARTBEAT
         while not self.closed:
-            self._wake.wait()
-            time.sleep(INTERVAL)
-            self._wake.clear()
+            self._wait(beat if self.beats else None)
             self._awake = False  # before looking: who puts something from now on will rouse us again
-            if time.monotonic() < self._retry_at:
-                self._awake = True
-                self._wake.set()
-                continue
-            self.flush()
-            self._harden()
+            try:
+                if self._ending:
+                    self._end()
+                    return
+                if self.beats and time.monotonic() >= beat:
+                    beat = time.monotonic() + HEARTBEAT
+                    self._facts.append(("heartbeat", {"attempts": [self.attempt]}))
+                if time.monotonic() < self._retry_at:
+                    self._rouse()
+                    continue
+                if self._made is not None:
+                    self._made.ring.unjam()
+                self.flush()
+                self._harden()
+            except Exception as error:  # noqa: BLE001 - without this thread nothing would be written any more
+                self.once("thread", f"something could not be recorded: {type(error).__name__}: {error}")
+
+    def _wait(self, beat: float | None) -> None:
+        """Until there is something to write, and a little longer for what comes with it."""
+        try:
+            now = self._bell.get(timeout=None if beat is None else max(0.0, beat - time.monotonic()))
+            until = time.monotonic() + INTERVAL
+            while not now and (left := until - time.monotonic()) > 0:
+                now = self._bell.get(timeout=left)
+        except Empty:
+            return
 
     def _harden(self) -> None:
         """Not under the lock: a disk may take seconds for it."""
         while self._soft:
             work = self._soft.popleft()
+            self._unsynced = True
             try:
                 work()
-                if self._writer is not None:
-                    self._writer.flush()
             except (OSError, PinyonError) as error:
                 self.once("harden", f"a checkpoint may not survive a loss of power: {error}")
+        if self._unsynced and self._writer is not None:
+            self._unsynced = False
+            try:
+                self._writer.flush()
+            except OSError as error:
+                self.once("sync", f"records may not survive a loss of power: {error.strerror or error}")
+
+    def _end(self) -> None:
+        """The last thing; in the thread, if there is one, so that nobody waits longer for it than he wants."""
+        try:
+            self._last()
+        except OSError as error:
+            self.once("last", f"the end of the run could not be recorded: {error}")
+        self._harden()
+        self._retry_at = 0.0
+        self.flush(sync=True)
+        try:
+            with self._hold():
+                with contextlib.suppress(OSError):  # it has been said
+                    self._write_all()  # what a handler logged since
+                self._close()
+        except OSError as error:
+            self._refused(error)
 
     # Under the lock
 
     def _close(self) -> None:
-        self.closed = True
-        if lost := self.lost + len(self._queue):
-            self.once("lost", f"{lost} points could not be written and are lost")
+        self.closed, self._put = True, self._first
+        made = self._made
+        if made is not None:
+            from pinyon.store.rings import remove
+
+            if left := made.ring.waiting() + made.ring.dropped:
+                self.once("lost", f"{left} points could not be written{self._kept()}")
+            if not self._kept():
+                remove(made.path)
+            made.ring.close()
         if self._points is not None:
             self._points.close()
         if self._writer is not None:
             self._writer.close()
 
+    def _kept(self) -> str:
+        """Where points are that the disk has refused to the end; "" if they are lost."""
+        made = self._made
+        if (
+            made is None
+            or not made.path
+            or not made.ring.filled
+            or not os.path.isdir(f"{self.store}/journals")
+        ):
+            return ""
+        return f"; the next pinyon here takes them from {made.path}"
+
+    def _left(self) -> str:
+        waiting = self._made.ring.waiting() if self._made is not None else 0
+        return f"{waiting} points and {len(self._facts)} records were waiting{self._kept()}"
+
     def _write_all(self) -> None:
         if self.closed:
             return
-        while self._facts:
+        self._write_facts()
+        if self._made is not None:
+            self._write_points(self._made)
+            self._count_dropped(self._made)
+        self._retry_at, self._patience, self._stuck = 0.0, _RETRY, False
+
+    def _write_facts(self) -> None:
+        while self._facts and not self.closed:
             self._write_fact()
-        while self._queue:
-            self._write_points()
 
     def _write_fact(self) -> None:
         """Write the oldest fact; it stays in the queue if the disk refuses it. Summaries in a row become one."""
@@ -243,29 +429,33 @@ class Sink:
         for _ in range(count):
             self._facts.popleft()
 
-    def _write_points(self) -> None:
-        """Write the oldest points; they stay in the queue's front if the disk refuses them."""
-        batch = [Point(*self._queue.popleft()) for _ in range(min(len(self._queue), _BATCH))]
-        try:
-            self._stream().write(batch, self.attempt)
-        except OSError:
-            room = _MOST - len(self._queue)
-            self._queue.extendleft(reversed(batch[-room:] if room else []))
-            raise
-        except (TypeError, ValueError):  # one that has no JSON must not hold up the others
-            for point in batch:
-                self._write_one(point)
-        self.lost += batch[-1].number + 1 - self._next - len(batch)
-        self._next = batch[-1].number + 1
-        for point in batch:
-            self._newest.update(point.values)
-        self._retry_at, self._patience = 0.0, _RETRY
+    def _write_points(self, made: Made) -> None:
+        """Write what waits; the batch in hand first, with the very points that it had before."""
+        from pinyon.store.ring import RingError
 
-    def _write_one(self, point: Point) -> None:
-        try:
-            self._stream().write([point], self.attempt)
-        except (TypeError, ValueError) as error:
-            self.once("point", f"a point cannot be written as JSON ({error}); it is left out")
+        ring, stream, end = made.ring, self._stream(), made.ring.end
+        while ring.start < end:
+            try:
+                points, after = ring.take()
+            except RingError as error:
+                self.once("ring", f"{made.path or 'a ring'} is damaged ({error}); what was in it is lost")
+                ring.skip()
+                return
+            if points:
+                ring.hold(stream.next, after)
+                stream.write(points, self.attempt)
+            ring.done(after)
+            for point in points:
+                self._newest.update(point.values)
+            self._stuck = False
+
+    def _count_dropped(self, made: Made) -> None:
+        count = made.ring.dropped
+        if count > made.ring.told and (self._ending or time.monotonic() >= self._tell_dropped_at):
+            self._tell_dropped_at = time.monotonic() + _OFTEN
+            body = {"attempt": self.attempt, "writer": self._journal().writer, "points": count}
+            self._journal().append("dropped", body)
+            made.ring.told = count
 
     def _journal(self) -> LocalJournalWriter:
         if self._writer is None:
@@ -278,20 +468,26 @@ class Sink:
         if self._points is None:
             journal = self._journal()
             journal.begin()  # so that whoever reads the points can tell whose they are, and whether he lives
+            from pinyon.store.points import PointsWriter
+
             self._points = PointsWriter(f"{self.store}/journals", journal.writer)
         return self._points
 
     def _refused(self, error: OSError) -> None:
         self._retry_at = time.monotonic() + self._patience
         self._patience = min(2 * self._patience, _RETRY_MOST)
-        self._awake = True
-        self._wake.set()
+        if not self.closed:
+            self._rouse()
         reason = error.strerror or str(error)
         self.once(
             "refused",
-            f"{self.store} cannot be written ({reason}); training goes on, the newest {_MOST:,} points are kept"
-            " and tried again",
+            f"{self.store} cannot be written ({reason}); training goes on, what fits into the ring is kept and"
+            " tried again",
         )
+
+
+def _nothing() -> None:
+    return
 
 
 def _end_with_worker(sink: Sink) -> None:
