@@ -49,14 +49,37 @@ def test_facts_are_recorded_as_the_format_says(place: Place, inside: Begin) -> N
         del run.summary["f1"]
 
 
-def test_many_summaries_make_few_records(place: Place, inside: Begin) -> None:
-    run = inside()
+def test_a_fact_is_on_disk_when_the_call_returns(place: Place) -> None:
+    text = """
+import os, pinyon
+run = pinyon.run()
+run.log(x=1)
+for number in range(100):
+    run.summary["best"] = number
+    run.tag(f"t{number}")
+    run.note(str(number))
+os.kill(os.getpid(), 9)
+"""
+    assert place.script(text).returncode == -9
+    assert [body["values"]["best"] for body in place.bodies("summary")] == list(range(100))
+    assert len(place.bodies("tagged")) == len(place.bodies("noted")) == 100
+
+
+def test_summaries_that_a_disk_refused_become_one(
+    place: Place, inside: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, real, full = inside(), os.write, True
+    run.log(x=1)
+
+    def write(fd: int, data: bytes) -> int:
+        return real(fd, data[: len(data) // 2] if full and b'"summary"' in data else data)
+
+    monkeypatch.setattr(os, "write", write)
     for number in range(1_000):
         run.summary["best"] = number
+    full = False
     run.flush()
-    records = place.bodies("summary")
-    assert records[-1]["values"] == {"best": 999}
-    assert len(records) < 100
+    assert [body["values"] for body in place.bodies("summary")] == [{"best": 999}]
 
 
 def test_without_its_name_the_run_is_called_by_its_key(place: Place, inside: Begin) -> None:

@@ -61,7 +61,7 @@ def test_what_is_written_is_read_again(tmp_path_factory: Any, batches: list[list
     for batch in numbered:
         writer.write(batch, "a-1")
     writer.close()
-    found = [point for segment in folder.iterdir() for point in read_points(segment)]
+    found = [point for segment in folder.iterdir() for point in read_points(segment)[0]]
     expected = [(point.step, point.values) for batch in numbered for point in batch]
     text = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
     told = [(one["step"], {k: text.get(v, v) for k, v in one["m"].items()}) for one in found]
@@ -147,7 +147,7 @@ def test_a_forked_child_is_a_writer_of_its_own(place: Place, inside: Begin) -> N
         run.log(parent=1.0, step=step)
     run.flush()
     assert len(place.segments()) == 2
-    by_file = [read_points(segment) for segment in place.segments()]
+    by_file = [read_points(segment)[0] for segment in place.segments()]
     kinds = sorted((len(points), *points[0]["m"]) for points in by_file)
     assert kinds == [(50, "child"), (150, "parent")]
     writers = {event.writer for event in place.events("opened")}
@@ -182,51 +182,98 @@ KILLED = """
 import os, sys, time, pinyon
 run = pinyon.run()
 step = 0
-begun = time.monotonic()
 while True:
     run.log(loss=1.0 / (step + 1), step=step)
-    os.write(1, b"%d %.6f\\n" % (step, time.monotonic()))
+    os.write(1, b"%d\\n" % step)
     step += 1
     time.sleep(0.0005)
 """
 
 
-@pytest.mark.parametrize("after", [0.35, 0.6, 0.9])
-def test_what_was_logged_200_ms_before_a_kill_is_there(place: Place, after: float) -> None:
-    """What was logged, and when, is told to us through a pipe: not by what is tested."""
+@pytest.mark.parametrize("after", [0.0, 0.1, 0.25])
+def test_what_log_returned_for_survives_a_kill(place: Place, after: float) -> None:
+    """What was logged is told to us through a pipe: not by what is tested."""
     child = place.start(KILLED)
     assert child.stdout is not None
-    assert child.stderr is not None
     first = child.stdout.readline()
     time.sleep(after)
-    os.kill(child.pid, signal.SIGKILL)
-    killed = time.monotonic()
-    rows = [line.split() for line in (first + child.stdout.read()).splitlines() if len(line.split()) == 2]
-    child.wait()
-    child.stdout.close()
-    child.stderr.close()
-    promised = {int(step) for step, at in rows if float(at) < killed - 0.2}
+    child.kill()
+    told = (first + child.communicate()[0]).splitlines(keepends=True)
+    acknowledged = {int(line.split()[0]) for line in told if line.endswith("\n")}
     written = [point["step"] for point in place.points()]
-    print(f"{len(rows)} logged, {len(promised)} promised, {len(written)} written")  # noqa: T201
-    assert promised
-    assert promised <= set(written)
+    print(f"{len(acknowledged)} acknowledged, {len(written)} there")  # noqa: T201
+    assert acknowledged
+    assert acknowledged <= set(written)
     assert written == list(range(len(written)))
 
 
-def test_a_run_killed_while_it_writes_leaves_a_torn_end_at_most(place: Place) -> None:
-    text = KILLED.replace("time.sleep(0.0005)", "pass").replace("os.write(1", "step or os.write(1")
-    text = text.replace("step = 0\n", "step = 0\nrun.log(loss=1.0, step=-1)\nrun.flush()\n")
-    for kills in range(5):
-        children = [place.start(text) for _ in range(5)]
-        for number, child in enumerate(children):
-            assert child.stdout is not None
-            child.stdout.readline()
-            time.sleep(0.02 * number + 0.007 * kills)
-            child.kill()
-        for child in children:
-            child.communicate()
-    assert len(place.segments()) == 25
-    assert len(place.points()) > 1_000  # and every segment has been held to the format
+def test_a_child_that_outlives_its_parent_does_not_hold_its_ring(place: Place) -> None:
+    text = """
+import os, pinyon
+run = pinyon.run()
+for step in range(10): run.log(parent=1, step=step)
+if os.fork() == 0:
+    run.log(child=1, step=0)
+    os.write(1, b"%d\\n" % os.getpid())
+    import time; time.sleep(30)
+while os.read(0, 1): pass
+"""
+    child = place.start(text)
+    assert child.stdout is not None
+    grandchild = int(child.stdout.readline())
+    child.kill()
+    child.wait()
+    assert [point["step"] for point in place.points() if "parent" in point["m"]] == list(range(10))
+    os.kill(grandchild, signal.SIGKILL)
+    child.communicate()
+
+
+def test_a_handler_of_a_signal_may_log(place: Place) -> None:
+    """A thousand handlers, wherever they come, and all of them lead to a point."""
+    text = """
+import signal, pinyon
+run = pinyon.run()
+run.log(x=0)
+handled = 0
+def handler(*_):
+    global handled
+    handled += 1
+    run.log(handled=handled, step=handled)
+signal.signal(signal.SIGALRM, handler)
+signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+count = 0
+while handled < 1000:
+    run.log(x=count, step=count)
+    count += 1
+    if count % 50 == 0:
+        run.summary["count"] = count
+signal.setitimer(signal.ITIMER_REAL, 0)
+run.finish()
+print(handled, count)
+"""
+    done = place.script(text)
+    assert done.returncode == 0, done.stderr
+    handled, count = map(int, done.stdout.split())
+    points = place.points()
+    steps = sorted(point["step"] for point in points if "handled" in point["m"])  # one may interrupt another
+    assert steps == list(range(1, handled + 1))
+    assert sum("x" in point["m"] for point in points) == count + 1
+
+
+def test_coroutines_log(place: Place) -> None:
+    text = """
+import asyncio, pinyon
+run = pinyon.run()
+async def work(n):
+    for step in range(20):
+        run.log(v=n, step=step)
+        await asyncio.sleep(0)
+async def main():
+    await asyncio.gather(*(work(n) for n in range(20)))
+asyncio.run(main())
+"""
+    assert place.script(text).returncode == 0
+    assert len({(point["m"]["v"], point["step"]) for point in place.points()}) == 400
 
 
 def test_nothing_is_lost_at_a_normal_end(place: Place) -> None:
@@ -294,6 +341,7 @@ def test_a_signal_in_the_middle_of_a_write_blocks_nothing(
 ) -> None:
     """What a handler calls, called where it may come: inside each write."""
     run = inside()
+    run.log(x=0)
     real, depth, signals = os.write, 0, 3
 
     def write(fd: int, data: bytes) -> int:
@@ -304,43 +352,94 @@ def test_a_signal_in_the_middle_of_a_write_blocks_nothing(
         if depth == 1 and signals and b'"v":1' in data[:10]:
             signals -= 1
             run.log(handled=1)
+            run.note("handled")
             run.flush()
             assert run.checkpoint(7) is None
-            run.finish()
-            run.finished = False
+            if not signals:
+                run.finish()
         done = real(fd, data)
         depth -= 1
         return done
 
     monkeypatch.setattr(os, "write", write)
-    run.log(x=1)
-    run.flush()
+    for _ in range(3):
+        run.log(x=1)
+        run.flush()
     monkeypatch.setattr(os, "write", real)
-    run.flush()
     names = [name for point in place.points() for name in point["m"]]
-    assert (signals, names.count("x"), names.count("handled")) == (0, 1, 3)
+    assert (signals, names.count("handled"), len(place.bodies("noted"))) == (0, 3, 3)
+    assert names.count("x") >= 2  # the handler may have ended the run before the others
+    assert len(place.events("closed")) == 1
     assert "a signal came while a record was being written" in capfd.readouterr().err
-    assert run.checkpoint(8) is not None
 
 
-def test_what_memory_cannot_hold_is_counted(
+def test_what_a_ring_cannot_hold_is_counted(
     place: Place, inside: Begin, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    from pinyon.track import sink
+    from pinyon.store import ringfile
 
-    monkeypatch.setattr(sink, "_MOST", 100)
+    monkeypatch.setattr(ringfile, "SIZE", 1 << 14)
     run = inside()
+    run.log(x=-1, step=-1)
     disk = Disk(monkeypatch)
-    for step in range(250):
+    for step in range(2_000):
         run.log(x=step, step=step)
-        if step == 120:
-            run.flush()
     disk.full = False
+    run.flush()
+    run.log(x=0, step=5_000)
     run.finish()
     steps = [point["step"] for point in place.points()]
-    assert steps == list(range(150, 250))
-    assert run._sink.lost == 150
-    assert "150 points could not be written" in capfd.readouterr().err
+    kept = len(steps) - 2
+    assert steps == [-1, *range(kept), 5_000]
+    assert 100 < kept < 2_000
+    assert place.bodies("dropped")[-1]["points"] == 2_000 - kept
+    told = capfd.readouterr().err
+    assert told.count("the ring is full: new points are dropped, and counted") == 1
+
+
+def test_logging_faster_than_the_thread_writes_loses_nothing(
+    place: Place, inside: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pinyon.store import ringfile
+
+    monkeypatch.setattr(ringfile, "SIZE", 1 << 14)
+    run = inside()
+    for step in range(5_000):
+        run.log(x=step, step=step)
+    run.finish()
+    assert [point["step"] for point in place.points()] == list(range(5_000))
+    assert place.bodies("dropped") == []
+
+
+REFUSED = """
+import os, sys, pinyon
+run = pinyon.run()
+run.log(x=0, step=0)
+run.flush()
+real = os.write
+def write(fd, data):
+    if b'"flush"' in data:
+        raise OSError(28, "No space left on device")
+    return real(fd, data)
+os.write = write
+for step in range(1, 100): run.log(x=step, step=step)
+"""
+
+
+def test_what_stays_in_a_ring_at_the_end_comes_later(place: Place) -> None:
+    done = place.script(REFUSED)
+    assert done.returncode == 0
+    assert "99 points could not be written; the next pinyon here takes them from /dev/shm/" in done.stderr
+    assert [point["step"] for point in place.points()] == list(range(100))
+
+
+def test_a_disk_that_hangs_holds_up_the_end_for_a_second(place: Place) -> None:
+    """What is asked for is that the process ends; a write that never returns would hold it up for ever."""
+    hung = REFUSED.replace('raise OSError(28, "No space left on device")', "__import__('time').sleep(600)")
+    done = place.script(hung)
+    assert done.returncode == 0
+    assert "takes no writes; 99 points and 0 records were waiting" in done.stderr
+    assert [point["step"] for point in place.points()] == list(range(100))
 
 
 @pytest.mark.parametrize("how", ["absent", "file"])

@@ -13,6 +13,7 @@ from typing import Any
 from pinyon.model.event import Event
 from pinyon.model.ids import attempt_id
 from pinyon.store.local import LocalStore
+from pinyon.store.recover import recover
 
 KEY = "ab" * 32
 
@@ -90,28 +91,40 @@ class Place:
         return sorted((self.store.root / "journals").glob("*.points.*.jsonl"))
 
     def points(self) -> list[dict[str, Any]]:
-        """Every point that counts, each segment held to docs/FORMAT.md §5."""
-        return [point for segment in self.segments() for point in read_points(segment)]
+        """Every point that counts, each segment held to docs/FORMAT.md §5; what the dead have left is taken in first."""
+        assert [one.why for one in recover(str(self.store.root)) if one.why] == []
+        found: dict[str, list[dict[str, Any]]] = {}
+        for segment in self.segments():
+            points, first = read_points(segment)
+            mine = found.setdefault(segment.name.split(".")[0], [])
+            if first is not None:  # this batch, all behind it and what was not flushed stands here again
+                mine[:] = [point for point in mine if point["batch"] is not None and point["batch"] < first]
+            mine += points
+        return [point for points in found.values() for point in points]
 
 
-def read_points(segment: Path) -> list[dict[str, Any]]:
-    """The points of one segment, by the letter of the format; a torn end is left out."""
-    found, batch, flushes = [], b"", -1
-    lines = segment.read_bytes().split(b"\n")[:-1]
-    for line in lines:
+def read_points(segment: Path) -> tuple[list[dict[str, Any]], int | None]:
+    """The points of one segment, by the letter of the format, each with the number of its batch (None where it was not
+    flushed), and the number of the first batch; a torn end is left out."""
+    found: list[dict[str, Any]] = []
+    batch, flushes, first = b"", -1, None
+    for line in segment.read_bytes().split(b"\n")[:-1]:
         record = json.loads(line)
         assert record["v"] == 1
         if "flush" not in record:
             assert set(record) == {"v", "attempt", "t", "step", "m"}
-            found.append(record)
+            found.append({**record, "batch": None})
             batch += line + b"\n"
             continue
         assert record["writer"] == segment.name.split(".")[0]
         assert record["crc"] == f"{zlib.crc32(batch):08x}"
         assert record["lines"] == batch.count(b"\n")
         assert record["flush"] == flushes + 1 or flushes < 0  # it goes on over segments
+        for point in found[len(found) - record["lines"] :]:
+            point["batch"] = record["flush"]
         batch, flushes = b"", record["flush"]
-    return found
+        first = flushes if first is None else first
+    return found, first
 
 
 def attempts(count: int) -> list[str]:
