@@ -108,8 +108,8 @@ class Run:
         """
         try:
             now = time.monotonic()
-            if values is not None:
-                named = {**values, **named}
+            if values is not None:  # which is packed before this returns, so it need not be copied
+                named = {**values, **named} if named or type(values) is not dict else values
             kind = (*named, *map(type, named.values()))
             if kind not in self._sink.kinds and not _plain(kind, len(named)):
                 named = numbers(named, self._refuse)

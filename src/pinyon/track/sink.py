@@ -312,19 +312,24 @@ class Sink:
                     beat = time.monotonic() + HEARTBEAT
                     self._facts.append(("heartbeat", {"attempts": [self.attempt]}))
                 if time.monotonic() < self._retry_at:
-                    self._rouse()
+                    self._awake = True
                     continue
+                before = self._made.ring.start if self._made is not None else 0
                 if self._made is not None:
                     self._made.ring.unjam()
                 self.flush()
                 self._harden()
+                # Where points keep coming the next look comes by itself: ringing costs the caller more than all else.
+                self._awake = self._made is not None and self._made.ring.start != before
             except Exception as error:  # noqa: BLE001 - without this thread nothing would be written any more
                 self.once("thread", f"something could not be recorded: {type(error).__name__}: {error}")
 
     def _wait(self, beat: float | None) -> None:
         """Until there is something to write, and a little longer for what comes with it."""
+        now = not _NOW
         try:
-            now = self._bell.get(timeout=None if beat is None else max(0.0, beat - time.monotonic()))
+            if not self._awake:
+                now = self._bell.get(timeout=None if beat is None else max(0.0, beat - time.monotonic()))
             until = time.monotonic() + INTERVAL
             while not now and (left := until - time.monotonic()) > 0:
                 now = self._bell.get(timeout=left)
