@@ -1,7 +1,7 @@
 """A training that only logs, in the words of each tool; run by that tool's own Python, so nothing of ours is imported.
 
-    loggers.py TOOL pace|flood|ack FOLDER CALLS SECONDS     prints what its calls cost, or the number of each call
-    loggers.py TOOL read FOLDER                             prints what can be read afterwards
+loggers.py TOOL pace|flood|ack FOLDER CALLS SECONDS     prints what its calls cost, or the number of each call
+loggers.py TOOL read FOLDER                             prints what can be read afterwards
 """
 
 from __future__ import annotations
@@ -38,8 +38,10 @@ class Pinyon:
 
         command = [os.path.join(os.path.dirname(sys.executable), "pinyon"), "runs", "--json"]
         (run,) = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
-        lines = [line for name in glob.glob(".pinyon/journals/*.points.*") for line in open(name)]
-        steps = [json.loads(line)["step"] for line in lines if '"m"' in line]
+        steps = []
+        for name in glob.glob(".pinyon/journals/*.points.*"):
+            with open(name) as file:
+                steps += [json.loads(line)["step"] for line in file if '"m"' in line]
         return steps, run["metrics"].get("fact", -1), run["status"]
 
 
@@ -73,7 +75,9 @@ class Wandb:
             record = wandb_internal_pb2.Record()
             record.ParseFromString(said)
             if record.WhichOneof("record_type") == "history":
-                items = {item.key or "/".join(item.nested_key): item.value_json for item in record.history.item}
+                items = {
+                    item.key or "/".join(item.nested_key): item.value_json for item in record.history.item
+                }
                 if "metric_0" in items:
                     steps.append(record.history.step.num)
             if record.WhichOneof("record_type") == "summary":
@@ -178,7 +182,9 @@ class Mlflow:
     def read(self):
         database = sqlite3.connect("mlflow.db")
         steps = [step for (step,) in database.execute("select step from metrics where key = 'metric_9'")]
-        facts = [int(value) for (value,) in database.execute("select value from params where key like 'fact_%'")]
+        facts = [
+            int(value) for (value,) in database.execute("select value from params where key like 'fact_%'")
+        ]
         ((status,),) = database.execute("select status from runs")
         return steps, max(facts, default=-1), status
 
@@ -225,7 +231,7 @@ def flood(tool, calls, seconds):
     print(json.dumps({"calls": step, "seconds": time.perf_counter() - begun}), flush=True)
 
 
-def ack(tool, calls, seconds):
+def ack(tool, _calls, _seconds):
     """Tell the number of each call that has returned, until somebody ends this."""
     tool.begin()
     for step in range(10**9):

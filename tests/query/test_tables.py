@@ -486,3 +486,32 @@ def test_tables_can_be_read_while_others_write(told):
     finally:
         stop.set()
         writer.join()
+
+
+@pytest.mark.parametrize("compacted", [False, True])
+def test_a_segment_that_goes_on_for_a_dead_writer_counts_once(told, compacted):
+    """Its first batch is there from earlier tries, too: whole, without its end, and as the beginning of a line."""
+    told.attempt(1)
+    one, two, three = ([point("a-1-1", 10 * n + step, loss=n) for step in range(3)] for n in range(3))
+    told.points(one, tail=two[:2], torn='{"v":1,', segment="w-9.points.0.jsonl")
+    rows = "select step::int, value from points order by 1"
+    if compacted:  # what was not flushed is never covered
+        compact(told.store)
+    assert len(told.rows(rows)) == 5
+    told.points(tail=two[:1], segment="w-9.points.1.jsonl", first=1)  # killed while it recovered
+    told.points(two, three, segment="w-9.points.2.jsonl", first=1)
+    assert told.rows(rows) == [(10 * n + step, float(n)) for n in range(3) for step in range(3)]
+    told.points(
+        one[:1], segment="w-10.points.0.jsonl"
+    )  # another writer's batch of that number is another batch
+    if compacted:
+        compact(told.store)
+    assert len(told.rows(rows)) == 10
+
+
+def test_a_batch_that_landed_although_it_failed_counts_once(told):
+    told.attempt(1)
+    batches = [[point("a-1-1", n, loss=n)] for n in range(4)]
+    told.points(*batches[:3], segment="w-9.points.0.jsonl")
+    told.points(*batches[2:], segment="w-9.points.1.jsonl", first=2)
+    assert told.rows("select step::int from points order by 1") == [(n,) for n in range(4)]

@@ -22,14 +22,15 @@ _FINALS = (
     ("run", "VARCHAR"), ("metric", "VARCHAR"), ("number", "DOUBLE"), ("text", "VARCHAR"), ("project", "VARCHAR"),
 )  # fmt: skip
 _DIRECTIONS = (("metric", "VARCHAR"), ("goal", "VARCHAR"))
-# After a write that failed, a writer writes the same batch again into its next segment; the first may have landed, too.
+# After a write that failed, a writer writes the same batch again into its next segment; the first may have landed, too. And
+# what a dead writer left in its ring is written into a next segment, although a part of it may be in the one before.
 _ONCE = """
 create table raw.again as
     with begun as (
-        select segment, split_part(segment, '.', 1) as writer, number, min(batch) as batch
+        select segment, split_part(segment, '.', 1) as writer, number, min(batch) as first
         from raw.every_point group by all
     )
-    select segment, min(batch) over (
+    select segment, min(first) over (
         partition by writer order by number rows between 1 following and unbounded following
     ) as batch from begun qualify batch is not null;
 create view raw.all_points as

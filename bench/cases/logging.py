@@ -1,0 +1,126 @@
+"""What a call of `log` costs a training, and what is left of it after a kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bench.measure import Cost, Row, cost_of
+from bench.settings import Settings
+
+NAMES = ("pinyon", "wandb", "trackio", "tensorboard", "mlflow", "mlflow-async")
+_SCRIPT = Path(__file__).parent.parent / "loggers.py"
+_SCALARS = 10
+_PATIENCE = 90  # seconds of one command
+
+
+def logging(settings: Settings) -> Iterator[Row]:
+    """Ten numbers in each call: stall of the caller, CPU of all processes, points a second, and what a kill takes"""
+    cpus: dict[str, float] = {}
+    for name in NAMES:
+        python = _python(name)
+        if python is None:
+            yield Row(f"{name} log", note="not installed")
+            continue
+        yield from _pace(settings, name, python, cpus)
+        yield from _flood(settings, name, python)
+        yield from _kills(settings, name, python)
+    best = min((cpu for name, cpu in cpus.items() if name != "pinyon"), default=0.0)
+    if best:
+        yield Row("pinyon ÷ the best peer, CPU of a call", "×", (cpus["pinyon"] / best,), 1 / 3)
+
+
+def _python(name: str) -> str | None:
+    if name == "pinyon":
+        return sys.executable
+    peers = os.environ.get("PINYON_BENCH_PEERS")
+    return shutil.which(f"{peers}/{name.partition('-')[0]}/bin/python") if peers else None
+
+
+def _said(
+    settings: Settings, name: str, python: str, what: str, calls: int, seconds: float
+) -> tuple[Any, Cost]:
+    """What a script printed, and its cost."""
+    folder = settings.scratch / name / f"{what}-{calls}"
+    log = settings.scratch / f"{name}-{what}-{calls}.log"
+    command = [python, _SCRIPT, name, what, folder, str(calls), str(seconds)]
+    cost = cost_of(["timeout", str(_PATIENCE), *command], settings.scratch, log=log)
+    return json.loads(next(line for line in log.read_text().splitlines() if line.startswith("{"))), cost
+
+
+def _pace(settings: Settings, name: str, python: str, cpus: dict[str, float]) -> Iterator[Row]:
+    calls = 2 * settings.size
+    limits = (2.0, 100.0) if name == "pinyon" else (None, None)
+    bare = _said(settings, name, python, "pace", 1, 1.0)[1]
+    said, cost = _said(settings, name, python, "pace", calls, 8.0)
+    took = sorted(said["took"])
+    tail = took[min(len(took) * 99 // 100, len(took) - 1)]
+    cpus[name] = (cost.cpu - bare.cpu) / len(took) * 1e6
+    note = f"{len(took)} calls, one every 2 ms; its end took {said['end']:.2g} s"
+    yield Row(f"{name} log, p50", "µs", (statistics.median(took),), limits[0], note)
+    yield Row(f"{name} log, p99", "µs", (tail,), limits[1])
+    yield Row(
+        f"{name} log, CPU of all processes", "µs", (cpus[name],), note="less what its start and end cost"
+    )
+
+
+def _flood(settings: Settings, name: str, python: str) -> Iterator[Row]:
+    said, _ = _said(settings, name, python, "flood", 50 * settings.size, 3.0)
+    rate = said["calls"] * _SCALARS / said["seconds"]
+    note = "target: at least 300000" if name == "pinyon" else ""
+    yield Row(f"{name} points a second to the end of all writing", "1/s", (rate,), note=note)
+
+
+def _kills(settings: Settings, name: str, python: str) -> Iterator[Row]:
+    """SIGKILL of the script alone, as the kernel does it that runs out of memory, at random moments."""
+    drawn = random.Random(1)
+    acknowledged = lost = facts = forgotten = doubled = running = 0
+    rounds = max(2, settings.size // 300)
+    for number in range(rounds):
+        folder = settings.scratch / name / f"kill-{number}"
+        command = [python, str(_SCRIPT), name, "ack", str(folder), "0", "0"]
+        with open(settings.scratch / "kill.log", "ab") as log:
+            child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)
+        assert child.stdout is not None
+        first = child.stdout.readline()
+        while first[:2] not in (b"p ", b""):
+            first = child.stdout.readline()
+        time.sleep(0.5 + drawn.random())
+        child.kill()
+        told = [
+            line.split()
+            for line in (first + child.stdout.read()).splitlines(keepends=True)
+            if line[-1:] == b"\n"
+        ]
+        child.wait()
+        child.stdout.close()
+        time.sleep(0.5)  # whoever writes on after the death of its script may do so
+        read = subprocess.run(
+            [*command[:3], "read", str(folder)], capture_output=True, text=True, check=False
+        )
+        found = (
+            json.loads(read.stdout.splitlines()[-1]) if read.returncode == 0 else {"steps": [], "fact": -1}
+        )
+        steps = [int(line[1]) for line in told if line[0] == b"p"]
+        acknowledged += len(steps)
+        lost += len(set(steps) - set(found["steps"]))
+        doubled += len(found["steps"]) - len(set(found["steps"]))
+        if found["fact"] is not None:
+            newest = [int(line[1]) for line in told if line[0] == b"f"]
+            facts += len(newest)
+            forgotten += sum(one > found["fact"] for one in newest)
+        running += found.get("status") in ("RUNNING", "running")
+    limit = 0.0 if name == "pinyon" else None
+    note = f"of {acknowledged} in {rounds} kills; {doubled} doubled; {running} still said to be running"
+    yield Row(f"{name} calls lost by kill -9", "", (float(lost),), limit, note)
+    if facts:
+        yield Row(f"{name} facts lost by kill -9", "", (float(forgotten),), limit, f"of {facts}")
