@@ -9,13 +9,12 @@ import contextlib
 import json
 import mmap
 import struct
-import sys
 import threading
-import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
+from zlib import crc32
 
 from pinyon.store.points import Point
 
@@ -29,6 +28,7 @@ _SIZE, _HEAD, _TAIL, _BATCH, _AFTER, _DROPPED, _TOLD = range(1, 8)  # words of 8
 _PART = struct.Struct("=II")  # length and crc of what follows
 _FRAME = struct.Struct("=II")  # crc of what follows the crc, and size of the record, this frame included
 _START = struct.Struct("=IIIdq")  # the frame, kind, t, step; then the values
+_CRC = struct.Struct("=I").pack
 _ODD = 0xFFFFFFFF  # the kind of a record that holds JSON
 _NAMES = 1_000  # of metrics in a record of JSON
 _LETTERS = {float: "d", int: "q"}
@@ -124,7 +124,7 @@ class Ring:
             body = pack(t, step, *values.values())
         except struct.error:  # an integer of more than 64 bits
             return self._put_odd(t, step, values)
-        return self._append(zlib.crc32(body).to_bytes(4, sys.byteorder) + body)
+        return self._append(_CRC(crc32(body)) + body)
 
     def _put_odd(self, t: float, step: int, values: dict[str, Any]) -> bool:
         """Values that no kind describes, as JSON; very many of them in several records."""
@@ -132,7 +132,7 @@ class Ring:
         for first in range(0, max(len(rows), 1), _NAMES):
             said = _encode([t, step, dict(rows[first : first + _NAMES])]).encode(errors="backslashreplace")
             body = struct.pack("=II", _FRAME.size + 4 + len(said), _ODD) + said
-            if not self._append(zlib.crc32(body).to_bytes(4, sys.byteorder) + body):
+            if not self._append(_CRC(crc32(body)) + body):
                 return False
         return True
 
@@ -318,7 +318,7 @@ class Ring:
 
     def _point(self, data: memoryview, at: int) -> Point:
         crc, _, number = struct.unpack_from("=III", data)
-        if zlib.crc32(data[4:]) != crc:
+        if crc32(data[4:]) != crc:
             raise RingError(f"a record at byte {at} is not what was written (crc)")
         self._count += 1
         if number == _ODD:
@@ -361,13 +361,13 @@ def _layout(letters: str) -> struct.Struct:
 
 
 def _put_part(memory: mmap.mmap, at: int, said: bytes) -> None:
-    memory[at : at + _PART.size + len(said)] = _PART.pack(len(said), zlib.crc32(said)) + said
+    memory[at : at + _PART.size + len(said)] = _PART.pack(len(said), crc32(said)) + said
 
 
 def _part(memory: mmap.mmap, at: int, most: int) -> bytes:
     length, crc = _PART.unpack_from(memory, at)
     said = memory[at + _PART.size : at + _PART.size + length]
-    if at + _PART.size + length > most or zlib.crc32(said) != crc:
+    if at + _PART.size + length > most or crc32(said) != crc:
         raise RingError(f"what stands at byte {at} of its head is not what was written (crc)")
     return said
 

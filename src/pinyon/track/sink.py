@@ -190,7 +190,8 @@ class Sink:
             self._refused(error)
 
     def close(self, last: Callable[[], None] | None = None) -> None:
-        """Write the rest and end the journal, waiting a second at most. What comes later is said to be late, once.
+        """Write the rest and end the journal, waiting a second at most for a disk that does nothing. What comes later is
+        said to be late, once.
 
         Args:
             last: called before that, by the thread that writes; it may tell more.
@@ -206,12 +207,15 @@ class Sink:
             self._end()
             return
         self._bell.put(_NOW)
-        thread.join(PATIENCE)
+        before: object = None
+        while thread.is_alive() and before != (before := self._progress()):
+            thread.join(PATIENCE)
         if thread.is_alive():
-            self.once(
-                "end",
-                f"{self.store} takes no writes; {self._left()} when the process ended, and was not waited for",
-            )
+            self.once("end", f"{self.store} takes no writes: {self._left()}")
+
+    def _progress(self) -> tuple[int, int]:
+        """Differs from what it was when the thread has written something."""
+        return self._made.ring.start if self._made is not None else 0, len(self._facts)
 
     def leave(self) -> None:
         """In a forked child: what is the parent's stays his."""
@@ -401,7 +405,7 @@ class Sink:
 
     def _left(self) -> str:
         waiting = self._made.ring.waiting() if self._made is not None else 0
-        return f"{waiting} points and {len(self._facts)} records were waiting{self._kept()}"
+        return f"{waiting} points and {len(self._facts)} records are not written{self._kept()}"
 
     def _write_all(self) -> None:
         if self.closed:
