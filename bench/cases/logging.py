@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.measure import Cost, Row, cost_of
+from bench.measure import Row, cost_of
 from bench.settings import Settings
 
 NAMES = ("pinyon", "wandb", "trackio", "tensorboard", "mlflow", "mlflow-async")
@@ -25,13 +25,15 @@ _PATIENCE = 90  # seconds of one command
 
 def logging(settings: Settings) -> Iterator[Row]:
     """Ten numbers in each call: stall of the caller, CPU of all processes, points a second, and what a kill takes"""
+    floor = _said(settings, "floor", sys.executable, "pace", 2 * settings.size, 8.0)
+    loop = floor["cpu"] / len(floor["took"])
     cpus: dict[str, float] = {}
     for name in NAMES:
         python = _python(name)
         if python is None:
             yield Row(f"{name} log", note="not installed")
             continue
-        yield from _pace(settings, name, python, cpus)
+        yield from _pace(settings, name, python, loop, cpus)
         yield from _flood(settings, name, python)
         yield from _kills(settings, name, python)
     best = min((cpu for name, cpu in cpus.items() if name != "pinyon"), default=0.0)
@@ -46,35 +48,27 @@ def _python(name: str) -> str | None:
     return shutil.which(f"{peers}/{name.partition('-')[0]}/bin/python") if peers else None
 
 
-def _said(
-    settings: Settings, name: str, python: str, what: str, calls: int, seconds: float
-) -> tuple[Any, Cost]:
-    """What a script printed, and its cost."""
-    folder = settings.scratch / name / f"{what}-{calls}"
-    log = settings.scratch / f"{name}-{what}-{calls}.log"
+def _said(settings: Settings, name: str, python: str, what: str, calls: int, seconds: float) -> Any:
+    """What a script printed."""
+    folder, log = settings.scratch / name / what, settings.scratch / f"{name}-{what}.log"
     command = [python, _SCRIPT, name, what, folder, str(calls), str(seconds)]
-    cost = cost_of(["timeout", str(_PATIENCE), *command], settings.scratch, log=log)
-    return json.loads(next(line for line in log.read_text().splitlines() if line.startswith("{"))), cost
+    cost_of(["timeout", str(_PATIENCE), *command], settings.scratch, log=log)
+    return json.loads(next(line for line in log.read_text().splitlines() if line.startswith("{")))
 
 
-def _pace(settings: Settings, name: str, python: str, cpus: dict[str, float]) -> Iterator[Row]:
-    calls = 2 * settings.size
+def _pace(settings: Settings, name: str, python: str, loop: float, cpus: dict[str, float]) -> Iterator[Row]:
     limits = (2.0, 100.0) if name == "pinyon" else (None, None)
-    bare = _said(settings, name, python, "pace", 1, 1.0)[1]
-    said, cost = _said(settings, name, python, "pace", calls, 8.0)
+    said = _said(settings, name, python, "pace", 2 * settings.size, 8.0)
     took = sorted(said["took"])
-    tail = took[min(len(took) * 99 // 100, len(took) - 1)]
-    cpus[name] = (cost.cpu - bare.cpu) / len(took) * 1e6
+    cpus[name] = (said["cpu"] / len(took) - loop) * 1e6
     note = f"{len(took)} calls, one every 2 ms; its end took {said['end']:.2g} s"
     yield Row(f"{name} log, p50", "µs", (statistics.median(took),), limits[0], note)
-    yield Row(f"{name} log, p99", "µs", (tail,), limits[1])
-    yield Row(
-        f"{name} log, CPU of all processes", "µs", (cpus[name],), note="less what its start and end cost"
-    )
+    yield Row(f"{name} log, p99", "µs", (took[len(took) * 99 // 100],), limits[1])
+    yield Row(f"{name} log, CPU of all its processes", "µs", (cpus[name],), note="without the waiting loop")
 
 
 def _flood(settings: Settings, name: str, python: str) -> Iterator[Row]:
-    said, _ = _said(settings, name, python, "flood", 50 * settings.size, 3.0)
+    said = _said(settings, name, python, "flood", 50 * settings.size, 3.0)
     rate = said["calls"] * _SCALARS / said["seconds"]
     note = "target: at least 300000" if name == "pinyon" else ""
     yield Row(f"{name} points a second to the end of all writing", "1/s", (rate,), note=note)

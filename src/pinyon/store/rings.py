@@ -6,6 +6,7 @@ import contextlib
 import os
 import stat
 from collections.abc import Iterator
+from functools import lru_cache
 from hashlib import blake2b
 
 from pinyon.store.place import cache_of
@@ -15,14 +16,16 @@ RING = ".ring"
 NEW = ".new"  # one that nobody has put anything into
 
 
-def mark_of(store: str) -> str:
-    """What rings of a store lie under."""
-    return blake2b(os.path.realpath(store).encode(errors="surrogateescape"), digest_size=8).hexdigest()
-
-
 def folders_of(store: str) -> tuple[str, str]:
-    """The folder in shared memory, and that on disk."""
-    return f"{SHM}/pinyon-{os.geteuid()}/{mark_of(store)}", f"{cache_of(store)}/rings"
+    """The folder of a store's rings in shared memory, and that on disk."""
+    return _folders(store, SHM, os.geteuid())
+
+
+@lru_cache(maxsize=16)
+def _folders(store: str, shared: str, user: int) -> tuple[str, str]:
+    """Asked at the end of every attempt."""
+    mark = blake2b(os.path.realpath(store).encode(errors="surrogateescape"), digest_size=8).hexdigest()
+    return f"{shared}/pinyon-{user}/{mark}", f"{cache_of(store)}/rings"
 
 
 def remove(path: str) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import itertools
 import os
 import sys
 import threading
@@ -16,18 +15,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from pinyon.errors import PinyonError
+from pinyon.track.records import Records
 
 if TYPE_CHECKING:
     from pinyon.model.event import Event
-    from pinyon.store.journal import LocalJournalWriter
-    from pinyon.store.points import PointsWriter
-    from pinyon.store.ring import Kind
-    from pinyon.store.ringfile import Made
+    from pinyon.store.ring import Kind, Ring
 
 INTERVAL = 0.1  # seconds between a point and its being in its segment, between a fact and its fsync
 HEARTBEAT = 30.0  # seconds
@@ -35,7 +31,6 @@ PATIENCE = 1.0  # seconds that the end of a process waits for the disk
 _RETRY = 0.5  # seconds until something that the disk refused is tried again; twice that after each try
 _RETRY_MOST = 4.0
 _FULL = 0.1  # seconds that a point waits for room in a ring that is being emptied
-_OFTEN = 5.0  # seconds between two records of how many points were dropped
 _NOW = True  # rings the bell so that nobody waits for more
 
 
@@ -65,12 +60,11 @@ class Sink:
 
     def __init__(self, store: str, attempt: str, project: str = "") -> None:
         self.store, self.attempt, self.pid = store, attempt, os.getpid()
-        self._project = project
         self.kinds: dict[Kind, Any] = {}
         self.beats, self.closed = False, False
         self._put: Callable[[float, int, dict[str, Any], Kind], bool] = self._first
-        self._newest: dict[str, Any] = {}
-        self._facts: deque[tuple[str, dict[str, Any]]] = deque()
+        self._records = Records(store, attempt, project, self.once)
+        self._ring: Ring | None = None
         self._soft: deque[Callable[[], None]] = deque()
         self._lock, self._busy, self._owner = threading.RLock(), False, 0
         self._then: Callable[[], None] | None = None
@@ -79,12 +73,8 @@ class Sink:
         self._awake = False
         self._thread: threading.Thread | None = None
         self._ending, self._last = False, _nothing
-        self._writer: LocalJournalWriter | None = None
-        self._points: PointsWriter | None = None
-        self._made: Made | None = None
         self._retry_at, self._patience = 0.0, _RETRY
         self._stuck = self._unsynced = False
-        self._tell_dropped_at = 0.0
         self._told: set[str] = set()
 
     def put(self, t: float, step: int, values: dict[str, Any], kind: Kind) -> None:
@@ -106,13 +96,13 @@ class Sink:
         """
         if self._silent():
             return
-        self._facts.append((kind, {"attempt": self.attempt, **body} if whose else body))
+        self._records.facts.append((kind, {"attempt": self.attempt, **body} if whose else body))
         self._start()
         if not lazy and time.monotonic() >= self._retry_at:
             with contextlib.suppress(BlockingIOError):  # a handler; who was interrupted is writing already
                 try:
                     with self._hold():
-                        self._write_facts()
+                        self._records.write_facts()
                 except BlockingIOError:
                     raise
                 except OSError as error:
@@ -131,7 +121,7 @@ class Sink:
             if self.closed:
                 raise OSError(errno.EPIPE, "the run has ended")
             self._write_all()
-            event = self._journal().append(kind, {"attempt": self.attempt, **body})
+            event = self._records.append(kind, body)
         self._unsynced = True
         self._start()
         self._rouse()
@@ -173,17 +163,15 @@ class Sink:
     def newest(self) -> dict[str, Any]:
         """The newest value of each metric."""
         self.flush()
-        return dict(self._newest)
+        return dict(self._records.newest)
 
     def flush(self, *, sync: bool = False) -> None:
         """Have everything on disk now, with ``sync`` so that it survives a loss of power."""
         try:
             with self._hold():
                 self._write_all()
-                if sync and self._points is not None:
-                    self._points.sync()
-                if sync and self._writer is not None:
-                    self._writer.flush()
+                if sync:
+                    self._records.sync()
         except BlockingIOError:
             return  # who was interrupted goes on with it
         except OSError as error:
@@ -211,17 +199,16 @@ class Sink:
         while thread.is_alive() and before != (before := self._progress()):
             thread.join(PATIENCE)
         if thread.is_alive():
-            self.once("end", f"{self.store} takes no writes: {self._left()}")
+            self.once("end", f"{self.store} takes no writes: {self._records.left()}")
 
     def _progress(self) -> tuple[int, int]:
         """Differs from what it was when the thread has written something."""
-        return self._made.ring.start if self._made is not None else 0, len(self._facts)
+        return self._ring.start if self._ring is not None else 0, len(self._records.facts)
 
     def leave(self) -> None:
         """In a forked child: what is the parent's stays his."""
-        made, self._made = self._made, None
-        if made is not None:
-            made.ring.close()
+        if self._ring is not None:
+            self._ring.close()
 
     def once(self, what: str, text: str) -> None:
         """Say something the first time only."""
@@ -244,27 +231,17 @@ class Sink:
         if self._silent():
             return True
         with self._hold():
-            if self._made is None:
+            if self._ring is None:
                 self._make_ring()
         self._start()
         return self._put(t, step, values, kind)
 
     def _make_ring(self) -> None:
-        from pinyon.model.ids import this_process
-        from pinyon.store.ring import About
-        from pinyon.store.ringfile import make
-
-        store = os.path.realpath(self.store)
-        about = About(list(this_process()), store, self.attempt, self._project)
-        made = self._made = make(self._journal().writer, about)
-        made.ring.alarm = partial(self._bell.put, _NOW)
-        self.kinds, self._put = made.ring.kinds, made.ring.put
-        why = {"why": made.why} if made.why else {}
-        self._facts.append(("tracked", {"attempt": self.attempt, "ring": made.path or None, **why}))
-        if made.why:
-            self.once("memory", f"points wait in memory, and kill -9 loses up to 250 ms of them ({made.why})")
+        ring = self._records.make_ring()
+        ring.alarm = partial(self._bell.put, _NOW)
+        self.kinds, self._put, self._ring = ring.kinds, ring.put, ring
         try:
-            self._write_facts()
+            self._records.write_facts()
         except OSError as error:
             self._refused(error)
 
@@ -287,7 +264,7 @@ class Sink:
 
     def _full(self, t: float, step: int, values: dict[str, Any], kind: Kind) -> None:
         """There is no room: wait for the thread, unless that is stuck; else the point is dropped, and counted."""
-        assert self._made is not None, "a ring is full"
+        assert self._ring is not None, "a ring is full"
         if not (self._stuck or self._retry_at):
             self._bell.put(_NOW)
             until = time.monotonic() + _FULL
@@ -296,7 +273,7 @@ class Sink:
                 if self._put(t, step, values, kind):
                     return
             self._stuck = True
-        self._made.ring.drop()
+        self._ring.drop()
         self.once(
             "full", f"{self.store} takes no points and the ring is full: new points are dropped, and counted"
         )
@@ -314,17 +291,17 @@ class Sink:
                     return
                 if self.beats and time.monotonic() >= beat:
                     beat = time.monotonic() + HEARTBEAT
-                    self._facts.append(("heartbeat", {"attempts": [self.attempt]}))
+                    self._records.facts.append(("heartbeat", {"attempts": [self.attempt]}))
                 if time.monotonic() < self._retry_at:
                     self._awake = True
                     continue
-                before = self._made.ring.start if self._made is not None else 0
-                if self._made is not None:
-                    self._made.ring.unjam()
+                before = self._ring.start if self._ring is not None else 0
+                if self._ring is not None:
+                    self._ring.unjam()
                 self.flush()
                 self._harden()
                 # Where points keep coming the next look comes by itself: ringing costs the caller more than all else.
-                self._awake = self._made is not None and self._made.ring.start != before
+                self._awake = self._ring is not None and self._ring.start != before
             except Exception as error:  # noqa: BLE001 - without this thread nothing would be written any more
                 self.once("thread", f"something could not be recorded: {type(error).__name__}: {error}")
 
@@ -349,10 +326,10 @@ class Sink:
                 work()
             except (OSError, PinyonError) as error:
                 self.once("harden", f"a checkpoint may not survive a loss of power: {error}")
-        if self._unsynced and self._writer is not None:
+        if self._unsynced:
             self._unsynced = False
             try:
-                self._writer.flush()
+                self._records.sync_facts()
             except OSError as error:
                 self.once("sync", f"records may not survive a loss of power: {error.strerror or error}")
 
@@ -369,118 +346,16 @@ class Sink:
             with self._hold():
                 with contextlib.suppress(OSError):  # it has been said
                     self._write_all()  # what a handler logged since
-                self._close()
+                self.closed, self._put = True, self._first
+                self._records.close()
         except OSError as error:
             self._refused(error)
 
-    # Under the lock
-
-    def _close(self) -> None:
-        self.closed, self._put = True, self._first
-        made = self._made
-        if made is not None:
-            from pinyon.store.rings import remove
-
-            if left := made.ring.waiting() + made.ring.dropped:
-                self.once("lost", f"{left} points could not be written{self._kept()}")
-            if not self._kept():
-                remove(made.path)
-            made.ring.close()
-        if self._points is not None:
-            self._points.close()
-        if self._writer is not None:
-            self._writer.close()
-
-    def _kept(self) -> str:
-        """Where points are that the disk has refused to the end; "" if they are lost."""
-        made = self._made
-        if (
-            made is None
-            or not made.path
-            or not made.ring.filled
-            or not os.path.isdir(f"{self.store}/journals")
-        ):
-            return ""
-        return f"; the next pinyon here takes them from {made.path}"
-
-    def _left(self) -> str:
-        waiting = self._made.ring.waiting() if self._made is not None else 0
-        return f"{waiting} points and {len(self._facts)} records are not written{self._kept()}"
-
     def _write_all(self) -> None:
-        if self.closed:
-            return
-        self._write_facts()
-        if self._made is not None:
-            self._write_points(self._made)
-            self._count_dropped(self._made)
-        self._retry_at, self._patience, self._stuck = 0.0, _RETRY, False
-
-    def _write_facts(self) -> None:
-        while self._facts and not self.closed:
-            self._write_fact()
-
-    def _write_fact(self) -> None:
-        """Write the oldest fact; it stays in the queue if the disk refuses it. Summaries in a row become one."""
-        kind, body = self._facts[0]
-        count = 1
-        if kind == "summary":
-            body = {**body, "values": dict(body["values"])}
-            for other, more in itertools.islice(list(self._facts), 1, None):
-                if other != kind:
-                    break
-                body["values"].update(more["values"])
-                count += 1
-        try:
-            self._journal().append(kind, body)
-        except (TypeError, ValueError) as error:
-            self.once("fact", f"{kind} cannot be written as JSON ({error}); it is left out")
-        for _ in range(count):
-            self._facts.popleft()
-
-    def _write_points(self, made: Made) -> None:
-        """Write what waits; the batch in hand first, with the very points that it had before."""
-        from pinyon.store.ring import RingError
-
-        ring, stream, end = made.ring, self._stream(), made.ring.end
-        while ring.start < end:
-            try:
-                points, after = ring.take()
-            except RingError as error:
-                self.once("ring", f"{made.path or 'a ring'} is damaged ({error}); what was in it is lost")
-                ring.skip()
-                return
-            if points:
-                ring.hold(stream.next, after)
-                stream.write(points, self.attempt)
-            ring.done(after)
-            for point in points:
-                self._newest.update(point.values)
-            self._stuck = False
-
-    def _count_dropped(self, made: Made) -> None:
-        count = made.ring.dropped
-        if count > made.ring.told and (self._ending or time.monotonic() >= self._tell_dropped_at):
-            self._tell_dropped_at = time.monotonic() + _OFTEN
-            body = {"attempt": self.attempt, "writer": self._journal().writer, "points": count}
-            self._journal().append("dropped", body)
-            made.ring.told = count
-
-    def _journal(self) -> LocalJournalWriter:
-        if self._writer is None:
-            from pinyon.store.journal import LocalJournalWriter
-
-            self._writer = LocalJournalWriter(Path(self.store) / "journals", project=self._project)
-        return self._writer
-
-    def _stream(self) -> PointsWriter:
-        if self._points is None:
-            journal = self._journal()
-            journal.begin()  # so that whoever reads the points can tell whose they are, and whether he lives
-            from pinyon.store.points import PointsWriter
-
-            self._points = PointsWriter(f"{self.store}/journals", journal.writer)
-        return self._points
+        """Under the lock."""
+        if not self.closed:
+            self._records.write(ending=self._ending)
+            self._retry_at, self._patience, self._stuck = 0.0, _RETRY, False
 
     def _refused(self, error: OSError) -> None:
         self._retry_at = time.monotonic() + self._patience
