@@ -1,0 +1,105 @@
+"""What commands say of points that were dropped, could have been lost, or lie in a ring that is damaged."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from pinyon.store.rings import found
+
+FULL = """
+import os, pinyon
+from pinyon.store import ringfile
+ringfile.SIZE = 1 << 14
+run = pinyon.run(name="full")
+run.log(x=0)
+run.flush()
+real = os.write
+def write(fd, data):
+    if b'"flush"' in data:
+        raise OSError(28, "No space left on device")
+    return real(fd, data)
+os.write = write
+for step in range(1000): run.log(x=step)
+os.write = real
+"""
+
+
+def call(root: Path, *argv: str) -> subprocess.CompletedProcess[str]:
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PINYON_")}
+    return subprocess.run(
+        [sys.executable, *argv], cwd=root, env=env, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def script(root: Path, text: str, *wrapper: str) -> subprocess.CompletedProcess[str]:
+    (root / "t.py").write_text(text)
+    return call(root, *wrapper, "t.py")
+
+
+def shown(root: Path, run: str) -> tuple[str, dict[str, Any]]:
+    told = call(root, "-m", "pinyon.cli", "show", run)
+    assert told.returncode == 0, told.stderr
+    return told.stdout, json.loads(call(root, "-m", "pinyon.cli", "show", run, "--json").stdout)["tracking"]
+
+
+def test_dropped_points_are_shown(tmp_path: Path) -> None:
+    done = script(tmp_path, FULL)
+    assert done.returncode == 0
+    assert "the ring is full: new points are dropped, and counted" in done.stderr
+    text, tracking = shown(tmp_path, "@full")
+    assert tracking["unsafe"] == []
+    assert 0 < tracking["dropped"] < 1000
+    assert f"dropped   {tracking['dropped']} points" in text
+
+
+def test_points_that_waited_in_memory_are_shown(tmp_path: Path) -> None:
+    text = """
+import pinyon
+from pinyon.store import ringfile
+def none(*_): raise OSError(30, "Read-only file system")
+ringfile._at = none
+pinyon.run(name="memory").log(x=1)
+"""
+    done = script(tmp_path, text)
+    assert done.stderr.count("kill -9 loses up to 250 ms") == 1
+    said, tracking = shown(tmp_path, "@memory")
+    assert "could lose the last 250 ms of them: /dev/shm: Read-only file system; " in said
+    assert (tracking["dropped"], len(tracking["unsafe"])) == (0, 1)
+
+
+def test_a_run_without_either_says_nothing_of_it(tmp_path: Path) -> None:
+    assert script(tmp_path, "import pinyon; pinyon.run(name='plain').log(x=1)").stderr == ""
+    text, tracking = shown(tmp_path, "@plain")
+    assert tracking == {"dropped": 0, "unsafe": []}
+    assert "dropped" not in text
+    assert "memory" not in text
+
+
+def test_a_damaged_ring_is_named_once_and_hides_nothing(tmp_path: Path) -> None:
+    text = """
+import os, pinyon
+run = pinyon.run(name="killed")
+for step in range(100): run.log(x=step, step=step)
+os.kill(os.getpid(), 9)
+"""
+    assert script(tmp_path, text).returncode == -9
+    (ring,) = found(str(tmp_path / ".pinyon"))
+    with open(ring, "r+b") as file:
+        file.seek((1 << 16) + 36 * 50)
+        file.write(b"\xff" * 4)
+    first = call(tmp_path, "-m", "pinyon.cli", "runs")
+    assert "is damaged (a record at byte 1800 " in first.stderr
+    aside = ring.replace(".ring", ".damaged")
+    assert f"50 points could be read; it is set aside as {aside}" in first.stderr
+    assert "@killed" in first.stdout
+    assert call(tmp_path, "-m", "pinyon.cli", "runs").stderr == ""
+    query = "select count(*) as n, max(step) as last from points"
+    told = call(tmp_path, "-m", "pinyon.cli", "query", query, "--json")
+    assert json.loads(told.stdout)[0] == {"n": 50, "last": 49}
+    os.unlink(aside)
+    os.rmdir(os.path.dirname(aside))
