@@ -6,6 +6,7 @@ import fcntl
 import mmap
 import os
 import random
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from pinyon.model.ids import this_process
 from pinyon.store import points, ringfile, rings
 from pinyon.store.local import LocalStore
 from pinyon.store.points import PointsWriter
-from pinyon.store.recover import Recovered, recover
+from pinyon.store.recover import Recovered, recover, sweep
 from pinyon.store.ring import HEAD, About, Ring
 from pinyon.testing.processes import Child
 
@@ -227,6 +228,24 @@ def test_a_ring_that_is_not_what_was_written_is_set_aside(store: Path) -> None:
         Path(done.damaged).unlink()
     print(f"seed {seed}: {len(places)} flips, {aside} set aside")  # noqa: T201 - the load
     assert aside > 200
+
+
+def test_rings_of_stores_that_are_gone_do_not_stay_for_ever(store: Path, tmp_path: Path) -> None:
+    gone = LocalStore(tmp_path / "gone")
+    gone.prepare("p")
+    for one in (store, gone.root):
+        fill(one, "w-1", size=1 << 14)
+    shutil.rmtree(gone.root)
+    (path,) = rings.found(str(gone.root))
+    assert sweep() == 0
+    for one in (store, gone.root):
+        os.utime(rings.folders_of(str(one))[0], (0, 0))
+    with open(path, "rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert sweep() == 0
+    assert sweep() == 1
+    assert not Path(path).parent.exists()
+    assert len(list(rings.found(str(store)))) == 1
 
 
 @pytest.mark.parametrize("how", ["link", "file", "open", "foreign"])

@@ -9,20 +9,23 @@ from typing import Any
 import pytest
 from tracked import Place, attempts
 
+from pinyon.store.recover import recover
 from pinyon.track import current
 from pinyon.track.running import Run
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Place:
+def own(tmp_path: Path) -> Iterator[Place]:
     """Scripts there are started by nobody of ours."""
-    return Place(tmp_path / "project")
+    yield (one := Place(tmp_path / "project"))
+    recover(str(one.store.root))  # shared memory is not the test's own
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
+def place(tmp_path: Path) -> Iterator[Place]:
     """Scripts there are an attempt."""
-    return Place(tmp_path / "project", attempts(1)[0])
+    yield (one := Place(tmp_path / "project", attempts(1)[0]))
+    recover(str(one.store.root))
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tracked import Place, attempts, read_points
 
+from pinyon.store import rings
 from pinyon.store.points import Point, PointsWriter
 from pinyon.testing.processes import Child, in_threads
 from pinyon.track.running import Run
@@ -438,7 +439,10 @@ def test_a_disk_that_hangs_holds_up_the_end_for_a_second(place: Place) -> None:
     hung = REFUSED.replace('raise OSError(28, "No space left on device")', "__import__('time').sleep(600)")
     done = place.script(hung)
     assert done.returncode == 0
-    assert "takes no writes: 99 points and 0 records are not written; the next pinyon here takes them" in done.stderr
+    assert (
+        "takes no writes: 99 points and 0 records are not written; the next pinyon here takes them"
+        in done.stderr
+    )
     assert [point["step"] for point in place.points()] == list(range(100))
 
 
@@ -479,6 +483,8 @@ def test_a_read_only_store_is_no_reason_to_stop(tmp_path: Path) -> None:
     done = place.script("import pinyon\nfor i in range(3): pinyon.run().log(x=i)\nprint('trained')")
     assert (done.returncode, done.stdout) == (0, "trained\n")
     assert done.stderr.count("cannot be written") == 1
+    (ring,) = rings.found(str(place.store.root))  # there the points wait for better times
+    rings.remove(ring)
 
 
 def test_a_closed_stderr_is_no_reason_to_stop(place: Place) -> None:

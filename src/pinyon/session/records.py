@@ -16,7 +16,7 @@ from pinyon.query.state import ProjectState
 from pinyon.spec.load import find_root, load_project
 from pinyon.store.local import LocalStore, home_store
 from pinyon.store.place import share_with_group
-from pinyon.store.rings import found
+from pinyon.store.rings import forgotten, found
 
 
 class Records(NamedTuple):
@@ -58,10 +58,11 @@ def records_of(root: Path, store: LocalStore, stack: ExitStack, project: Project
 
 def _take_in(store: LocalStore) -> None:
     """Make points of what was logged by processes of this host that were killed (docs/FORMAT.md §5)."""
-    if next(found(str(store.root)), None) is None:
+    if next(found(str(store.root)), None) is None and next(forgotten(), None) is None:
         return
-    from pinyon.store.recover import recover  # hardly ever needed
+    from pinyon.store.recover import recover, sweep  # hardly ever needed
 
+    sweep()
     for one in recover(str(store.root)):
         if one.damaged:
             text = f"a ring of {one.attempt or one.writer} is damaged ({one.why}): {one.points} points could be read"

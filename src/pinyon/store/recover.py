@@ -49,6 +49,25 @@ def recover(store: str, attempt: str = "", *, sync: bool = False) -> list[Recove
     return found
 
 
+def sweep() -> int:
+    """Take away what nobody will ever take in: rings a day old of dead processes whose store is gone; how many."""
+    count = 0
+    for path in rings.forgotten():
+        with contextlib.suppress(OSError, ValueError, RingError):
+            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                with contextlib.closing(mmap.mmap(fd, 0)) as memory:
+                    ring, about = reopen(memory)
+                    ring.close()
+                if not os.path.exists(about.store) and not read_process(about.process).alive():
+                    rings.remove(path)
+                    count += 1
+            finally:
+                os.close(fd)
+    return count
+
+
 def _recover(store: str, path: str, attempt: str, sync: bool) -> Recovered | None:
     """None where the ring is somebody's who lives, or another attempt's."""
     fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import time
 from collections.abc import Iterator
 from functools import lru_cache
 from hashlib import blake2b
@@ -14,6 +15,7 @@ from pinyon.store.place import cache_of
 SHM = "/dev/shm"
 RING = ".ring"
 NEW = ".new"  # one that nobody has put anything into
+_OLD = 86400.0  # seconds
 
 
 def folders_of(store: str) -> tuple[str, str]:
@@ -45,6 +47,19 @@ def found(store: str) -> Iterator[str]:
         if folder.startswith(SHM) and (stranger(folder) or stranger(os.path.dirname(folder))):
             continue
         yield from (f"{folder}/{name}" for name in names if name.endswith((RING, NEW)))
+
+
+def forgotten() -> Iterator[str]:
+    """Paths of rings in shared memory, of whatever store, that were made more than a day ago."""
+    ours = f"{SHM}/pinyon-{os.geteuid()}"
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(ours):
+            if not stranger(ours) and entry.is_dir(follow_symlinks=False) and _is_old(entry.path):
+                yield from (f"{entry.path}/{name}" for name in os.listdir(entry.path) if name.endswith(RING))
+
+
+def _is_old(folder: str) -> bool:
+    return time.time() - os.lstat(folder).st_mtime > _OLD
 
 
 def stranger(folder: str) -> str:
