@@ -93,7 +93,8 @@ class Run:
         """Record numbers at a step, by keyword or as a map; on disk within 200 ms.
 
         Scalars of numpy and torch are numbers (one on a GPU is waited for); nested maps get dotted names; NaN is kept.
-        What is no number is left out and said once.
+        Histograms, tables, texts, images and the like (`pinyon.track.media`) and figures of matplotlib's and plotly's are
+        written at once. What is none of these is left out and said once.
 
         Args:
             step: where on the x-axis; without it the number of the `progress` loop, else one more than before.
@@ -103,24 +104,30 @@ class Run:
         """
         try:
             now = time.monotonic()
+            others: list[tuple[str, Any]] = []  # what is no number
             if values is not None:
                 named = {**values, **named}
             if not _PLAIN.issuperset(map(type, named.values())):
-                named = numbers(named, self._refuse)
+                named = numbers(named, lambda name, value: others.append((name, value)))
             if step is None:
                 step = self._loops[0] if len(self._loops) == 1 else self._step + 1
             elif type(step) is not int:
                 step = int(step)
             self._step = step
-            self._sink.put(now - self._zero, step, named)
+            if named or not others:
+                self._sink.put(now - self._zero, step, named)
+            if others:
+                self._keep(others, now - self._zero, step)
         except Exception as error:  # noqa: BLE001 - whatever it is, training goes on
             self._sink.once("log", f"log() could not take {type(error).__name__}: {error}")
         if self._stop is not None:
             self._newest.update(named)
             self._heed(self._stop)
 
-    def _refuse(self, name: str, value: Any) -> None:
-        self._sink.once(f"metric {name}", f"'{name}' is a {type(value).__name__}, no number; it is left out")
+    def _keep(self, things: list[tuple[str, Any]], t: float, step: int) -> None:
+        from pinyon.track.media.record import keep_all
+
+        keep_all(self._sink, things, t, step)
 
     def _heed(self, stop: prune.StopWhen) -> None:
         """End what was flagged by an earlier call; else flag it if the condition holds now."""
@@ -239,7 +246,7 @@ class Run:
         return keep(self._sink, source, name, role, {key: fact(value) for key, value in about.items()})
 
     def figure(self, figure: Any, name: str, *, step: int | None = None) -> str:
-        """Keep a picture: a matplotlib figure, a PIL image, SVG text or the path of a file.
+        """Keep a picture: a figure of matplotlib's or plotly's, a PIL image, SVG text or the path of a file.
 
         Args:
             name: its ending says the format, as in ``roc.svg``; default png.
@@ -251,11 +258,10 @@ class Run:
         Raises:
             TrackError: it is none of these.
         """
-        from pinyon.track.artifacts import keep, render
+        from pinyon.track.media.record import keep_figure
 
-        data, full = render(figure, name)
-        about = {"step": int(step)} if step is not None else {}
-        return keep(self._sink, data, full, "figure", about)
+        t = time.monotonic() - self._zero
+        return keep_figure(self._sink, figure, name, t, None if step is None else int(step))
 
     # Checkpoints
 
