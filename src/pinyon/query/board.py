@@ -23,7 +23,7 @@ from pinyon.query.where import Condition, Values, parse, plain, wrong
 
 FIELDS = (
     "run", "stage", "status", "experiment", "phase", "cell", "seed", "attempt", "attempts", "execution", "started",
-    "seconds", "project",
+    "seconds", "project", "parent", "group",
 )  # fmt: skip
 _COLUMNS = {"attempt": "id", "seconds": "took"}
 
@@ -37,6 +37,7 @@ class Asked(NamedTuple):
     limit: int = 0
     stage: str | None = None
     project: str | None = None
+    group: str | None = None
 
 
 class Candidate(NamedTuple):
@@ -66,6 +67,8 @@ def list_board(index: Index, asked: Asked) -> Listed:
     if condition is not None:
         fields.check(condition)
         found = [one for one in found if condition.test(lambda name, one=one: fields.get(one, name))]  # type: ignore[misc]
+    if asked.group is not None:
+        found = [one for one in found if asked.group in fields.get(one, "group")]
     found = fields.sorted(found, asked.sort)
     total = len(found)
     if asked.limit:
@@ -129,6 +132,9 @@ class Fields:
 
     def _field(self, one: Candidate, name: str) -> Values:
         last = one.last
+        if name in ("parent", "group"):
+            told = self._told("kin").get(last.id, ("", ""))[name == "group"]
+            return (told,) if told else self.get(one, "tag.group") if name == "group" else ()
         if name in ("experiment", "phase", "cell", "seed"):
             return _of_cells(self._told("cells").get((last.project, last.recipe), ()), name)
         if name == "run":
@@ -150,6 +156,7 @@ class Fields:
                 "tags": lambda: tags_of(self._index),
                 "finals": lambda: finals_of(self._index),
                 "params": lambda: flags_of(self._index),
+                "kin": self._index.kin,
                 "cells": lambda: by_recipe(members(self._index)),
             }
             self._memo[what] = ask[what]()
@@ -207,6 +214,8 @@ def value_of(row: RunRow, name: str) -> Values:
     kind, dot, rest = name.partition(".")
     if name in ("experiment", "phase", "cell", "seed"):
         return _of_cells(row.cells, name)
+    if name in ("parent", "group"):
+        return tuple(filter(None, (getattr(row, name),)))
     if name in FIELDS:
         return (getattr(row, name) if name in RunRow._fields and name != "attempt" else row.as_dict()[name],)
     if dot and kind == "params":

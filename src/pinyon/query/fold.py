@@ -106,6 +106,8 @@ def _attempt(name: str, document: Document, durable: bool) -> Attempt:
         root=intent.get("root", ""),
         resources=intent.get("resources", {}),
         estimate=intent.get("estimate"),
+        parent=str(intent.get("parent") or ""),
+        group=str(intent.get("group") or ""),
     )
 
 

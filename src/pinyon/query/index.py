@@ -315,6 +315,18 @@ class Index:
         )
         return next(iter(self.attempts("id = ?", rows[0][0])), None) if rows else None
 
+    def kin(self) -> dict[str, tuple[str, str]]:
+        """Parent and group, as their intents say them, of those attempts that have either; "" for none."""
+        which = "parent != '' or grouped != ''"
+        parts = (f"coalesce(json_extract(doc, '$.intent[3].{part}'), '')" for part in ("parent", "group"))
+        rows = self._rows(
+            "select id, parent, grouped from (select id, {} as parent, {} as grouped from attempts)".format(
+                *parts
+            )
+            + f" where {which}"
+        )
+        return {name: (str(parent), str(group)) for name, parent, group in rows}
+
     def newest_keys(self, most: int) -> list[tuple[str, str]]:
         """(key, stage) of the newest runs, the newest first."""
         rows = self._rows(

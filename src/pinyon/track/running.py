@@ -223,6 +223,30 @@ class Run:
         except Exception as error:  # noqa: BLE001 - as in `log`
             self._sink.once(kind, f"{kind} could not be recorded: {error}")
 
+    def child(
+        self,
+        name: str = "",
+        *,
+        params: Mapping[str, Any] | Any = None,
+        tags: Mapping[str, str] | None = None,
+        group: str = "",
+    ) -> Run:
+        """Begin a run inside this one, such as one fold of several: ``with run.child("fold-1") as inner:``.
+
+        It is a run of its own, which ends with ``with`` or `finish`, or with the process; not with this one. Several may be
+        open at once, in threads, too. `pinyon.run` still gives this one.
+
+        Args:
+            name: what to call it, with an ``@`` in front; default: as this one.
+            params, tags, group: as for `pinyon.run`.
+        """
+        from pinyon.track.current import begin_child
+
+        inner = begin_child(self, name, params, group)
+        if tags:
+            inner.tag(**tags)
+        return inner
+
     # Bytes
 
     def artifact(
