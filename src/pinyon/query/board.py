@@ -134,7 +134,8 @@ class Fields:
         last = one.last
         if name in ("parent", "group"):
             told = self._told("kin").get(last.id, ("", ""))[name == "group"]
-            return (told,) if told else self.get(one, "tag.group") if name == "group" else ()
+            tagged = self.get(one, "tag.group") if name == "group" else ()
+            return tagged or ((told,) if told else ())
         if name in ("experiment", "phase", "cell", "seed"):
             return _of_cells(self._told("cells").get((last.project, last.recipe), ()), name)
         if name == "run":

@@ -23,6 +23,7 @@ _TOLD_OF = {
     **dict.fromkeys(("summary", "tagged", "noted", "artifact", "checkpoint", "resumed", "params"), "attempt"),
     **dict.fromkeys(("cells", "selected", "proposed"), "experiment"),
     "refused": "model",
+    "added": "path",
 }
 
 _PLAIN = ("params.yaml", "")  # files whose parameters are named without them; "" is the command itself
@@ -38,8 +39,9 @@ def subject(event: Event) -> tuple[str, str] | None:
 
 
 def told_of(event: Event) -> str | None:
-    """The attempt, experiment or model that a record tells of, beside others; None for other records."""
-    name = event.body.get(_TOLD_OF.get(event.kind, ""))
+    """The attempt, experiment, model or path that a record tells of, beside others; "" for a note about none of these,
+    None for other records."""
+    name = event.body.get(_TOLD_OF.get(event.kind, ""), "" if event.kind == "noted" else None)
     return name if isinstance(name, str) else None
 
 

@@ -24,7 +24,7 @@ from pinyon.store.place import make_cache
 from pinyon.store.protocol import Journals
 
 _T = TypeVar("_T")
-_VERSION = "8"
+_VERSION = "9"
 FILE = f"index-{_VERSION}.sqlite"  # in the cache; another release keeps its own beside it
 _SCHEMA = """
 create table meta (key text primary key, value text) without rowid;
@@ -280,8 +280,9 @@ class Index:
         """Records of a kind of which every one counts, oldest first by their clocks (then writer and number).
 
         Args:
-            kind: summary, tagged, noted, artifact, checkpoint, resumed, params, cells, selected, proposed or refused.
-            about: only those of these attempts, experiments or models.
+            kind: summary, tagged, noted, artifact, checkpoint, resumed, params, cells, selected, proposed, refused,
+                added.
+            about: only those of these attempts, experiments, models or paths.
         """
         some = "" if about is None else "and about in (select value from json_each(?))"
         rows = self._rows(
@@ -326,6 +327,14 @@ class Index:
             + f" where {which}"
         )
         return {name: (str(parent), str(group)) for name, parent, group in rows}
+
+    def stages(self) -> list[str]:
+        """The stages of all attempts that this project sees, sorted."""
+        mine, project = self.seen_by(None)
+        found = self._rows(
+            f"select distinct stage from attempts where key != '' and {mine} order by 1", *project
+        )
+        return [stage for (stage,) in found]
 
     def newest_keys(self, most: int) -> list[tuple[str, str]]:
         """(key, stage) of the newest runs, the newest first."""

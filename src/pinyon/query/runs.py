@@ -42,8 +42,8 @@ class RunRow(NamedTuple):
 
     @property
     def group(self) -> str:
-        """What it and others are called together, as it began or by a tag; "" for nothing."""
-        return self.attempt.group or self.tags.get("group", "")
+        """What it and others are called together, by a tag or as it began; "" for nothing."""
+        return self.tags.get("group") or self.attempt.group
 
     def as_dict(self) -> dict[str, Any]:
         """For ``--json``."""
