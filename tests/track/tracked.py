@@ -93,17 +93,30 @@ class Place:
         """Every point that counts, each segment held to docs/FORMAT.md §5."""
         return [point for segment in self.segments() for point in read_points(segment)]
 
+    def objects(self) -> list[dict[str, Any]]:
+        """Every line of what is no number, held to the same."""
+        return [line for segment in self.segments() for line in read_points(segment, "o")]
 
-def read_points(segment: Path) -> list[dict[str, Any]]:
-    """The points of one segment, by the letter of the format; a torn end is left out."""
+    def sound(self) -> None:
+        """Every segment verifies, of facts and of points, and every blob that was named is there."""
+        journals = self.store.journals
+        for segment in (*journals.segments(), *journals.points()):
+            assert [damage for damage in journals.verify(segment) if not damage.torn] == []
+        for body in self.bodies("artifact"):
+            assert len(self.store.blobs.read(body["digest"])) == body["size"]
+
+
+def read_points(segment: Path, key: str = "m") -> list[dict[str, Any]]:
+    """The points of one segment, or with ``o`` its objects, by the letter of the format; a torn end is left out."""
     found, batch, flushes = [], b"", -1
     lines = segment.read_bytes().split(b"\n")[:-1]
     for line in lines:
         record = json.loads(line)
         assert record["v"] == 1
         if "flush" not in record:
-            assert set(record) == {"v", "attempt", "t", "step", "m"}
-            found.append(record)
+            kind = "o" if "o" in record else "m"
+            assert set(record) == {"v", "attempt", "t", "step", kind}
+            found += [record] if kind == key else []
             batch += line + b"\n"
             continue
         assert record["writer"] == segment.name.split(".")[0]

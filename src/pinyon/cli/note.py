@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def command(directory: str, text: str | None, topic: str | None, about: str, as_
 
 def _text(given: str | None) -> str:
     if given == "-":
-        return click.get_text_stream("stdin", errors="replace").read()
+        return sys.stdin.buffer.read().decode("utf-8", "replace")
     if given is not None:
         return given
     written: str | None = click.edit(f"\n\n{_BELOW}\n", extension=".md", require_save=True)
