@@ -237,6 +237,15 @@ pinyon.run(name="other").finish()
     assert sorted(str(row["group"]) for row in rows) == ["None", "seeds", "seeds"]
 
 
+def test_names_are_those_that_were_given(own: Place) -> None:
+    own.script(
+        'import pinyon\npinyon.run(name="phase1_tw_0.10", group="lstm-optimization-2025").child("fold 1/é").finish()'
+    )
+    rows = listed(own)
+    assert set(rows) == {"@phase1_tw_0.10", "@fold 1/é"}
+    assert rows["@phase1_tw_0.10"]["group"] == "lstm-optimization-2025"
+
+
 def test_the_group_of_an_attempt_is_a_tag(
     place: Place, inside: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:

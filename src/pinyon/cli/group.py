@@ -29,10 +29,9 @@ _SECTIONS = {
         "plots",
         "logbook",
     ),
-    "Write down": ("note", "tag"),
     "Models": ("model",),
     "Data": ("add", "gc", "compact"),
-    "Keep": ("verify", "doctor", "generate", "completion"),
+    "Keep": ("note", "tag", "verify", "doctor", "generate", "completion"),
 }
 _VERBS = tuple(verb for verbs in _SECTIONS.values() for verb in verbs)
 

@@ -21,7 +21,7 @@ from pinyon.cli.output import print_json
 @click.option("--topic", type=click.Choice(TOPICS), help="Only this section.")
 @click.pass_obj
 def command(directory: str, as_json: bool, output: str | None, since: str | None, topic: str | None) -> None:
-    """Show what data came from where, what was decided, and what was found.
+    """Show the data, the decisions and the findings of a project.
 
     It is Markdown, made anew from the records at each call: data that was added, lock files and environments, winners
     of experiments, changes of models, and everything that was noted with `pinyon note` and `run.note`.

@@ -46,7 +46,9 @@ def command(
     project: str | None,
     every: bool,
 ) -> None:
-    """List runs with their parameters and metrics, the newest last; runs inside runs stand below them.
+    """List runs with their parameters and metrics, the newest last.
+
+    Runs that began inside another one stand below it.
 
     A CONDITION compares names with values by = != < <= > >= and ~ (contains), joined by and, or, not and parentheses: names
     are those of metrics, params.NAME, tag.NAME, and run, stage, status, experiment, phase, cell, seed, attempt, attempts,
