@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
@@ -152,6 +153,27 @@ def test_data_and_lock_files_are_told_of(project: Project) -> None:
     page = project.good("logbook", "--topic", "data").out
     assert "50 \\| Hz" in page
     assert "uv.lock" not in page
+
+
+def test_environments_are_told_of_where_they_changed(project: Project) -> None:
+    from pinyon.store.local import LocalStore
+
+    store = LocalStore(project.root / ".pinyon")
+    packages: list[dict[str, str]] = [{"numpy": "1.26"}, {"numpy": "1.26"}, {"numpy": "2.3", "torch": "2.9"}]
+    for found in packages:
+        project.good("run", "-f", "-s", "side")
+        newest = project.good("runs", "--json").json()[-1]["execution"]
+        told = {"pythons": [{"version": "3.12.1", "packages": found}]}
+        digest = store.blobs.put(json.dumps(told).encode())
+        journal = store.journals.open_writer()
+        journal.append("captured", {"execution": newest, "environment": digest})
+        journal.close()
+    text = [
+        one["text"]
+        for one in project.good("logbook", "--json", "--topic", "dependency").json()["environments"]
+    ]
+    assert text == ["Python 3.12.1; packages: 1", "numpy 1.26 → 2.3, torch absent → 2.9"]
+    assert "| numpy 1.26 → 2.3, torch absent → 2.9 | r-" in project.good("logbook").out
 
 
 def test_the_page_goes_to_a_file_and_begins_when_asked(project: Project, tmp_path: Path) -> None:

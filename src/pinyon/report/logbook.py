@@ -54,7 +54,7 @@ class Lock(NamedTuple):
 
 
 class Environment(NamedTuple):
-    """What a run found around it, when that was not what the run before it had found."""
+    """What an execution found around it, when that was not what the one before had found; ``run`` is its first."""
 
     ts: float
     run: str

@@ -27,7 +27,7 @@ _LOCKS = (
     "uv.lock", "pixi.lock", "poetry.lock", "pdm.lock", "pylock*.toml", "Pipfile.lock", "conda-lock.y*ml",
     "environment*.y*ml", "requirements*.txt", "*requirements.txt",
 )  # fmt: skip
-_SAID = 80  # characters of a value that a line of the environment shows
+_NAMED = 6  # packages that a change of the environment names
 
 
 def read_logbook(records: Records) -> Logbook:
@@ -42,7 +42,7 @@ def read_logbook(records: Records) -> Logbook:
     with suppress(PinyonError):
         name = load_project(records.root).name
     return Logbook(
-        name, _data(records), _locks(records), _environments(fold, attempts), _chosen(fold), _moved(records),
+        name, _data(records), _locks(records), _environments(records), _chosen(fold), _moved(records),
         _notes(fold, attempts),
     )  # fmt: skip
 
@@ -116,22 +116,48 @@ def _locks(records: Records) -> list[book.Lock]:
     return found
 
 
-def _environments(fold: Index, attempts: _Attempts) -> list[book.Environment]:
-    """The captured environments, each where it differs from the one before."""
-    found: list[book.Environment] = []
-    for event in fold.told("captured"):
-        run, _, project, _ = attempts.of(str(event.body.get("attempt", "")))
-        told = event.body.get("environment")
-        if not isinstance(told, dict) or not _ours(fold, project):
+def _environments(records: Records) -> list[book.Environment]:
+    """What executions found around them, where it was captured: the first of them, then what each changed."""
+    fold, found = records.fold, list[book.Environment]()
+    digest, before = "", dict[str, str]()
+    own, values = fold.seen_by(None)
+    for name, told in reversed(fold.executions(own, *values)):
+        ts, body = told["captured"][2:] if "captured" in told else (0.0, {})
+        if body.get("environment", digest) == digest:
             continue
-        text = ", ".join(f"{name} {value}" for name, value in told.items() if _short(value))
-        if text and (not found or found[-1].text != text):
-            found.append(book.Environment(event.ts, run, text))
+        digest = body["environment"]
+        now = _packages(records, digest)
+        changed = [
+            f"{one} {before.get(one, 'absent')} → {now.get(one, 'absent')}"
+            for one in sorted(before.keys() | now.keys())
+            if before.get(one) != now.get(one)
+        ]
+        more = f" and {len(changed) - _NAMED} more" if len(changed) > _NAMED else ""
+        text = (
+            ", ".join(changed[:_NAMED]) + more
+            if before
+            else f"Python {now.get('python', '?')}; packages: {len(now) - 1}"
+        )
+        if changed:
+            runs = [run_id(attempt.key) for attempt in fold.attempts("execution = ?", name)]
+            found.append(book.Environment(ts, runs[0] if runs else "", text))
+        before = now
     return found
 
 
-def _short(value: Any) -> bool:
-    return isinstance(value, str | int | float) and 0 < len(str(value)) <= _SAID
+def _packages(records: Records, digest: Any) -> dict[str, str]:
+    """Versions of Python and of packages by name; empty where the blob is not here."""
+    try:
+        told = json.loads(records.store.blobs.read(str(digest)))
+        found: dict[str, str] = {}
+        for python in told["pythons"]:
+            found |= {
+                "python": str(python["version"]),
+                **{str(k): str(v) for k, v in python["packages"].items()},
+            }
+    except (PinyonError, OSError, ValueError, TypeError, KeyError, AttributeError):
+        return {}
+    return found
 
 
 def _chosen(fold: Index) -> list[book.Chosen]:
