@@ -62,7 +62,8 @@ def test_they_are_found_by_parent_and_group_and_shown_with_each_other(own: Place
     own.script(FOLDS)
     outer = str(listed(own)["@cv"]["run"])
     assert set(listed(own, "--group", "folds")) == {"@fold-0", "@fold-1"}
-    assert set(listed(own, "--group", "others")) == set()
+    assert set(listed(own, "--group", "others")) == set(listed(own, "--group", "a'b\\")) == set()
+    assert set(listed(own, "--group", "folds", "--where", "f1 = 0 or f1 = 7")) == {"@fold-0"}
     assert set(listed(own, "--where", f"group = folds and parent = {outer}")) == {"@fold-0", "@fold-1"}
     assert set(listed(own, "--where", "parent = null")) == {"@cv"}
     shown = own.cli("show", "@cv")

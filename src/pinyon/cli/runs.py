@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -58,7 +59,8 @@ def command(
     from pinyon.session import open_records
 
     most = limit or (0 if every or as_json else _SHOWN)
-    asked = Asked(where, _names(sort), most, stage, project, group)
+    where = _within(where, group)
+    asked = Asked(where, _names(sort), most, stage, project)
     with ExitStack() as stack:
         rows, total = list_board(open_records(Path(directory), stack).fold, asked)
     if as_json:
@@ -72,14 +74,16 @@ def command(
     else:
         _print(rows, [name.removeprefix("-") for name in asked.sort])
     if not rows:
-        what = (
-            " meet this"
-            if where or group
-            else f" of a stage {stage!r} yet; pinyon run makes some"
-            if stage
-            else ""
-        )
+        what = " meet this" if where else f" of a stage {stage!r} yet; pinyon run makes some" if stage else ""
         click.echo(f"no runs{what or ' yet; pinyon run makes some'}")
+
+
+def _within(where: str, group: str | None) -> str:
+    """The condition, of runs of a group only."""
+    if group is None:
+        return where
+    named = "group = '" + re.sub(r"([\\'])", r"\\\1", group) + "'"
+    return f"{named} and ({where})" if where.strip() else named
 
 
 def _names(text: str) -> list[str]:

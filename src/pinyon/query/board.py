@@ -37,7 +37,6 @@ class Asked(NamedTuple):
     limit: int = 0
     stage: str | None = None
     project: str | None = None
-    group: str | None = None
 
 
 class Candidate(NamedTuple):
@@ -67,8 +66,6 @@ def list_board(index: Index, asked: Asked) -> Listed:
     if condition is not None:
         fields.check(condition)
         found = [one for one in found if condition.test(lambda name, one=one: fields.get(one, name))]  # type: ignore[misc]
-    if asked.group is not None:
-        found = [one for one in found if asked.group in fields.get(one, "group")]
     found = fields.sorted(found, asked.sort)
     total = len(found)
     if asked.limit:
