@@ -104,11 +104,12 @@ class Run:
         """
         try:
             now = time.monotonic()
-            others: list[tuple[str, Any]] = []  # what is no number
+            others: list[tuple[str, Any]] | None = None  # what is no number
             if values is not None:
                 named = {**values, **named}
             if not _PLAIN.issuperset(map(type, named.values())):
-                named = numbers(named, lambda name, value: others.append((name, value)))
+                others = []
+                named = numbers(named, lambda name, value, others=others: others.append((name, value)))
             if step is None:
                 step = self._loops[0] if len(self._loops) == 1 else self._step + 1
             elif type(step) is not int:
