@@ -90,6 +90,32 @@ def test_a_histogram_counts_every_number_once(place: Place, inside: Begin) -> No
     assert kept(place, "array")["counts"] == [2, 1, 0, 1]
 
 
+class Tensor:
+    """As tensors of torch's are, that lie on a GPU, have a gradient, and are of a type that numpy has not."""
+
+    def __init__(self, done: str = "") -> None:
+        self.done = done
+
+    def detach(self) -> Tensor:
+        return Tensor("detached")
+
+    def cpu(self) -> Tensor:
+        return Tensor(f"{self.done}, here")
+
+    def float(self) -> Tensor:
+        return Tensor(f"{self.done}, float")
+
+    def numpy(self) -> Any:
+        if self.done != "detached, here, float":
+            raise TypeError(f"no array of {self.done}")
+        return numpy.array([1.0, 2.0, 2.0])
+
+
+def test_tensors_are_arrays(place: Place, inside: Begin) -> None:
+    inside().log(weights=pinyon.Histogram(Tensor(), bins=2))
+    assert kept(place, "weights")["counts"] == [1, 2]
+
+
 @given(st.lists(st.floats(width=64)), st.integers(1, 200), st.booleans())
 def test_histograms_lose_no_number(values: list[float], bins: int, as_array: bool) -> None:
     said = pinyon.Histogram(numpy.array(values) if as_array else values, bins=bins).kept().value

@@ -10,13 +10,14 @@ from pinyon.errors import TrackError
 
 def array_of(value: Any) -> Any:
     """The array of numpy's that a value is or gives; None for what is none, such as a list."""
-    for step in (
-        "detach",
-        "cpu",
-        "numpy",
-    ):  # a tensor of torch's that has a gradient, on a GPU; one of tensorflow's
+    for step in ("detach", "cpu"):  # a tensor of torch's that has a gradient, on a GPU
         call = getattr(value, step, None)
         value = call() if callable(call) else value
+    if callable(call := getattr(value, "numpy", None)):
+        try:
+            value = call()
+        except TypeError:  # numpy has no bfloat16
+            value = value.float().numpy()
     numpy = sys.modules.get("numpy")
     if numpy is None:
         return None
