@@ -158,7 +158,7 @@ def _facts(book: Logbook, topic: str) -> Iterator[str]:
         ]
         yield from _table(("when", "experiment", "phase", "objective", "winner", "why"), rows)
         rows = [(_when(m.ts), m.model, m.what, m.why, m.who) for m in book.moved]
-        yield from _table(("when", "model", "name", "why", "who"), rows)
+        yield from _table(("when", "model", "change", "why", "who"), rows)
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
