@@ -606,14 +606,13 @@ def test_verify_knows_objects_and_what_rots_in_them(own: Place) -> None:
 
 
 def test_readers_of_points_pass_over_objects(own: Place) -> None:
-    from pinyon.query.points import read
-
     own.script(
         'import pinyon\nrun = pinyon.run()\nrun.log(loss=1.0, words=pinyon.Text("a"))\nrun.log(loss=0.5)'
     )
-    (segment,) = own.segments()
-    found = read(segment)
-    assert (found.points.value, found.damaged) == ([1.0, 0.5], [])
+    assert own.cli("query", "select step, value from points order by 1") == [
+        {"step": 0, "value": 1.0},
+        {"step": 1, "value": 0.5},
+    ]
 
 
 def test_the_names_are_exported_lazily() -> None:
