@@ -3,11 +3,20 @@
 __version__ = "0.1.0.dev0"
 
 _TRACK = {
+    "Audio": "media.sound",
+    "ConfusionMatrix": "media.numeric",
     "EarlyStopping": "helpers",
+    "Embedding": "media.embedding",
+    "Histogram": "media.numeric",
+    "Html": "media.text",
+    "Image": "media.picture",
     "NanGuard": "helpers",
     "PRUNED": "prune",
     "Params": "params",
     "Run": "running",
+    "Table": "media.table",
+    "Text": "media.text",
+    "Video": "media.sound",
     "run": "current",
 }
 

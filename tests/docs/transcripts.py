@@ -20,7 +20,7 @@ CHOSEN = re.compile(r"<!-- commands run in a copy of \[?examples/(?P<name>[\w-]+
 FENCE = re.compile(r"^```console(?P<unordered> unordered)?\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 SAME = [  # what differs from run to run, and what stands for it
-    (re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b"), "DATE"),
+    (re.compile(r"\b\d{4}-\d\d-\d\d( \d\d:\d\d(:\d\d)?)?\b"), "DATE"),
     (re.compile(r"\b([arwx])-[0-9a-f]{12,16}(-\d+-[0-9a-f]{8})?\b"), r"\1-ID"),
     (re.compile(r"\bblake3:[0-9a-f]{64}\b"), "DIGEST"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "DIGEST"),

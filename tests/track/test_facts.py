@@ -162,7 +162,7 @@ class Image:
 
 
 @pytest.mark.parametrize(
-    ("figure", "name", "kept", "data"),
+    ("figure", "name", "path", "data"),
     [
         (Figure(), "roc", "roc.png", b"figure as png"),
         (Figure(), "roc.svg", "roc.svg", b"figure as svg"),
@@ -170,7 +170,7 @@ class Image:
         (Image(), "cat.jpg", "cat.jpg", b"image as jpeg"),
         ("<svg xmlns='x'></svg>", "tree", "tree.svg", b"<svg xmlns='x'></svg>"),
         ("picture.webp", "mine", "mine.webp", b"webp"),
-        ("picture.webp", "mine.bin", "mine.bin", b"webp"),
+        ("picture.webp", "mine.bin", "mine.bin.webp", b"webp"),
     ],
 )
 def test_pictures_are_kept_in_the_format_of_their_name(
@@ -178,7 +178,7 @@ def test_pictures_are_kept_in_the_format_of_their_name(
     inside: Begin,
     figure: Any,
     name: str,
-    kept: str,
+    path: str,
     data: bytes,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -186,7 +186,8 @@ def test_pictures_are_kept_in_the_format_of_their_name(
     (place.root / "picture.webp").write_bytes(b"webp")
     digest = inside().figure(figure, name, step=7)
     (body,) = place.bodies("artifact")
-    assert (body["name"], body["role"], body["about"]) == (kept, "figure", {"step": 7})
+    assert (body["name"], body["path"], body["role"]) == (name, path, "figure")
+    assert (body["about"]["step"], body["about"]["format"]) == (7, path.rpartition(".")[2])
     assert place.store.blobs.read(digest) == data
 
 

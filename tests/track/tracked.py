@@ -102,18 +102,31 @@ class Place:
             mine += points
         return [point for points in found.values() for point in points]
 
+    def objects(self) -> list[dict[str, Any]]:
+        """Every line of what is no number, held to the same."""
+        return [line for segment in self.segments() for line in read_points(segment, "o")[0]]
 
-def read_points(segment: Path) -> tuple[list[dict[str, Any]], int | None]:
-    """The points of one segment, by the letter of the format, each with the number of its batch (None where it was not
-    flushed), and the number of the first batch; a torn end is left out."""
+    def sound(self) -> None:
+        """Every segment verifies, of facts and of points, and every blob that was named is there."""
+        journals = self.store.journals
+        for segment in (*journals.segments(), *journals.points()):
+            assert [damage for damage in journals.verify(segment) if not damage.torn] == []
+        for body in self.bodies("artifact"):
+            assert len(self.store.blobs.read(body["digest"])) == body["size"]
+
+
+def read_points(segment: Path, key: str = "m") -> tuple[list[dict[str, Any]], int | None]:
+    """The points of one segment, or with ``o`` its objects, by the letter of the format, each with the number of its batch
+    (None where it was not flushed), and the number of the first batch; a torn end is left out."""
     found: list[dict[str, Any]] = []
     batch, flushes, first = b"", -1, None
     for line in segment.read_bytes().split(b"\n")[:-1]:
         record = json.loads(line)
         assert record["v"] == 1
         if "flush" not in record:
-            assert set(record) == {"v", "attempt", "t", "step", "m"}
-            found.append({**record, "batch": None})
+            kind = "o" if "o" in record else "m"
+            assert set(record) == {"v", "attempt", "t", "step", kind}
+            found += [{**record, "batch": None}] if kind == key else []
             batch += line + b"\n"
             continue
         assert record["writer"] == segment.name.split(".")[0]

@@ -27,10 +27,11 @@ _SECTIONS = {
         "metrics",
         "params",
         "plots",
+        "logbook",
     ),
     "Models": ("model",),
     "Data": ("add", "gc", "compact"),
-    "Keep": ("verify", "doctor", "generate", "completion"),
+    "Keep": ("note", "tag", "verify", "doctor", "generate", "completion"),
 }
 _VERBS = tuple(verb for verbs in _SECTIONS.values() for verb in verbs)
 

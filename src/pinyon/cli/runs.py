@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +31,7 @@ _SHOWN = 40
 )
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="At most N runs.")
 @click.option("--columns", metavar="NAMES", default="", help="Show these, not what is usual.")
+@click.option("--group", metavar="NAME", help="Only runs of this group.")
 @click.option("--project", metavar="NAME|all", help="Runs of another project in this store, or of all.")
 @click.option("--all", "every", is_flag=True, help=f"Every run, not only the newest {_SHOWN}.")
 @click.pass_obj
@@ -40,19 +43,23 @@ def command(
     sort: str,
     limit: int | None,
     columns: str,
+    group: str | None,
     project: str | None,
     every: bool,
 ) -> None:
     """List runs with their parameters and metrics, the newest last.
 
+    Runs that began inside another one stand below it.
+
     A CONDITION compares names with values by = != < <= > >= and ~ (contains), joined by and, or, not and parentheses: names
     are those of metrics, params.NAME, tag.NAME, and run, stage, status, experiment, phase, cell, seed, attempt, attempts,
-    execution, started, seconds, project.
+    execution, started, seconds, project, parent, group.
     """
     from pinyon.query.board import Asked, list_board
     from pinyon.session import open_records
 
     most = limit or (0 if every or as_json else _SHOWN)
+    where = _within(where, group)
     asked = Asked(where, _names(sort), most, stage, project)
     with ExitStack() as stack:
         rows, total = list_board(open_records(Path(directory), stack).fold, asked)
@@ -71,12 +78,21 @@ def command(
         click.echo(f"no runs{what or ' yet; pinyon run makes some'}")
 
 
+def _within(where: str, group: str | None) -> str:
+    """The condition, of runs of a group only."""
+    if group is None:
+        return where
+    named = "group = '" + re.sub(r"([\\'])", r"\\\1", group) + "'"
+    return f"{named} and ({where})" if where.strip() else named
+
+
 def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _print(rows: list[RunRow], first: list[str]) -> None:
     flags = any(_said(row.attempt.inputs) for row in rows)
+    ordered = [(0, row) for row in rows] if first else below(rows)
     tags = any(row.tags for row in rows)
     table(
         (
@@ -87,7 +103,7 @@ def _print(rows: list[RunRow], first: list[str]) -> None:
         ),
         [
             (
-                row.run,
+                "  " * deep + row.run,
                 row.stage,
                 row.status,
                 when(row.attempt.started),
@@ -96,9 +112,25 @@ def _print(rows: list[RunRow], first: list[str]) -> None:
                 *([_some(row.tags)] if tags else []),
                 _some({name: row.metrics[name] for name in first if name in row.metrics} | row.metrics),
             )
-            for row in rows
+            for deep, row in ordered
         ],
     )
+
+
+def below(rows: Sequence[RunRow]) -> list[tuple[int, RunRow]]:
+    """Runs with how deep they lie in others, those inside a run right after it; one whose outer run is not shown lies in
+    none."""
+    shown = {row.run for row in rows}
+    inside: dict[str, list[RunRow]] = {}
+    for row in rows:
+        inside.setdefault(row.parent if row.parent in shown else "", []).append(row)
+    found: list[tuple[int, RunRow]] = []
+    rest = [(0, row) for row in reversed(inside.pop("", []))]
+    while rest:
+        deep, row = rest.pop()
+        found.append((deep, row))
+        rest += [(deep + 1, one) for one in reversed(inside.pop(row.run, []))]
+    return found
 
 
 def _said(inputs: dict[str, Any]) -> dict[str, Any]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import click
 
 from pinyon.cli.options import completes, json_option
-from pinyon.cli.output import actor, by, number, print_json, table, took, when, word
+from pinyon.cli.output import actor, by, number, plain, print_json, table, took, when, word
 from pinyon.model.outcome import Attempt
 from pinyon.model.units import show_bytes, show_seconds
 
@@ -42,7 +43,17 @@ def command(directory: str, run: str, as_json: bool) -> None:
             )
 
 
-def _print(attempts: list[Attempt], described: dict[str, object]) -> None:
+def _print_kin(described: dict[str, Any]) -> None:
+    """The run inside which it began, those that began inside it, and its group."""
+    if described["parent"]:
+        click.echo(f"parent    {described['parent']}")
+    for one in described["children"]:
+        click.echo(f"child     {one['run']}  {plain(one['stage'])}  {word(one['status'])}")
+    if described["group"]:
+        click.echo(f"group     {plain(described['group'])}")
+
+
+def _print(attempts: list[Attempt], described: dict[str, Any]) -> None:
     from pinyon.report.estimate import far_off
 
     last = attempts[-1]
@@ -59,6 +70,7 @@ def _print(attempts: list[Attempt], described: dict[str, object]) -> None:
         if code
         else f"code      not recorded: {described['git_note'] or 'not a git repository'}"
     )
+    _print_kin(described)
     for file, name, value in last.inputs.get("params", ()):
         click.echo(f"param     {':'.join(filter(None, (file, name)))} = {number(value)}")
     for name, value in last.inputs.get("flags", ()):
@@ -73,6 +85,11 @@ def _print(attempts: list[Attempt], described: dict[str, object]) -> None:
     for name, value in last.metrics.items():
         click.echo(f"metric    {name} = {number(value)}")
     _print_tracking(described["tracking"])
+    for name, text in described["tags"].items():
+        click.echo(f"tag       {plain(name)}{f' = {plain(text)}' if text else ''}")
+    for one in described["notes"]:
+        first, *more = str(one["text"]).splitlines() or [""]
+        click.echo(f"note      {when(one['ts'])}  {plain(first)}{' …' if more else ''}")
     click.echo()
     rows = [
         (

@@ -18,6 +18,7 @@ from pinyon.execute.beside import ignore, repository, write_whole
 from pinyon.execute.protocol import StatNote
 from pinyon.execute.statcache import StatCache
 from pinyon.execute.unchanged import Added, Look, is_pointed_at, refuse, unchanged
+from pinyon.model.actor import current_actor
 from pinyon.spec import pointer as pointers
 from pinyon.store.local import LocalStore
 from pinyon.store.place import POINTER
@@ -85,7 +86,7 @@ def _add(adding: Adding, path: str, look: Look, dry_run: bool, tell: Tell) -> Ad
             "size": content.size,
             "files": count,
         }
-        _record(adding.store, {**body, "actor": {"kind": "person", "name": facts.user()}})
+        _record(adding.store, {**body, "actor": current_actor().as_dict()})
         ignore(adding.root, path)
         about = {**pointers.about_of(adding.root, file), **adding.about}
         written = pointers.write_pointer(os.path.basename(path), content.name, content.size, count, about)

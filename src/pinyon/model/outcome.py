@@ -40,7 +40,8 @@ class Attempt(NamedTuple):
     ``project`` names whose stage it was, and ``root`` its directory on the host that ran it: a store may serve several.
     ``mode`` ``adopted``: another tool had made the outs, and its records vouch for them; nothing ran.
     ``resources`` holds what it asked for by name, and under ``devices`` the GPUs it got. ``estimate``: the seconds that it
-    was expected to take. ``unread`` are metrics files that could not be read, each with the reason.
+    was expected to take. ``unread`` are metrics files that could not be read, each with the reason. ``parent`` is the id of
+    the run inside which this one began, ``group`` a name that several runs share.
     """
 
     id: str
@@ -70,6 +71,8 @@ class Attempt(NamedTuple):
     resources: dict[str, Any] = {}
     estimate: float | None = None
     unread: tuple[tuple[str, str], ...] = ()
+    parent: str = ""
+    group: str = ""
 
     @property
     def order(self) -> tuple[int, str]:

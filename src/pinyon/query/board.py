@@ -23,7 +23,7 @@ from pinyon.query.where import Condition, Values, parse, plain, wrong
 
 FIELDS = (
     "run", "stage", "status", "experiment", "phase", "cell", "seed", "attempt", "attempts", "execution", "started",
-    "seconds", "project",
+    "seconds", "project", "parent", "group",
 )  # fmt: skip
 _COLUMNS = {"attempt": "id", "seconds": "took"}
 
@@ -129,6 +129,10 @@ class Fields:
 
     def _field(self, one: Candidate, name: str) -> Values:
         last = one.last
+        if name in ("parent", "group"):
+            told = self._told("kin").get(last.id, ("", ""))[name == "group"]
+            tagged = self.get(one, "tag.group") if name == "group" else ()
+            return tagged or ((told,) if told else ())
         if name in ("experiment", "phase", "cell", "seed"):
             return _of_cells(self._told("cells").get((last.project, last.recipe), ()), name)
         if name == "run":
@@ -150,6 +154,7 @@ class Fields:
                 "tags": lambda: tags_of(self._index),
                 "finals": lambda: finals_of(self._index),
                 "params": lambda: flags_of(self._index),
+                "kin": self._index.kin,
                 "cells": lambda: by_recipe(members(self._index)),
             }
             self._memo[what] = ask[what]()
@@ -207,6 +212,8 @@ def value_of(row: RunRow, name: str) -> Values:
     kind, dot, rest = name.partition(".")
     if name in ("experiment", "phase", "cell", "seed"):
         return _of_cells(row.cells, name)
+    if name in ("parent", "group"):
+        return tuple(filter(None, (getattr(row, name),)))
     if name in FIELDS:
         return (getattr(row, name) if name in RunRow._fields and name != "attempt" else row.as_dict()[name],)
     if dot and kind == "params":

@@ -5,7 +5,7 @@ from __future__ import annotations
 _CONTRACT = """
 executions: execution VARCHAR, actor VARCHAR, goal JSON, host VARCHAR, started DOUBLE, seconds DOUBLE, state VARCHAR
 runs: run VARCHAR, key VARCHAR, stage VARCHAR, experiment VARCHAR, phase VARCHAR, status VARCHAR, attempt VARCHAR,
-    attempts INTEGER, started DOUBLE, seconds DOUBLE, tags JSON
+    attempts INTEGER, started DOUBLE, seconds DOUBLE, tags JSON, parent VARCHAR, group VARCHAR
 attempts: attempt VARCHAR, run VARCHAR, execution VARCHAR, epoch INTEGER, mode VARCHAR, host VARCHAR, state VARCHAR,
     detail VARCHAR, exit_code INTEGER, started DOUBLE, seconds DOUBLE, cpu_seconds DOUBLE, max_rss BIGINT
 params: run VARCHAR, file VARCHAR, name VARCHAR, type VARCHAR, number DOUBLE, text VARCHAR

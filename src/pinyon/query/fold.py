@@ -17,13 +17,14 @@ from pinyon.model.outcome import FAILED, FINAL, LOST, RUNNING, SUBMITTED, Attemp
 Document = dict[str, list[Any]]
 
 _ATTEMPT_KINDS = frozenset({"intent", "submitted", "setup", "running", "outputs", "ended", "lost"})
-_EXECUTION_KINDS = frozenset({"execution", "finished"})
+_EXECUTION_KINDS = frozenset({"execution", "captured", "finished"})
 # Kinds of which every record counts, not only the first: what of the body says what they are about.
 _TOLD_OF = {
     **dict.fromkeys(("summary", "tagged", "noted", "artifact", "checkpoint", "resumed", "params"), "attempt"),
     **dict.fromkeys(("tracked", "dropped"), "attempt"),
     **dict.fromkeys(("cells", "selected", "proposed"), "experiment"),
     "refused": "model",
+    "added": "path",
 }
 
 _PLAIN = ("params.yaml", "")  # files whose parameters are named without them; "" is the command itself
@@ -39,8 +40,9 @@ def subject(event: Event) -> tuple[str, str] | None:
 
 
 def told_of(event: Event) -> str | None:
-    """The attempt, experiment or model that a record tells of, beside others; None for other records."""
-    name = event.body.get(_TOLD_OF.get(event.kind, ""))
+    """The attempt, experiment, model or path that a record tells of, beside others; "" for a note about none of these,
+    None for other records."""
+    name = event.body.get(_TOLD_OF.get(event.kind, ""), "" if event.kind == "noted" else None)
     return name if isinstance(name, str) else None
 
 
@@ -107,6 +109,8 @@ def _attempt(name: str, document: Document, durable: bool) -> Attempt:
         root=intent.get("root", ""),
         resources=intent.get("resources", {}),
         estimate=intent.get("estimate"),
+        parent=str(intent.get("parent") or ""),
+        group=str(intent.get("group") or ""),
     )
 
 

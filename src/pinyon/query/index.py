@@ -280,8 +280,9 @@ class Index:
         """Records of a kind of which every one counts, oldest first by their clocks (then writer and number).
 
         Args:
-            kind: summary, tagged, noted, artifact, checkpoint, resumed, params, cells, selected, proposed or refused.
-            about: only those of these attempts, experiments or models.
+            kind: summary, tagged, noted, artifact, checkpoint, resumed, params, cells, selected, proposed, refused,
+                added.
+            about: only those of these attempts, experiments, models or paths.
         """
         some = "" if about is None else "and about in (select value from json_each(?))"
         rows = self._rows(
@@ -314,6 +315,26 @@ class Index:
             *project,
         )
         return next(iter(self.attempts("id = ?", rows[0][0])), None) if rows else None
+
+    def kin(self) -> dict[str, tuple[str, str]]:
+        """Parent and group, as their intents say them, of those attempts that have either; "" for none."""
+        which = "parent != '' or grouped != ''"
+        parts = (f"coalesce(json_extract(doc, '$.intent[3].{part}'), '')" for part in ("parent", "group"))
+        rows = self._rows(
+            "select id, parent, grouped from (select id, {} as parent, {} as grouped from attempts)".format(
+                *parts
+            )
+            + f" where {which}"
+        )
+        return {name: (str(parent), str(group)) for name, parent, group in rows}
+
+    def stages(self) -> list[str]:
+        """The stages of all attempts that this project sees, sorted."""
+        mine, project = self.seen_by(None)
+        found = self._rows(
+            f"select distinct stage from attempts where key != '' and {mine} order by 1", *project
+        )
+        return [stage for (stage,) in found]
 
     def newest_keys(self, most: int) -> list[tuple[str, str]]:
         """(key, stage) of the newest runs, the newest first."""

@@ -88,7 +88,16 @@ class Rows:
             last, first = row.attempt, row.cells[0] if row.cells else None
             cell = (first.experiment, first.phase) if first else (None, None)
             what = (row.status, last.id, row.attempts, last.started, last.seconds, _json(row.tags))
-            yield row.run, last.key, row.stage, *cell, *what, last.project
+            yield (
+                row.run,
+                last.key,
+                row.stage,
+                *cell,
+                *what,
+                row.parent or None,
+                row.group or None,
+                last.project,
+            )
 
     def _attempts(self) -> Iterator[Row]:
         for one in self.attempts_known:

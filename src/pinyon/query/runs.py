@@ -35,6 +35,16 @@ class RunRow(NamedTuple):
     tags: dict[str, str] = {}
     cells: tuple[Member, ...] = ()
 
+    @property
+    def parent(self) -> str:
+        """The run inside which it began; "" for none."""
+        return self.attempt.parent
+
+    @property
+    def group(self) -> str:
+        """What it and others are called together, by a tag or as it began; "" for nothing."""
+        return self.tags.get("group") or self.attempt.group
+
     def as_dict(self) -> dict[str, Any]:
         """For ``--json``."""
         last = self.attempt
@@ -45,6 +55,8 @@ class RunRow(NamedTuple):
             "params": self.params,
             "metrics": self.metrics,
             "tags": self.tags,
+            "parent": self.parent or None,
+            "group": self.group or None,
             "cells": [{name: one._asdict()[name] for name in _CELL} for one in self.cells],
             "attempt": last.id,
             "attempts": self.attempts,
@@ -192,6 +204,19 @@ def newer(index: Index, attempts: list[Attempt]) -> RunRow | None:
     return last if last.attempt.key != attempts[-1].key else None
 
 
+def children(index: Index, run: str) -> list[RunRow]:
+    """Runs that began inside this one, the oldest first."""
+    found = index.attempts("json_extract(doc, '$.intent[3].parent') = ?", run)
+    return sorted(rows_of(index, found), key=lambda row: row.attempt.started)
+
+
+def notes(index: Index, attempts: Iterable[Attempt]) -> list[dict[str, Any]]:
+    """What was noted on these attempts, the oldest first."""
+    found = index.told("noted", [attempt.id for attempt in attempts])
+    told = ({"ts": event.ts, **event.body} for event in found)
+    return [{name: one.get(name) for name in ("ts", "text", "topic", "actor")} for one in told]
+
+
 def _is_hex(text: str) -> bool:
     return len(text) >= 4 and set(text) <= set("0123456789abcdef")
 
@@ -209,6 +234,10 @@ def describe_run(index: Index, attempts: list[Attempt]) -> dict[str, Any]:
         "actor": body.get("actor"),
         "argv": body.get("argv"),
         "tracking": tracking_of(index, [attempt.id for attempt in attempts]),
+        "children": [
+            {"run": one.run, "stage": one.stage, "status": one.status} for one in children(index, row.run)
+        ],
+        "notes": notes(index, attempts),
         "history": [attempt._asdict() for attempt in attempts],
     }
 

@@ -89,9 +89,7 @@ def version_rows(model: Model) -> list[tuple[str, str, str, str, float, str]]:
 
 def history(model: Model, refused: Sequence[Event] = ()) -> list[tuple[float, str, str, str]]:
     """Changes of names and refusals by the time that they had on their hosts: when, who, what, why."""
-    rows = [
-        (one.ts, parse_actor(one.actor).shown, what(one), _why(one.why, one.gate)) for one in model.changes
-    ]
+    rows = [(one.ts, parse_actor(one.actor).shown, *change_line(one)) for one in model.changes]
     for event in refused:
         gate = [checked_of(row) for row in event.body["gate"]]
         text = f"{event.body['alias']}: {event.body['version']} was refused"
@@ -113,6 +111,11 @@ def what(change: Change) -> str:
     how = {"promoted": "", "rolled_back": " (rolled back)", "unset": ""}[change.action]
     forced = " (forced)" if change.forced else ""
     return f"{change.alias}: {before} → {after}{how}{forced}"
+
+
+def change_line(change: Change) -> tuple[str, str]:
+    """What one change was, and why, with the numbers of its gate."""
+    return what(change), _why(change.why, change.gate)
 
 
 def _why(why: str, gate: Sequence[Checked]) -> str:

@@ -1,8 +1,7 @@
-"""Bytes that a run keeps: files, folders, pictures."""
+"""Bytes that a run keeps: files and folders."""
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,29 +82,3 @@ def _files(path: str) -> Iterator[tuple[str, str]]:
         for file in files:
             full = os.path.join(folder, file)
             yield os.path.relpath(full, path).replace(os.sep, "/"), full
-
-
-def render(figure: Any, name: str) -> tuple[str | bytes, str]:
-    """A picture as bytes or the path it lies at, and its name with an ending.
-
-    Raises:
-        TrackError: it is no picture that we know.
-    """
-    stem, ending = os.path.splitext(name)
-    if isinstance(figure, str) and figure.lstrip()[:5].lower() in ("<svg ", "<svg>", "<?xml"):
-        return figure.encode(), f"{stem}.svg"
-    if isinstance(figure, (str, os.PathLike)):
-        path = os.fspath(figure)
-        return path, name if ending else stem + os.path.splitext(path)[1]
-    buffer, format = io.BytesIO(), (ending[1:] or "png").lower()
-    if hasattr(figure, "savefig"):  # matplotlib
-        figure.savefig(buffer, format=format, bbox_inches="tight")
-    elif hasattr(figure, "save") and hasattr(figure, "mode"):  # PIL
-        figure.save(buffer, format={"jpg": "jpeg"}.get(format, format))
-    else:
-        raise TrackError(
-            f"a {type(figure).__name__} is no picture",
-            why="a matplotlib figure, a PIL image, SVG text or a path is",
-            next="save it to a file, and pass the path",
-        )
-    return buffer.getvalue(), f"{stem}.{format}"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _lock = threading.Lock()
 _current: Run | None = None
+_inner: list[Run] = []  # runs inside runs that may be open still
 
 
 class Identity(NamedTuple):
@@ -38,7 +39,11 @@ class Identity(NamedTuple):
 
 
 def run(
-    *, params: Mapping[str, Any] | Any = None, name: str = "", tags: Mapping[str, str] | None = None
+    *,
+    params: Mapping[str, Any] | Any = None,
+    name: str = "",
+    tags: Mapping[str, str] | None = None,
+    group: str = "",
 ) -> Run:
     """The current run: the attempt that this process works for; outside of one, a new run that begins now.
 
@@ -49,18 +54,21 @@ def run(
         params: parameters of a script that no stage declares: a map, an `argparse.Namespace` or the like.
         name: what to call a new run, instead of its script; it gets an ``@`` in front.
         tags: see `Run.tag`.
+        group: a name that several runs share; of a run that did not begin here it is a tag.
     """
     global _current
     with _lock:
         fresh = _current is None or _current.finished
         if fresh:
-            _current = _join() if "PINYON_ATTEMPT" in os.environ else _begin(name, params)
+            _current = _join() if "PINYON_ATTEMPT" in os.environ else _begin(name, params, group)
         one = _current
         assert one is not None, "there is one now"
     if fresh:
         shutdown.heed(one)
     if params is not None and (not fresh or one._identity.own is None):
         one.use(params)
+    if group and (not fresh or one._identity.own is None):
+        one.tag(group=group)
     if tags:
         one.tag(**tags)
     return one
@@ -132,27 +140,45 @@ def _intended(identity: Identity) -> list[Any]:
     return []
 
 
-def _begin(name: str, params: Any) -> Run:
+def begin_child(outer: Run, name: str, params: Any, group: str) -> Run:
+    """A run of this process's own inside another one; see `Run.child`."""
+    child = _begin(name, params, group, outer)
+    with _lock:
+        _inner[:] = [one for one in _inner if not one.finished]
+        _inner.append(child)
+    return child
+
+
+def _begin(name: str, params: Any, group: str, outer: Run | None = None) -> Run:
     """A run of this process's own; one that records nothing where nothing can be recorded."""
     from pinyon.track import own
 
     given = None if params is None else plain(params if isinstance(params, Mapping) else vars(params))
+    if outer is not None and outer._identity.store == os.devnull:  # which has been said
+        return Run(own.nowhere(name), given or {}, None)
     try:
-        identity = own.begin(name, given)
+        if outer is None:
+            identity = own.begin(name, given, group)
+        else:
+            identity = own.begin_inside(outer._identity, name, given, group)
     except (OSError, PinyonError) as error:
         note(f"nothing of this run is recorded: {error}")
         identity = own.nowhere(name)
-    one = Run(identity, {}, _condition())
+    one = Run(identity, {}, _condition() if outer is None else None)
     if identity.own is not None:
         given = nest(("", name, value) for name, value in identity.own.flags)
         one._sink.beats = True
         identity.own.intend(one._sink, identity.project)
-        identity.own.watch(identity)
+        identity.own.watch()
+        if outer is None:
+            identity.own.join(identity)
     one.params = Params(given or {})
     return one
 
 
 def _finish() -> None:
+    for one in reversed(_inner):
+        one.finish()
     if _current is not None:
         _current.finish()
 
@@ -160,8 +186,8 @@ def _finish() -> None:
 def _forked() -> None:
     global _lock
     _lock = threading.Lock()
-    if _current is not None:
-        _current._after_fork()
+    for one in (*_inner, *([] if _current is None else [_current])):
+        one._after_fork()
 
 
 atexit.register(_finish)

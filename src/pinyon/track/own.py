@@ -22,7 +22,9 @@ from pinyon.errors import PinyonError
 from pinyon.model.actor import current_actor
 from pinyon.model.ids import attempt_id, host_name, new_id, run_id, this_process
 from pinyon.model.outcome import CANCELLED, FAILED, SUCCEEDED
+from pinyon.store.place import project_around
 from pinyon.track.current import Identity
+from pinyon.track.ending import WATCH
 from pinyon.track.params import Params
 from pinyon.track.prune import PRUNED
 
@@ -41,15 +43,18 @@ class Own:
         root: the project's directory.
         key: random.
         inputs: as an intent holds them.
+        kin: ``parent`` (id of the run that it is part of) and ``group``, as far as there are any.
     """
 
-    def __init__(self, root: str, stage: str, key: str, attempt: str, inputs: Mapping[str, Any]) -> None:
+    def __init__(
+        self, root: str, stage: str, key: str, attempt: str, inputs: Mapping[str, Any], kin: Mapping[str, str]
+    ) -> None:
         self._root, self._stage, self._key, self._attempt = root, stage, key, attempt
-        self._inputs = dict(inputs)
+        self._inputs, self._kin = dict(inputs), dict(kin)
+        self._cpu = _cpu_seconds()
         self._execution = new_id("x")
         self._began = time.monotonic()
         self._error: BaseException | None = None
-        self._hooks: tuple[Any, Any, Any, Any] | None = None
         self._set: dict[str, str] = {}
 
     @property
@@ -59,9 +64,7 @@ class Own:
 
     def intend(self, sink: Sink, project: str) -> None:
         """Record that it has begun."""
-        from pinyon.capture.facts import code
-
-        git, why = code(Path(self._root))
+        git, why = _code(self._root, self._kin.get("parent", ""))
         actor = current_actor().as_dict()
         goal = {
             "stages": [self._stage],
@@ -85,9 +88,8 @@ class Own:
         sink.tell("execution", body, whose=False)
         process = list(this_process())
         intent = {"key": self._key, "recipe": self._key, "stage": self._stage, "epoch": 1, "mode": "in place"}
-        sink.tell(
-            "intent", {**about, **intent, "supervisor": process, "reason": "a script", "inputs": self._inputs}
-        )
+        intent |= {"supervisor": process, "reason": "a script", "inputs": self._inputs}
+        sink.tell("intent", {**about, **intent, **self._kin})
         sink.tell("running", {"pid": os.getpid()})
         sink.flush()
 
@@ -96,20 +98,15 @@ class Own:
         """Its parameters, (name, value)."""
         return list(self._inputs["flags"])
 
-    def watch(self, identity: Identity) -> None:
-        """Learn of an exception that nobody catches and of `sys.exit`; let processes that are started join the run."""
-        hook, leave = sys.excepthook, sys.exit
+    def watch(self) -> None:
+        """Learn of an exception that nobody catches and of `sys.exit`."""
+        WATCH.add(self._hear)
 
-        def excepted(kind: Any, error: BaseException, trace: Any) -> None:
-            self._error = error
-            hook(kind, error, trace)
+    def _hear(self, error: BaseException) -> None:
+        self._error = error
 
-        def left(status: Any = None, /) -> Any:
-            self._error = SystemExit(status)
-            leave(status)
-
-        sys.excepthook, sys.exit = excepted, left
-        self._hooks = (hook, excepted, leave, left)
+    def join(self, identity: Identity) -> None:
+        """Let processes that are started join the run."""
         rows = json.dumps([["", name, value] for name, value in self._inputs["flags"]])
         self._set = {**environment(identity), **({"PINYON_PARAMS": rows} if len(rows) <= _MOST else {})}
         os.environ.update(self._set)
@@ -143,7 +140,7 @@ class Own:
         body: dict[str, Any] = {"state": state, "detail": detail, "exit_code": code, "signal": number}
         body |= {
             "seconds": round(time.monotonic() - self._began, 6),
-            "cpu_seconds": round(used.ru_utime + used.ru_stime, 6),
+            "cpu_seconds": round(_cpu_seconds() - self._cpu, 6),
             "max_rss": used.ru_maxrss * 1024,
             "message": message,
             "reusable": True,
@@ -164,23 +161,17 @@ class Own:
         for name, value in self._set.items():
             if os.environ.get(name) == value:
                 del os.environ[name]
-        if self._hooks is None:
-            return
-        hook, excepted, leave, left = self._hooks
-        if sys.excepthook is excepted:  # else somebody has put another one over it, which still calls it
-            sys.excepthook = hook
-        if sys.exit is left:
-            sys.exit = leave
+        WATCH.remove(self._hear)
 
 
-def begin(name: str, params: Mapping[str, Any] | None) -> Identity:
+def begin(name: str, params: Mapping[str, Any] | None, group: str = "") -> Identity:
     """A new run in the project around the working directory, whose store is made if there is none.
 
     Raises:
         OSError, PinyonError: nothing can be recorded there.
     """
     from pinyon.store.local import home_store
-    from pinyon.store.place import project_around, share_with_group
+    from pinyon.store.place import share_with_group
 
     here = os.getcwd()
     root = project_around(here) or here
@@ -188,16 +179,31 @@ def begin(name: str, params: Mapping[str, Any] | None) -> Identity:
     share_with_group(root, str(store.root))
     project = _project(root)
     store.prepare(project)
-    key = os.urandom(32).hex()
-    stage, attempt = f"@{(name or _name()).lstrip('@')}", attempt_id(key, 1)
-    wdir = os.path.relpath(here, root).replace(os.sep, "/")
     given = Params(params).flat() if params is not None else _flags()
+    return _identity(
+        root, str(store.root), project, name or _name(), given, {"group": group} if group else {}
+    )
+
+
+def begin_inside(outer: Identity, name: str, params: Mapping[str, Any] | None, group: str) -> Identity:
+    """A new run inside another one, in the store of that one; `begin`."""
+    root = os.environ.get("PINYON_ROOT") or project_around(os.getcwd()) or os.getcwd()
+    given = Params(params or {}).flat()
+    kin = {"parent": outer.run, **({"group": group} if group else {})}
+    return _identity(root, outer.store, outer.project, name or outer.stage, given, kin)
+
+
+def _identity(
+    root: str, store: str, project: str, name: str, given: Mapping[str, Any], kin: Mapping[str, str]
+) -> Identity:
+    key = os.urandom(32).hex()
+    stage, attempt = f"@{name.lstrip('@')}", attempt_id(key, 1)
     inputs = {
-        "command": ["exec", *_argv()], "wdir": wdir, "params": [], "deps": [], "outs": [], "env": [],
-        "flags": [[name, value] for name, value in given.items()],
+        "command": ["exec", *_argv()], "wdir": os.path.relpath(os.getcwd(), root).replace(os.sep, "/"),
+        "params": [], "deps": [], "outs": [], "env": [], "flags": [[name, value] for name, value in given.items()],
     }  # fmt: skip
-    own = Own(root, stage, key, attempt, inputs)
-    return Identity(run_id(key), attempt, stage, own.execution, str(store.root), project, time.time(), own)
+    own = Own(root, stage, key, attempt, inputs, kin)
+    return Identity(run_id(key), attempt, stage, own.execution, store, project, time.time(), own)
 
 
 def nowhere(name: str) -> Identity:
@@ -248,6 +254,25 @@ def _project(root: str) -> str:
         except PinyonError:  # somebody is editing it; a script does not need it
             pass
     return os.path.basename(os.path.realpath(root))
+
+
+_known_code: dict[str, Any] = {}
+
+
+def _code(root: str, parent: str) -> Any:
+    """git's commit, and why there is none. Asked once for all runs inside one: git takes longer than a short one."""
+    from pinyon.capture.facts import code
+
+    if not parent:
+        return code(Path(root))
+    if parent not in _known_code:
+        _known_code[parent] = code(Path(root))
+    return _known_code[parent]
+
+
+def _cpu_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
 
 
 def _argv() -> Sequence[str]:

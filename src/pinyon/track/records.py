@@ -73,6 +73,11 @@ class Records:
         while self.facts:
             self._write_fact()
 
+    def write_object(self, t: float, step: int, objects: dict[str, Any]) -> None:
+        """Write what is no number, after everything that waits (docs/FORMAT.md §5, "Objects")."""
+        self.write()
+        self._stream().write_object(t, step, objects, self._attempt)
+
     def sync(self) -> None:
         """Make everything that was written power-durable."""
         if self._points is not None:

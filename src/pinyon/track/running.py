@@ -98,7 +98,8 @@ class Run:
         """Record numbers at a step, by keyword or as a map. They survive `kill -9` when this returns (docs/track.md).
 
         Scalars of numpy and torch are numbers (one on a GPU is waited for); nested maps get dotted names; NaN is kept.
-        What is no number is left out and said once.
+        Histograms, tables, texts, images and the like (`pinyon.track.media`) and figures of matplotlib's and plotly's are
+        written at once. What is none of these is left out and said once.
 
         Args:
             step: where on the x-axis; without it the number of the `progress` loop, else one more than before.
@@ -108,26 +109,33 @@ class Run:
         """
         try:
             now = time.monotonic()
+            others: list[tuple[str, Any]] | None = None  # what is no number
             if values is not None:  # which is packed before this returns, so it need not be copied
                 named = {**values, **named} if named or type(values) is not dict else values
             kind = (*named, *map(type, named.values()))
             if kind not in self._sink.kinds and not _plain(kind, len(named)):
-                named = numbers(named, self._refuse)
+                others = []
+                named = numbers(named, lambda name, value, others=others: others.append((name, value)))
                 kind = (*named, *map(type, named.values()))
             if step is None:
                 step = self._loops[0] if len(self._loops) == 1 else self._step + 1
             elif type(step) is not int:
                 step = int(step)
             self._step = step
-            self._sink.put(now - self._zero, step, named, kind)
+            if named or not others:
+                self._sink.put(now - self._zero, step, named, kind)
+            if others:
+                self._keep(others, now - self._zero, step)
         except Exception as error:  # noqa: BLE001 - whatever it is, training goes on
             self._sink.once("log", f"log() could not take {type(error).__name__}: {error}")
         if self._stop is not None:
             self._newest.update(named)
             self._heed(self._stop)
 
-    def _refuse(self, name: str, value: Any) -> None:
-        self._sink.once(f"metric {name}", f"'{name}' is a {type(value).__name__}, no number; it is left out")
+    def _keep(self, things: list[tuple[str, Any]], t: float, step: int) -> None:
+        from pinyon.track.media.record import keep_all
+
+        keep_all(self._sink, things, t, step)
 
     def _heed(self, stop: prune.StopWhen) -> None:
         """End what was flagged by an earlier call; else flag it if the condition holds now."""
@@ -225,6 +233,30 @@ class Run:
         except Exception as error:  # noqa: BLE001 - as in `log`
             self._sink.once(kind, f"{kind} could not be recorded: {error}")
 
+    def child(
+        self,
+        name: str = "",
+        *,
+        params: Mapping[str, Any] | Any = None,
+        tags: Mapping[str, str] | None = None,
+        group: str = "",
+    ) -> Run:
+        """Begin a run inside this one, such as one fold of several: ``with run.child("fold-1") as inner:``.
+
+        It is a run of its own, which ends with ``with`` or `finish`, or with the process; not with this one. Several may be
+        open at once, in threads, too. `pinyon.run` still gives this one.
+
+        Args:
+            name: what to call it, with an ``@`` in front; default: as this one.
+            params, tags, group: as for `pinyon.run`.
+        """
+        from pinyon.track.current import begin_child
+
+        inner = begin_child(self, name, params, group)
+        if tags:
+            inner.tag(**tags)
+        return inner
+
     # Bytes
 
     def artifact(
@@ -248,7 +280,7 @@ class Run:
         return keep(self._sink, source, name, role, {key: fact(value) for key, value in about.items()})
 
     def figure(self, figure: Any, name: str, *, step: int | None = None) -> str:
-        """Keep a picture: a matplotlib figure, a PIL image, SVG text or the path of a file.
+        """Keep a picture: a figure of matplotlib's or plotly's, a PIL image, SVG text or the path of a file.
 
         Args:
             name: its ending says the format, as in ``roc.svg``; default png.
@@ -260,11 +292,10 @@ class Run:
         Raises:
             TrackError: it is none of these.
         """
-        from pinyon.track.artifacts import keep, render
+        from pinyon.track.media.record import keep_figure
 
-        data, full = render(figure, name)
-        about = {"step": int(step)} if step is not None else {}
-        return keep(self._sink, data, full, "figure", about)
+        t = time.monotonic() - self._zero
+        return keep_figure(self._sink, figure, name, t, None if step is None else int(step))
 
     # Checkpoints
 

@@ -127,6 +127,17 @@ class Sink:
         self._rouse()
         return event
 
+    def write_object(self, t: float, step: int, objects: dict[str, Any]) -> None:
+        """Write what is no number now, after everything that was put before (docs/FORMAT.md §5, "Objects").
+
+        Raises:
+            OSError: the disk refuses.
+        """
+        with self._hold():
+            if self.closed:
+                raise OSError(errno.EPIPE, "the run has ended")
+            self._records.write_object(t, step, objects)
+
     @contextlib.contextmanager
     def _hold(self) -> Iterator[None]:
         """Be the only one who writes.

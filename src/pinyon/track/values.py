@@ -15,7 +15,8 @@ def numbers(values: Mapping[Any, Any], refuse: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in values.items():
         if isinstance(value, Mapping):
-            found.update({f"{name}.{rest}": inner for rest, inner in numbers(value, refuse).items()})
+            inner = numbers(value, lambda rest, held, name=name: refuse(f"{name}.{rest}", held))
+            found.update({f"{name}.{rest}": held for rest, held in inner.items()})
             continue
         plain = number(value)
         if plain is None:

@@ -8,11 +8,7 @@ from collections.abc import Iterator
 from pinyon.report.study.blocks import Block, Bullets, Field, Heading, Picture, Row, Table, Text
 from pinyon.report.study.document import document
 from pinyon.report.study.nouns import StudyView
-from pinyon.report.text import clean
-
-# What Markdown would take for markup; an underscore within a word is none.
-_MARKUP = re.compile(r"[\\`*{}\[\]<>|~&]|(?<![^\W_])_|_(?![^\W_])")
-_AT_THE_START = re.compile(r"^(\s*\d*)([-+=#.)])")
+from pinyon.report.text import markdown, markdown_line
 
 
 def study_markdown(view: StudyView, *, brief: bool = False) -> str:
@@ -25,12 +21,12 @@ def study_markdown(view: StudyView, *, brief: bool = False) -> str:
 def _lines(block: Block) -> Iterator[str]:
     """A block with the empty line after it."""
     if isinstance(block, Heading):
-        yield f"{'#' * block.level} {_escape(block.text)}"
+        yield f"{'#' * block.level} {markdown(block.text)}"
     elif isinstance(block, Text):
-        lead = f"**{_escape(block.lead).strip()}** " if block.lead else ""
-        yield lead + (_escape(block.text) if lead else _begin(_escape(block.text)))
+        lead = f"**{markdown(block.lead).strip()}** " if block.lead else ""
+        yield lead + (markdown(block.text) if lead else markdown_line(block.text))
     elif isinstance(block, Bullets):
-        yield from (f"- {_begin(_escape(item))}" for item in block.items)
+        yield from (f"- {markdown_line(item)}" for item in block.items)
     elif isinstance(block, Table):
         yield from _table(block)
     else:
@@ -39,7 +35,7 @@ def _lines(block: Block) -> Iterator[str]:
 
 
 def _table(table: Table) -> Iterator[str]:
-    columns = [_escape(column) for column in table.columns]
+    columns = [markdown(column) for column in table.columns]
     numeric = [
         bool(table.rows) and any(row.fields[at].number for row in table.rows) for at in range(len(columns))
     ]
@@ -52,7 +48,7 @@ def _table(table: Table) -> Iterator[str]:
 def _field(field: Field, row: Row) -> str:
     if field.links:
         return " ".join(f"`{run}`" for run in field.runs)
-    text = _escape(field.text)
+    text = markdown(field.text)
     return f"**{text}**" if row.tone == "strong" and text.strip() else text
 
 
@@ -63,13 +59,5 @@ def _picture(picture: Picture) -> Iterator[str]:
         yield from picture.sketch
         yield fence
     else:
-        titles = ", ".join(_escape(plot.title) for plot in picture.plots)
+        titles = ", ".join(markdown(plot.title) for plot in picture.plots)
         yield f"Drawn in the HTML report: {titles}."
-
-
-def _escape(text: str) -> str:
-    return _MARKUP.sub(lambda found: "&amp;" if found[0] == "&" else f"\\{found[0]}", clean(text))
-
-
-def _begin(text: str) -> str:
-    return _AT_THE_START.sub(r"\1\\\2", text)
