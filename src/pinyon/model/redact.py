@@ -36,31 +36,28 @@ _PATTERNS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("PRIVATE KEY",), r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?s:.*?)(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"),
     (("://",), r"://[^/\s:@\"']*:(?P<s>[^/\s@\"'*][^/\s@\"']*)@"),
     (("://",), r"://(?P<s>[^/\s:@\"']{20,})@"),
+    (
+        ("oken=", "ey=", "ignature="),
+        r"[?&](?:[\w-]*token|[\w-]*key|[\w-]*signature|sig)=(?P<s>[^&\s\"']{8,})",
+    ),
     (("earer ", "asic "), r"\b(?:[Bb]earer|[Bb]asic) (?P<s>(?=[^\s\"']*\d)[\w.~+/=-]{16,})"),
     (("AccountKey=", "SharedAccessKey="), r"A(?:ccount|ccess)Key=(?P<s>[A-Za-z0-9+/=]{20,})"),
 )
-# Words at whose end a name says that its value is secret.
-_PASSWORD = r"pass(?:word|wd|phrase)"
-_SECRET = (
-    r"secret|(?:api|access|secret|private|auth|account|encryption|signing|ssh)[_.-]?key|credentials?|signature"
-    r"|(?<!pad[_-])(?<!eos[_-])(?<!bos[_-])(?<!unk[_-])(?<!cls[_-])(?<!sep[_-])(?<!mask[_-])token"
-)
-# In lower case: what stands in every name of a secret, and in every text with one.
-_NAMES = (
-    "passw", "passph", "secret", "token", "credential", "signature", "_key", "-key", ".key", "ikey", "skey", "ekey",
-    "tkey", "hkey", "gkey",
-)  # fmt: skip
-_MARKS = tuple(dict.fromkeys((*(mark.lower() for marks, _ in _PATTERNS for mark in marks), *_NAMES)))
+# Words at whose end a name says that its value is secret; a key only behind one of those below.
+_PASSWORDS = ("password", "passwd", "passphrase")
+_WORDS = (*_PASSWORDS, "secret", "token", "credentials", "credential", "key")
+_KEYS = ("api", "access", "secret", "private", "auth", "account", "encryption", "signing", "ssh")
+_TOKENS = ("pad", "eos", "bos", "unk", "cls", "sep", "mask")  # tokens of texts
+_MARKS = tuple(dict.fromkeys((*(mark.lower() for marks, _ in _PATTERNS for mark in marks), *_WORDS[:-1])))
+_KEY_MARKS = tuple(f"{word}{joint}key" for word in _KEYS for joint in ("_", "-", ".", ""))
 _VALUE = r"(?P<q>[\"'])?(?P<s>(?(q)(?:(?!(?P=q)).)+|[^\s\"'&;,)\]}]+))"
-_ASSIGNED = (
-    rf"(?i)(?<![a-z0-9])(?P<n>[\w.-]{{0,60}}(?:(?P<p>{_PASSWORD})|{_SECRET}))"
-    rf"(?:[\"']?\s*[=:]\s*|(?<=\w)\s+(?=\S)){_VALUE}"
-)
-_NAME = rf"(?i)(?:.*[^a-z0-9])?[a-z0-9]*(?:(?P<p>{_PASSWORD})|{_SECRET})"
+_TAIL = rf"(?P<b>[\"']?[ \t]*[=:][ \t]*|[ \t]+){_VALUE}"
+_HEAD = r"[\w.-]*$"
+_LOWER = {upper: upper + 32 for upper in range(65, 91)}
 # Numbers, switches, names of variables, placeholders, digests: no secrets, whatever they are called.
 _PLAIN = (
     r"(?is)[-+]?[\d_.]+(?:e[-+]?\d+)?|true|false|none|null|required|optional|nan|auto|\*+|blake3:[0-9a-f]+/?"
-    r"|\$[({]?[a-z_]\w*[)}]?|\$\(.*|<[^>]*>|\[[a-z]+\]|%\w+%"
+    r"|\$[({]?[a-z_]\w*[)}]?|\$\(.*|\{.*\}|<[^>]*>|\[[a-z]+\]|%\w+%"
 )
 
 
@@ -71,11 +68,19 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 def suspicious(given: str, values: Sequence[str] = ()) -> bool:
     """Whether anything could be hidden in a text; wrong in one direction only."""
-    lower = given.lower()
+    lower = _lower(given)
     for mark in _MARKS:  # a loop, since this is asked of every record
         if mark in lower:
             return True
-    return any(one in given for one in values)
+    # Every record has a "key" of its own.
+    return ("key" in lower and any(mark in lower for mark in _KEY_MARKS)) or any(
+        one in given for one in values
+    )
+
+
+def _lower(given: str) -> str:
+    """In lower case, and as long as before."""
+    return given.lower() if given.isascii() else given.translate(_LOWER)
 
 
 def spans(given: str, values: Sequence[str] = ()) -> list[tuple[int, int]]:
@@ -89,9 +94,7 @@ def spans(given: str, values: Sequence[str] = ()) -> list[tuple[int, int]]:
         if any(mark in given for mark in marks):
             group = "s" if "(?P<s>" in pattern else 0
             found += [match.span(group) for match in _compiled(pattern).finditer(given)]
-    lower = given.lower()
-    if any(mark in lower for mark in _NAMES):
-        found += _assigned(given)
+    found += _assigned(given)
     for one in values:
         at = given.find(one)
         while at >= 0:
@@ -102,24 +105,46 @@ def spans(given: str, values: Sequence[str] = ()) -> list[tuple[int, int]]:
 
 def _assigned(given: str) -> Iterator[tuple[int, int]]:
     """Values behind ``--password X``, ``API_KEY=…``, ``"token": "…"``."""
-    at = 0
-    pattern = _compiled(_ASSIGNED)
-    while (match := pattern.search(given, at)) is not None:
-        spaced = given[match.end("n") : match.start("s")].strip(" \t\"'") == ""
-        option = match["n"].startswith("-") or given[: match.start("n")].endswith("-")
-        # In a sentence, "the password is" says nothing; behind an option a blank does.
-        if (option or not spaced) and _secret(match["s"], password=match["p"] is not None):
-            yield match.span("s")
-            at = match.end("s")
-        else:
-            at = max(match.end("n"), at + 1)
+    lower = _lower(given)
+    for word in _WORDS:
+        at = lower.find(word)
+        while at >= 0:
+            end = at + len(word)
+            tail = _compiled(_TAIL).match(given, end)
+            if tail is not None and _names(lower[max(0, at - 60) : end], word):
+                head = _compiled(_HEAD).search(given, max(0, at - 60), at)
+                option = head is not None and head[0].startswith("-")
+                if _given(tail, option=option) and _secret(tail["s"], password=word in _PASSWORDS):
+                    yield tail.span("s")
+            at = lower.find(word, end)
+
+
+def _names(lower: str, word: str) -> bool:
+    """Whether a name that ends so, in lower case, says that its value is secret."""
+    before = lower[: -len(word)]
+    if word == "key":
+        return before.endswith(_KEYS) or (before[-1:] in "_.-" and before[:-1].endswith(_KEYS))
+    return word != "token" or before[-1:] not in ("_", "-") or not before[:-1].endswith(_TOKENS)
+
+
+def _given(tail: re.Match[str], *, option: bool) -> bool:
+    """Whether a value stands behind the name, and neither a sentence nor a piece of a program."""
+    between, found = tail["b"], tail["s"]
+    if not between.strip():
+        return option  # in a sentence, "the password is" says nothing; behind an option a blank does
+    if tail["q"] or option:
+        return True
+    if any(sign in found for sign in "([{"):
+        return False
+    names = _compiled(r"[A-Za-z_][A-Za-z_.]*").fullmatch(found) is not None
+    return not (names and (between != "=" or "." in found or names_secret(found)))
 
 
 def _secret(value: str, *, password: bool) -> bool:
     """Whether the value of something that is called a secret is one, and not a number, a switch or a word."""
     if password:
         return len(value) >= 4 and (len(value) >= 6 or not value.isdigit()) and not _plain(value, digits=True)
-    return len(value) >= 8 and not _plain(value) and not _word(value, 20)
+    return len(value) >= 8 and " " not in value and not _plain(value) and not _word(value, 20)
 
 
 def _plain(value: str, *, digits: bool = False) -> bool:
@@ -130,7 +155,7 @@ def _plain(value: str, *, digits: bool = False) -> bool:
 def _word(value: str, long: int) -> bool:
     """Below ``long`` characters, a plain word, a name or a path: letters in one case, without a digit."""
     plain = re.sub(r"[_./-]", "", value)
-    return len(value) < long and plain.isalpha() and (plain.islower() or plain.istitle())
+    return len(value) < long and plain.isalpha() and (plain.islower() or plain.isupper() or plain.istitle())
 
 
 def _apart(found: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -154,8 +179,13 @@ def text(given: str, values: Sequence[str] = ()) -> str:
 
 def names_secret(name: str) -> bool:
     """Whether what is called so is secret, as far as the name tells."""
+    return _word_of(name) != ""
+
+
+def _word_of(name: str) -> str:
+    """The word at the end of a name that says so; "" where none does."""
     lower = name.lower()
-    return any(mark in lower for mark in _NAMES) and _compiled(_NAME).fullmatch(name) is not None
+    return next((word for word in _WORDS if lower.endswith(word) and _names(lower, word)), "")
 
 
 def value(given: Any, values: Sequence[str] = (), *, keep: Collection[str] = ()) -> Any:
@@ -184,10 +214,9 @@ def value(given: Any, values: Sequence[str] = (), *, keep: Collection[str] = ())
 
 
 def _named(name: Any, one: Any, values: Sequence[str], keep: Collection[str]) -> Any:
-    if isinstance(one, str) and isinstance(name, str) and names_secret(name):
-        match = _compiled(_NAME).fullmatch(name)
-        if one and _secret(one, password=match is not None and match["p"] is not None):
-            return HIDDEN
+    word = _word_of(name) if isinstance(name, str) and isinstance(one, str) else ""
+    if word and _secret(one, password=word in _PASSWORDS):
+        return HIDDEN
     return value(one, values, keep=keep)
 
 

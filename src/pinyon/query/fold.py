@@ -17,7 +17,7 @@ from pinyon.model.outcome import FAILED, FINAL, LOST, RUNNING, SUBMITTED, Attemp
 Document = dict[str, list[Any]]
 
 _ATTEMPT_KINDS = frozenset({"intent", "submitted", "setup", "running", "outputs", "ended", "lost"})
-_EXECUTION_KINDS = frozenset({"execution", "finished"})
+_EXECUTION_KINDS = frozenset({"execution", "captured", "finished"})
 # Kinds of which every record counts, not only the first: what of the body says what they are about.
 _TOLD_OF = {
     **dict.fromkeys(("summary", "tagged", "noted", "artifact", "checkpoint", "resumed", "params"), "attempt"),

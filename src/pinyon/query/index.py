@@ -24,7 +24,7 @@ from pinyon.store.place import make_cache
 from pinyon.store.protocol import Journals
 
 _T = TypeVar("_T")
-_VERSION = "8"
+_VERSION = "9"
 FILE = f"index-{_VERSION}.sqlite"  # in the cache; another release keeps its own beside it
 _SCHEMA = """
 create table meta (key text primary key, value text) without rowid;

@@ -26,6 +26,7 @@ from pinyon.track.params import Params
 from pinyon.track.prune import PRUNED
 
 if TYPE_CHECKING:
+    from pinyon.track.background import Background
     from pinyon.track.sink import Sink
 
 _LONG = 500  # characters of a message
@@ -50,6 +51,7 @@ class Own:
         self._error: BaseException | None = None
         self._hooks: tuple[Any, Any, Any, Any] | None = None
         self._set: dict[str, str] = {}
+        self._background: Background | None = None
 
     @property
     def execution(self) -> str:
@@ -58,9 +60,10 @@ class Own:
 
     def intend(self, sink: Sink, project: str) -> None:
         """Record that it has begun."""
-        from pinyon.capture.facts import code
+        from pinyon.capture.facts import status
+        from pinyon.track.background import Background
 
-        git, why = code(Path(self._root))
+        code = status(Path(self._root))
         actor = current_actor().as_dict()
         goal = {
             "stages": [self._stage],
@@ -77,10 +80,10 @@ class Own:
             "argv": _argv(),
             "goal": goal,
             "host": host_name(),
-            "git": git,
+            "git": code.git,
             "stages": 1,
         }
-        body |= {"pinyon": pinyon.__version__, **({"git_note": why} if why else {})}
+        body |= {"pinyon": pinyon.__version__, **({"git_note": code.note} if code.note else {})}
         sink.tell("execution", body, whose=False)
         process = list(this_process())
         intent = {"key": self._key, "recipe": self._key, "stage": self._stage, "epoch": 1, "mode": "in place"}
@@ -89,6 +92,8 @@ class Own:
         )
         sink.tell("running", {"pid": os.getpid()})
         sink.flush()
+        self._background = Background(sink, self._root, self._execution, code, self._began)
+        self._background.start()
 
     @property
     def flags(self) -> list[list[Any]]:
@@ -115,6 +120,8 @@ class Own:
 
     def end(self, sink: Sink, metrics: Mapping[str, Any], error: BaseException | None, pruned: str) -> None:
         """Record how it ended, and be as if nothing had been."""
+        if self._background is not None:
+            self._background.stop()
         state, detail, code, message = outcome(error or self._error, pruned)
         counts = {state.lower(): 1}
         known = {name: value for name, value in metrics.items() if value is not None}

@@ -1,0 +1,59 @@
+"""Output of commands without secrets: overwritten where it lies, with as many stars, so that offsets stay right."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+from pinyon.model import redact
+from pinyon.store.redacted import environment_values
+
+_CHUNK = 1 << 20  # bytes that are looked through at a time
+_OVERLAP = 8 << 10  # bytes that are looked at again with what follows: a secret may come in two parts
+
+
+class Scrub:
+    """One log, from a byte of its own on.
+
+    Args:
+        path: of the file.
+        first: its bytes before this one are somebody else's.
+    """
+
+    def __init__(self, path: str, first: int) -> None:
+        self._path, self._first, self._seen = path, first, first
+
+    def behind(self) -> bool:
+        """Whether there is more than was looked at."""
+        try:
+            return os.stat(self._path).st_size > self._seen
+        except OSError:
+            return False
+
+    def steps(self) -> Iterator[None]:
+        """Look through what is new, a megabyte a step.
+
+        Raises:
+            OSError: the file cannot be changed.
+        """
+        if not self.behind():
+            return
+        fd = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+        with contextlib.closing(open(fd, "r+b", buffering=0)):
+            while True:
+                start = max(self._first, self._seen - _OVERLAP)
+                data = os.pread(fd, _CHUNK + _OVERLAP, start)
+                if start + len(data) <= self._seen:
+                    return
+                for begin, end in _spans(data):
+                    os.pwrite(fd, b"*" * (end - begin), start + begin)
+                self._seen = start + len(data)
+                yield
+
+
+def _spans(data: bytes) -> list[tuple[int, int]]:
+    """Where secrets stand in bytes; one letter a byte, so that the places are the same."""
+    text = data.decode("latin-1")
+    values = tuple(one.encode(errors="surrogateescape").decode("latin-1") for one in environment_values())
+    return redact.spans(text, values) if redact.suspicious(text, values) else []
