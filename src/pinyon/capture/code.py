@@ -126,7 +126,8 @@ class _Dirty:
         rest = {
             path: stamp for path in tracked - stamps.keys() if (stamp := stamp_of(f"{self._root}/{path}"))
         }
-        rest = {path: stamp for path, stamp in rest.items() if stamp[1] <= LARGE}  # git has it, unchanged
+        large = {path for path, stamp in rest.items() if stamp[1] > LARGE}
+        rest = {path: stamp for path, stamp in rest.items() if path not in large}
         every = {**files, **rest}
         size = sum(stamp[1] for stamp in every.values())
         whole = len(every) <= _WHOLE_FILES and size <= _WHOLE_BYTES
@@ -142,8 +143,17 @@ class _Dirty:
             answer["tree"] = _write_tree(self._top, wanted)
         answer["pack"] = self._blobs.put(encode(rows)) + "/"
         answer |= {"files": len(rows), "whole": whole}
-        answer |= {"deleted": gone} if gone and not whole else {}
-        return answer | ({"left_out": sorted(self._left)[:_LISTED]} if self._left else {})
+        left = sorted(row for row in self._left if row[0] not in rest)
+        held = sorted(large.union(row[0] for row in self._left if row[0] in rest)) if whole else []
+        return answer | {
+            name: value
+            for name, value in (
+                ("deleted", [] if whole else gone),
+                ("in_commit", held),
+                ("left_out", left[:_LISTED]),
+            )
+            if value
+        }
 
     def _tracked(self) -> list[str]:
         """What git tracks below the project's directory, relative to it; no submodules."""
