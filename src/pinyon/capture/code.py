@@ -57,8 +57,12 @@ def capture(project: Project, status: Status) -> dict[str, Any]:
         OSError: a file cannot be read, or the store refuses.
     """
     if status.commit and not status.changed and not status.untracked:
-        return {"commit": status.commit, "tree": _tree_of(project, status.commit), "dirty": False}
+        return _clean(project, status.commit)
     return _Dirty(project, status).capture()
+
+
+def _clean(project: Project, commit: str) -> dict[str, Any]:
+    return {"commit": commit, "tree": _tree_of(project, commit), "dirty": False}
 
 
 def _tree_of(project: Project, commit: str) -> str | None:
@@ -99,6 +103,8 @@ class _Dirty:
         else:
             prefix, changed, fresh = "", [], list(walk(self._root, self._made))
         fresh = [path for path in fresh if not self._is_made(path)]
+        if self._status.commit and not changed and not fresh:
+            return _clean(self._project, self._status.commit)
         stamps = {path: stamp_of(f"{self._root}/{path}") for path in (*changed, *fresh)}
         question = (self._status.commit, sorted((path, stamp or ()) for path, stamp in stamps.items()))
         last = load(f"{self._project.cache}/code-last")

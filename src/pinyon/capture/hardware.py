@@ -6,6 +6,7 @@ import os
 import platform
 from typing import Any
 
+from pinyon.capture.driver import nvml
 from pinyon.capture.remembered import keep, load
 from pinyon.model.ids import boot_id
 
@@ -65,8 +66,6 @@ def _look() -> dict[str, Any]:
         "machine": platform.machine(),
         "kernel": platform.release(),
     }
-    from pinyon.capture.nvml import nvml  # once between two boots
-
     library = nvml()
     if library is not None:
         gpus = [[gpu.name, gpu.uuid, gpu.memory] for gpu in library.gpus()]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import os
 from typing import Any, NamedTuple
 
 LIBRARY = "libnvidia-ml.so.1"
@@ -121,15 +120,9 @@ class Nvml:
 
 
 @functools.cache
-def nvml() -> Nvml | None:
-    """The library of this machine, begun once in a process; None where there is no driver or it does not answer.
-
-    ``PINYON_NVML`` names another library, for tests.
-    """
-    chosen = os.environ.get("PINYON_NVML")
-    if chosen is None and not any(map(os.path.exists, _DRIVER)):
-        return None
+def begun(path: str | None) -> Nvml | None:
+    """The library at a path, or where the system has it, begun once in a process; None if it does not answer."""
     try:
-        return Nvml(chosen or LIBRARY)
+        return Nvml(path or LIBRARY)
     except OSError:
         return None

@@ -8,6 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
+from pinyon.capture.driver import nvml
+
 if TYPE_CHECKING:
     from pinyon.capture.nvml import Nvml
 
@@ -171,8 +173,6 @@ class Sampler:
 
     def _gpus(self) -> dict[str, float]:
         if not self._asked:
-            from pinyon.capture.nvml import nvml  # ctypes is of no use to short commands
-
             self._asked, self._nvml = True, nvml()
         found: dict[str, float] = {}
         if self._nvml is None:

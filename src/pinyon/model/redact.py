@@ -38,7 +38,7 @@ _PATTERNS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("://",), r"://(?P<s>[^/\s:@\"']{20,})@"),
     (
         ("oken=", "ey=", "ignature="),
-        r"[?&](?:[\w-]*token|[\w-]*key|[\w-]*signature|sig)=(?P<s>[^&\s\"']{8,})",
+        r"(?i)[?&](?:[\w-]*token|[\w-]*key|[\w-]*signature|sig)=(?P<s>[^&\s\"']{8,})",
     ),
     (("earer ", "asic "), r"\b(?:[Bb]earer|[Bb]asic) (?P<s>(?=[^\s\"']*\d)[\w.~+/=-]{16,})"),
     (("AccountKey=", "SharedAccessKey="), r"A(?:ccount|ccess)Key=(?P<s>[A-Za-z0-9+/=]{20,})"),

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+# All of it here: in the thread, beside a loop that never waits, importing would take a tenth of a second; and a class
+# that is made there while Python ends by Ctrl-C makes it forget how it ends.
+from pinyon.capture.captured import captured
+from pinyon.capture.code import Project
+from pinyon.capture.facts import Status
+from pinyon.capture.sampling import Pace, Sampler
+from pinyon.model.graph import Command
+from pinyon.store.local import home_store
+
 if TYPE_CHECKING:
-    from pinyon.capture.facts import Status
     from pinyon.track.sink import Sink
 
 _PATIENCE = 1.0  # seconds that the end of a run waits for what is being found out
@@ -49,20 +58,11 @@ class Background:
             self._sink.once("background", f"not all about this run is recorded: {error}")
 
     def _captured(self) -> dict[str, Any]:
-        import sys
-
-        from pinyon.capture.captured import captured
-        from pinyon.capture.code import Project
-        from pinyon.model.graph import Command
-        from pinyon.store.local import home_store
-
         store = home_store(Path(self._root))
         project = Project(Path(self._root), store.blobs, store.cache)
         return captured(project, self._status, [Command("exec", (sys.executable,))])
 
     def _sample(self) -> None:
-        from pinyon.capture.sampling import Pace, Sampler
-
         sampler, pace, count = Sampler(), Pace(), 0
         sampler.add(os.getpid())
         sampler.sample()  # from which on rates are counted
