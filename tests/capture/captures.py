@@ -12,6 +12,7 @@ from typing import Any
 from pinyon.store.local import LocalStore
 
 SPEC = "stages:\n  make:\n    cmd: python make.py\n    deps: [make.py]\n    outs: [made.txt]\n"
+MAKE = "open('made.txt', 'w').write('1')\n"
 
 
 class Place:
@@ -30,7 +31,7 @@ class Place:
         self.write(
             {
                 "pinyon.yaml": SPEC,
-                "make.py": "open('made.txt', 'w').write('1')\n",
+                "make.py": MAKE,
                 ".gitignore": "made.txt\nignored\n",
             }
         )

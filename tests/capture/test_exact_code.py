@@ -37,11 +37,10 @@ def dirty(place: Place) -> None:
 
 
 def fingerprint(folder: Path) -> str:
+    """Names and bytes of all files. (Git itself renews the time stamp of an object that it would have written again.)"""
     found = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
-        found.update(
-            f"{path}{path.lstat().st_mtime_ns}".encode() + (path.read_bytes() if path.is_file() else b"")
-        )
+        found.update(str(path).encode() + (path.read_bytes() if path.is_file() else b""))
     return found.hexdigest()
 
 

@@ -69,7 +69,7 @@ class Sampler:
         if all(one.dead for one in tree.values()):
             self._before, self._network = {}, None
             return {}
-        first = next(pid for pid, one in tree.items() if not one.dead)
+        first = min(pid for pid, one in tree.items() if not one.dead)
         network = _network(f"{self._proc}/{first}/net/dev")
         found = {"system.memory": float(self._memory(tree, first))}
         if self._before and now > self._at:
