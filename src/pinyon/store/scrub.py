@@ -31,8 +31,11 @@ class Scrub:
         except OSError:
             return False
 
-    def steps(self) -> Iterator[None]:
+    def steps(self, *, last: bool = True) -> Iterator[None]:
         """Look through what is new, a megabyte a step.
+
+        Args:
+            last: nothing will follow. Else what looks like a secret at the very end waits for its rest.
 
         Raises:
             OSError: the file cannot be changed.
@@ -46,8 +49,10 @@ class Scrub:
                 data = os.pread(fd, _CHUNK + _OVERLAP, start)
                 if start + len(data) <= self._seen:
                     return
+                whole = last and len(data) < _CHUNK + _OVERLAP
                 for begin, end in _spans(data):
-                    os.pwrite(fd, b"*" * (end - begin), start + begin)
+                    if end < len(data) or whole:
+                        os.pwrite(fd, b"*" * (end - begin), start + begin)
                 self._seen = start + len(data)
                 yield
 

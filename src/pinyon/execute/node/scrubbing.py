@@ -25,7 +25,7 @@ class Scrubber:
     def look(self) -> float:
         """See `Companion.look`."""
         if time.monotonic() >= self._next:
-            next(self._scrub.steps(), None)  # one step, since other attempts wait
+            next(self._scrub.steps(last=False), None)  # one step, since other attempts wait
             self._next = time.monotonic() + (0.0 if self._scrub.behind() else _EVERY)
         return self._next
 
