@@ -12,6 +12,7 @@ from pinyon.errors import ExecuteError
 from pinyon.execute import tree
 from pinyon.execute.observe import name_files
 from pinyon.execute.statcache import StatCache
+from pinyon.model.redact import names_secret_file
 from pinyon.store.protocol import Store
 from pinyon.store.tree import Row, encode
 
@@ -48,6 +49,8 @@ def freeze(
     for path, named in [*_project(root), *_sources(root, extra)]:
         if not any(path == out or path.startswith(f"{out}/") for out in outs):
             paths[path] = paths.get(path, False) or named
+    # What nobody named and is called like a secret stays at home, as if git ignored it.
+    paths = {path: named for path, named in paths.items() if named or not names_secret_file(path)}
     files = {path: _stat(root, path) for path in paths}
     _refuse_strays(file for path, file in files.items() if not paths[path])
     names = name_files(root, files.values(), cache, lambda file: store.blobs.put(Path(file.full)))
