@@ -210,9 +210,7 @@ class _Dirty:
                 data = file.read()
         except OSError:
             return Kept(stamp, "", "cannot be read")
-        return (
-            Kept(stamp, "", "secret") if holds_secret(data, self._values) else Kept(stamp, name_of(data), "")
-        )
+        return Kept(stamp, "", "secret") if holds_secret(data) else Kept(stamp, name_of(data), "")
 
 
 def hash_of(values: Collection[str]) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from pinyon.model import redact
+from pinyon.store.redacted import spans
 
 SKIPPED = frozenset(
     {
@@ -98,7 +99,6 @@ def refusal(path: str, size: int, *, tracked: bool, values: Sequence[str]) -> st
     return ""
 
 
-def holds_secret(data: bytes, values: Sequence[str]) -> bool:
-    """Whether bytes hold what looks like a secret, or one of those that are known."""
-    text = data[:_SCANNED].decode("utf-8", "replace")
-    return redact.suspicious(text, values) and bool(redact.spans(text, values))
+def holds_secret(data: bytes) -> bool:
+    """Whether bytes hold what looks like a secret, or one that this process was started with."""
+    return bool(spans(data[:_SCANNED]))

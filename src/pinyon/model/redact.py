@@ -80,7 +80,10 @@ def suspicious(given: str, values: Sequence[str] = ()) -> bool:
 
 def _lower(given: str) -> str:
     """In lower case, and as long as before."""
-    return given.lower() if given.isascii() else given.translate(_LOWER)
+    lower = given.lower()
+    return (
+        lower if len(lower) == len(given) else given.translate(_LOWER)
+    )  # a capital that becomes two letters
 
 
 def spans(given: str, values: Sequence[str] = ()) -> list[tuple[int, int]]:

@@ -6,8 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-from pinyon.model import redact
-from pinyon.store.redacted import environment_values
+from pinyon.store.redacted import spans
 
 _CHUNK = 1 << 20  # bytes that are looked through at a time
 _OVERLAP = 8 << 10  # bytes that are looked at again with what follows: a secret may come in two parts
@@ -50,15 +49,8 @@ class Scrub:
                 if start + len(data) <= self._seen:
                     return
                 whole = last and len(data) < _CHUNK + _OVERLAP
-                for begin, end in _spans(data):
+                for begin, end in spans(data):
                     if end < len(data) or whole:
                         os.pwrite(fd, b"*" * (end - begin), start + begin)
                 self._seen = start + len(data)
                 yield
-
-
-def _spans(data: bytes) -> list[tuple[int, int]]:
-    """Where secrets stand in bytes; one letter a byte, so that the places are the same."""
-    text = data.decode("latin-1")
-    values = tuple(one.encode(errors="surrogateescape").decode("latin-1") for one in environment_values())
-    return redact.spans(text, values) if redact.suspicious(text, values) else []
