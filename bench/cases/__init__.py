@@ -11,6 +11,7 @@ from bench.cases import (
     floor,
     isolated,
     logging,
+    metering,
     noop,
     plan,
     search,
@@ -36,4 +37,5 @@ CASES: dict[str, Callable[[Settings], Iterator[Row]]] = {
     "search": search.search,
     "tables": tables.tables,
     "logging": logging.logging,
+    "metering": metering.metering,
 }

@@ -26,16 +26,21 @@ from pinyon.session.foresee import foresee
 
 def plan(
     start: Path, goal: Goal, adhoc: Stage | None = None, *,
-    jobs: int = 1, machine: Machine | None = None, lasting: bool = False,
+    jobs: int = 1, machine: Machine | None = None, lasting: bool = False, why: bool = False,
 ) -> Plan:  # fmt: skip
-    """What `run` would do, and why; performs nothing. ``lasting``: what `pinyon.tick` would do.
+    """What `run` would do, and why; performs nothing.
+
+    Args:
+        lasting: what `pinyon.tick` would do.
+        why: compare the environment with that of the newest execution, too.
 
     Raises:
         SpecError, PlanError: the files make no plan for this goal, or not on this machine.
     """
     with ExitStack() as stack:
         session = open_session(start, goal, stack, adhoc)
-        return foresee(session, jobs=jobs, machine=machine, lasting=lasting)
+        changes = session.drift() if why else ()
+        return foresee(session, jobs=jobs, machine=machine, lasting=lasting)._replace(environment=changes)
 
 
 def run(

@@ -12,10 +12,11 @@ _PATIENCE = 60.0  # seconds for one call of git
 
 
 class Tracked(NamedTuple):
-    """One file of a revision: the id of its blob in git, and its size in bytes."""
+    """One file of a revision: the id of its blob in git, its size in bytes, and whether it is executable."""
 
     oid: str
     size: int
+    executable: bool = False
 
 
 def commit_of(root: Path, revision: str) -> str | None:
@@ -30,8 +31,8 @@ def files_of(root: Path, commit: str) -> dict[str, Tracked]:
     for row in (_git(root, "ls-tree", "-r", "-l", "-z", commit) or b"").split(b"\0"):
         about, tab, path = row.partition(b"\t")
         if tab and about.startswith(b"100"):  # neither links nor submodules
-            _, _, oid, size = about.decode().split()
-            found[path.decode(errors="surrogateescape")] = Tracked(oid, int(size))
+            mode, _, oid, size = about.decode().split()
+            found[path.decode(errors="surrogateescape")] = Tracked(oid, int(size), mode == "100755")
     return found
 
 
@@ -80,6 +81,8 @@ def extract(root: Path, files: Mapping[str, Tracked], into: Path) -> None:
         target = into / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(answer[place : place + size])
+        if files[path].executable:
+            target.chmod(target.stat().st_mode | 0o111)
         place += size + 1
 
 

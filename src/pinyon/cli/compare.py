@@ -13,7 +13,10 @@ from pinyon.cli.output import number, plain, print_json, table
 from pinyon.errors import PlanError
 
 if TYPE_CHECKING:
+    from pinyon.query.groups import Group
+    from pinyon.query.index import Index
     from pinyon.report.compare import Comparison, Spread
+    from pinyon.store.local import LocalStore
 
 _MARKS = {"better": "▲", "worse": "▼", "same": "=", "unclear": "≈", "": ""}
 _LEGEND = "▲ better than the first, ▼ worse, ≈ the 95 % intervals overlap; n: runs that have it"
@@ -45,22 +48,24 @@ def command(
     """
     from pinyon.query.direction import directions
     from pinyon.query.groups import groups, params
+    from pinyon.report.captured import some
     from pinyon.report.compare import Member, Side, compare
     from pinyon.session import open_records
 
     if not names and not by:
         raise PlanError("there is nothing to compare", next="pinyon compare RUN RUN, or --group params.NAME")
     with ExitStack() as stack:
-        index = open_records(Path(directory), stack).fold
+        _, store, index, _ = open_records(Path(directory), stack)
         found = groups(index, names, by, where)
         goal_of = directions(index).of
+        apart = _environments(index, store, found)
     sides = [
         Side(one.name, tuple(Member(row.run, params(row), row.metrics) for row in one.rows)) for one in found
     ]
     # A side alone has nothing to differ from: then everything is shown.
     outcome = compare(sides, goal_of, unchanged=unchanged or len(sides) == 1)
     if as_json:
-        print_json(outcome.as_dict())
+        print_json({**outcome.as_dict(), "environments": apart})
         return
     header, rows = _table(outcome)
     if as_markdown:
@@ -69,8 +74,27 @@ def command(
     table(header, rows)
     if any(mark in "".join(row) for row in rows for mark in "▲▼≈"):
         click.echo(_LEGEND)
+    for name, changes in apart.items():
+        click.echo(f"environment of {plain(name)}, compared with {plain(found[0].name)}: {some(changes)}")
     if not rows:
         click.echo("no parameter and no metric differs" if sides else "there are no such runs")
+
+
+def _environments(index: Index, store: LocalStore, found: list[Group]) -> dict[str, list[str]]:
+    """What differs between the environment of the newest run of the first side and that of each other side."""
+    from pinyon.report.captured import between, captured_of
+
+    newest = [
+        max(one.rows, key=lambda row: row.attempt.started).attempt if one.rows else None for one in found
+    ]
+    told = [captured_of(index, store.blobs, one.execution) if one else None for one in newest]
+    first = told[0] if told else None
+    apart = {
+        one.name: between(first, other)
+        for one, other in zip(found[1:], told[1:], strict=True)
+        if first is not None and other is not None
+    }
+    return {name: changes for name, changes in apart.items() if changes}
 
 
 def _table(outcome: Comparison) -> tuple[list[str], list[list[str]]]:

@@ -27,7 +27,7 @@ def command(directory: str, /, goals: tuple[str, ...], as_json: bool, why: bool,
     """Say what `run` would do, and why. Changes nothing."""
     from pinyon import pipeline
 
-    show(pipeline.plan(Path(directory), goal_of(directory, goals, **asked)), as_json, why)
+    show(pipeline.plan(Path(directory), goal_of(directory, goals, **asked), why=why), as_json, why)
 
 
 def _show_cells(plan: Any) -> None:
@@ -76,5 +76,9 @@ def show(plan: Any, as_json: bool, why: bool = False) -> None:
     click.echo(
         f"{len(tasks)} stages: " + (", ".join(f"{n} {kind}" for kind, n in counts.items()) or "nothing to do")
     )
+    if plan.environment:
+        from pinyon.report.captured import some
+
+        click.echo(f"since the last execution: {some(list(plan.environment))} (no key names these)")
     if estimate := sentence(plan.expected):
         click.echo(estimate)

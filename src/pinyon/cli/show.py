@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,9 @@ from pinyon.cli.options import completes, json_option
 from pinyon.cli.output import actor, by, number, plain, print_json, table, took, when, word
 from pinyon.model.outcome import Attempt
 from pinyon.model.units import show_bytes, show_seconds
+
+if TYPE_CHECKING:
+    from pinyon.report.captured import Captured
 
 
 @click.command("show", epilog="Example: pinyon show train")
@@ -25,17 +28,20 @@ def command(directory: str, run: str, as_json: bool) -> None:
     that did not is named.
     """
     from pinyon.query.runs import describe_run, find, newer
+    from pinyon.report.captured import captured_of
     from pinyon.session import open_records
 
     with ExitStack() as stack:
-        index = open_records(Path(directory), stack).fold
+        _, store, index, _ = open_records(Path(directory), stack)
         attempts = find(index, run, succeeded=True)
         later = newer(index, attempts) if run == attempts[-1].stage else None
+        found = captured_of(index, store.blobs, attempts[-1].execution)
         described = {**describe_run(index, attempts), "newer": later and later.run}
+        described["captured"] = found and found._asdict()
     if as_json:
         print_json(described)
     else:
-        _print(attempts, described)
+        _print(attempts, described, found)
         if later:
             click.echo(
                 f"\na newer run of {run} is {word(later.status)}: {later.run} of {when(later.attempt.started)}"
@@ -53,7 +59,8 @@ def _print_kin(described: dict[str, Any]) -> None:
         click.echo(f"group     {plain(described['group'])}")
 
 
-def _print(attempts: list[Attempt], described: dict[str, Any]) -> None:
+def _print(attempts: list[Attempt], described: dict[str, Any], found: Captured | None) -> None:
+    from pinyon.report.captured import lines
     from pinyon.report.estimate import far_off
 
     last = attempts[-1]
@@ -65,11 +72,11 @@ def _print(attempts: list[Attempt], described: dict[str, Any]) -> None:
     if described["actor"] and by(described["actor"]):
         click.echo(f"by        {actor(described['actor'])}")
     code = described["git"]
-    click.echo(
-        f"code      {code}"
-        if code
-        else f"code      not recorded: {described['git_note'] or 'not a git repository'}"
-    )
+    if found is not None:
+        for what, text in lines(found):
+            click.echo(f"{what:9} {text}")
+    else:
+        click.echo(f"code      {code or described['git_note'] or 'not recorded: not a git repository'}")
     _print_kin(described)
     for file, name, value in last.inputs.get("params", ()):
         click.echo(f"param     {':'.join(filter(None, (file, name)))} = {number(value)}")

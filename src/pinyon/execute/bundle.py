@@ -7,20 +7,16 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from pinyon.capture.files import SKIPPED
 from pinyon.errors import ExecuteError
 from pinyon.execute import tree
 from pinyon.execute.observe import name_files
 from pinyon.execute.statcache import StatCache
+from pinyon.model.redact import names_secret_file
 from pinyon.store.protocol import Store
 from pinyon.store.tree import Row, encode
 
 LARGEST = 100_000_000  # bytes of a file that neither git nor a stage names
-_SKIPPED = frozenset(
-    {
-        ".git", ".hg", ".svn", ".pinyon", ".dvc", "__pycache__", ".venv", "venv", "node_modules",
-        ".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".tox", ".ipynb_checkpoints",
-    }
-)  # fmt: skip
 
 
 class Candidate(NamedTuple):
@@ -53,6 +49,8 @@ def freeze(
     for path, named in [*_project(root), *_sources(root, extra)]:
         if not any(path == out or path.startswith(f"{out}/") for out in outs):
             paths[path] = paths.get(path, False) or named
+    # What nobody named and is called like a secret stays at home, as if git ignored it.
+    paths = {path: named for path, named in paths.items() if named or not names_secret_file(path)}
     files = {path: _stat(root, path) for path in paths}
     _refuse_strays(file for path, file in files.items() if not paths[path])
     names = name_files(root, files.values(), cache, lambda file: store.blobs.put(Path(file.full)))
@@ -72,7 +70,7 @@ def _project(root: str) -> Iterator[Candidate]:
         yield from _walk(root, "", named=False)
     for row in listed:
         tag, _, path = row.partition(" ")
-        if path and not _SKIPPED.intersection(path.split("/")):
+        if path and not SKIPPED.intersection(path.split("/")):
             yield from _expand(root, path, named=tag != "?")
 
 
@@ -105,7 +103,7 @@ def _expand(root: str, path: str, *, named: bool) -> Iterator[Candidate]:
 
 
 def _walk(root: str, prefix: str, *, named: bool) -> Iterator[Candidate]:
-    for file in tree.walk(os.path.join(root, prefix), skip=_SKIPPED):
+    for file in tree.walk(os.path.join(root, prefix), skip=SKIPPED):
         yield Candidate(prefix + file.path, named)
 
 

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -84,6 +85,7 @@ class Driver:
         project: its name, for the records.
         shared: other projects use the store, so that keys have to be claimed in place, too.
         lasting: one call of many (`pinyon tick`).
+        cache: a directory for what is found out about code and environment; the null device remembers nothing.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class Driver:
         project: str = "",
         shared: bool = False,
         lasting: bool = False,
+        cache: str = os.devnull,
     ) -> None:
         self.execution = new_id("x")
         self.files: dict[str, str] = {}
@@ -110,12 +113,13 @@ class Driver:
         self._whole = admit.whole(machine, jobs)
         self._host = host_name()
         self._project, self._claiming = project or root.name, shared or frozen is not None
-        self._lasting = lasting
+        self._lasting, self._cache = lasting, cache
         self._actor = current_actor()
         self._journal: JournalWriter | None = None
         self._supervisor: ProcessId | None = None
         self._running: dict[str, Run] = {}
         self._lost_blobs: set[str] = set()
+        self._captured = False
         self._held: dict[str, Holder] = {}
         self._others: dict[str, Iterable[str]] = {}
         self._unlocked = any(task.stage.adhoc.nonce for task in graph.tasks.values())
@@ -197,7 +201,7 @@ class Driver:
         self._ledger.apply(self._journal.append(kind, body))
 
     def _execution(self) -> dict[str, Any]:
-        goal, (git, note) = self._graph.goal, facts.code(self._root)
+        goal, status = self._graph.goal, self._status
         return {
             "execution": self.execution,
             "actor": self._actor.as_dict(),
@@ -213,11 +217,31 @@ class Driver:
             "root": str(self._root),
             "host": host_name(),
             "pinyon": pinyon.__version__,
-            "git": git,
-            **({"git_note": note} if note else {}),
+            "git": status.git,
+            **({"git_note": status.note} if status.note else {}),
             "stages": len(self._graph.tasks),
             **({"tick": True} if self._lasting else {}),
         }
+
+    @cached_property
+    def _status(self) -> facts.Status:
+        """What git says at the beginning."""
+        return facts.status(self._root)
+
+    def _capture(self) -> None:
+        """Record the code, the environment and the machine, once: something is about to run."""
+        if self._captured:
+            return
+        from pinyon.capture.captured import captured  # where nothing runs it is of no use
+        from pinyon.capture.code import Project
+
+        self._captured = True
+        stages = [task.stage for task in self._graph.tasks.values()]
+        made = frozenset(out.path for stage in stages for out in stage.outs)
+        project = Project(self._root, self._store.blobs, Path(self._cache), made)
+        bundle = self._frozen.bundle if self._frozen else ""
+        body = captured(project, self._status, (stage.command for stage in stages), bundle=bundle)
+        self._write("captured", {"execution": self.execution, **body})
 
     @property
     def recording(self) -> bool:
@@ -244,6 +268,8 @@ class Driver:
         if self._claiming:
             runs = [claimed for run in runs if (claimed := self._claim(run)) is not None]
         chosen = [(run, attempt_id(run.key, run.epoch)) for run in runs]
+        if chosen:
+            self._capture()
         for run, name in chosen:
             self._write("intent", self._intent(run, name, expected.get(run.task.recipe)))
             self._running[name] = run

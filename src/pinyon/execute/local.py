@@ -21,6 +21,7 @@ from pinyon.model.event import Event
 from pinyon.model.ids import ProcessId, process_id, read_process
 from pinyon.model.outcome import RUNNING, Attempt
 from pinyon.store.local import LocalStore
+from pinyon.store.scrub import Scrub
 
 _PATIENCE = 10.0  # seconds for killed processes to disappear
 
@@ -149,6 +150,10 @@ class LocalTarget:
             ExecuteError: a process of it cannot be ended, or somebody else still works in the project.
         """
         self._end_leftovers(attempt.id)
+        if attempt.log is not None:
+            with contextlib.suppress(OSError):  # a log that somebody has removed holds nothing
+                for _ in Scrub(f"{self._store}/{attempt.log[0]}", attempt.log[1]).steps():
+                    pass
         if attempt.mode != "in place" or not attempt.inputs.get("outs"):
             return  # the slot is free as soon as they are gone, and whoever takes it resets it
         lock = self._lock_workspace(attempt)

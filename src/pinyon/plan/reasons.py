@@ -8,6 +8,7 @@ from typing import Any
 from pinyon.model.canonical import canonical
 from pinyon.model.graph import Stage
 from pinyon.model.outcome import CANCELLED, LOST, SUCCEEDED, Attempt
+from pinyon.model.redact import covers
 from pinyon.plan.actions import Reason
 from pinyon.plan.state import State
 
@@ -75,7 +76,7 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any], *, with_files: b
         yield from _files("dep", dict(before.get("deps", ())), dict(now["deps"]))
         yield from _files("env", dict(before.get("env", ())), dict(now["env"]))
     kind, *words = before.get("command", [""])
-    if words != now["command"][1:]:
+    if not _same_words(words, now["command"][1:]):
         yield f"command changed: {_short(' '.join(words))} → {_short(' '.join(now['command'][1:]))}"
     elif kind != now["command"][0]:
         yield f"command changed: now {'in' if now['command'][0] == 'shell' else 'without'} a shell"
@@ -84,6 +85,13 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any], *, with_files: b
     old, new = set(before.get("outs", ())), set(now["outs"])
     yield from (f"new out {path}" for path in sorted(new - old))
     yield from (f"out {path} is no longer declared" for path in sorted(old - new))
+
+
+def _same_words(before: list[Any], now: list[Any]) -> bool:
+    """Whether these are the words of one command; of a secret the record tells nothing."""
+    if len(before) != len(now):
+        return False
+    return all(old == new or covers(old, new) for old, new in zip(before, now, strict=True))
 
 
 def _params(before: Iterable[list[Any]], now: Iterable[list[Any]]) -> Iterable[str]:
@@ -101,7 +109,7 @@ def _params(before: Iterable[list[Any]], now: Iterable[list[Any]]) -> Iterable[s
 
 def _leaves(label: str, joint: str, old: Any, new: Any) -> Iterable[str]:
     """Only the leaves of a group that differ; of a list that is too long to read, only its differing entries."""
-    if canonical(old) == canonical(new):  # as keys compare: True is not 1
+    if canonical(old) == canonical(new) or covers(old, new):  # as keys compare: True is not 1
         return
     if isinstance(old, list | tuple) and isinstance(new, list | tuple) and _is_long(old, new):
         old, new = dict(enumerate(old)), dict(enumerate(new))

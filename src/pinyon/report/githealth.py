@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from pinyon.capture import facts, revision
+from pinyon.model.redact import names_secret_file
 from pinyon.model.units import show_bytes
 from pinyon.report.finding import Finding
 from pinyon.store.place import STORE
 
 _LARGE = 50 * 10**6  # bytes; code hosts refuse files of twice that size
 _SHOWN = 5
-_SECRET = re.compile(
-    r"(^|/)(\.env(\.(?!example$|sample$|template$)[^/]*)?|\.netrc|\.pgpass|id_(rsa|dsa|ecdsa|ed25519)|"
-    r"[^/]*\.(pem|p12|pfx|keystore)|credentials(\.json)?|service[-_]account[^/]*\.json)$"
-)
 
 
 def code(root: Path) -> Iterator[Finding]:
@@ -37,7 +33,7 @@ def code(root: Path) -> Iterator[Finding]:
             why,
             f"git rm --cached {path}; pinyon add {path}",
         )
-    for path in [path for path in tracked if _SECRET.search(path)][:_SHOWN]:
+    for path in [path for path in tracked if names_secret_file(path)][:_SHOWN]:
         why = "whoever can read the repository has what is in it"
         fix = f"git rm --cached {path}; echo {path} >> .gitignore; then change the secret"
         yield Finding("warn", f"git tracks {path}, which looks like a secret", why, fix)

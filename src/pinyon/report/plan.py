@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 class Plan(NamedTuple):
-    """What `run` would do: the data to fetch, the first actions, a verdict for every task, and how long it will take."""
+    """What `run` would do: the data to fetch, the first actions, a verdict for every task, and how long it will take.
+
+    ``environment``: what differs from the environment that the newest execution found, in words, where that was asked for.
+    """
 
     graph: Graph
     actions: list[Action]
@@ -26,6 +29,7 @@ class Plan(NamedTuple):
     expected: Expected
     fetches: tuple[Pointer, ...] = ()
     study: StudyResult | None = None
+    environment: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """``fetches`` is absent data that a pointer names, ``actions`` are those that could start now, ``tasks`` has a
@@ -37,6 +41,7 @@ class Plan(NamedTuple):
             "estimate": figures(self.expected),
             "stages": {task.stage.name: stage_dict(task.stage) for task in self.graph.tasks.values()},
             **(self._study(self.study) if self.study else {}),
+            **({"environment": list(self.environment)} if self.environment else {}),
         }
 
     def _study(self, result: StudyResult) -> dict[str, Any]:

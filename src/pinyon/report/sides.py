@@ -21,6 +21,7 @@ from pinyon.model.graph import Graph, Stage
 from pinyon.model.ids import run_id
 from pinyon.model.outcome import SUCCEEDED, Attempt
 from pinyon.model.project import Project
+from pinyon.model.redact import covers
 from pinyon.query.index import Index
 from pinyon.query.runs import find
 from pinyon.report.sections import declared
@@ -184,11 +185,18 @@ class _Revision:
 def _made_from(inputs: Mapping[str, Any], stage: Stage, known: Mapping[str, str]) -> bool:
     params = [[param.file, param.name, param.value] for param in stage.params]
     return (
-        list(inputs.get("command", ())) == [stage.command.kind, *stage.command.parts]
-        and canonical(sorted(inputs.get("params", ()), key=_order)) == canonical(sorted(params, key=_order))
+        _same(list(inputs.get("command", ())), [stage.command.kind, *stage.command.parts])
+        and _same(sorted(inputs.get("params", ()), key=_order), sorted(params, key=_order))
         and {path for path, _ in inputs.get("deps", ())} == set(stage.deps)
         and all(known.get(path, digest) == digest for path, digest in inputs.get("deps", ()))
     )
+
+
+def _same(recorded: Any, now: Any) -> bool:
+    """As keys compare, but of a secret the record tells nothing."""
+    if isinstance(recorded, list) and isinstance(now, list):
+        return len(recorded) == len(now) and all(map(_same, recorded, now))
+    return covers(recorded, now) or canonical(recorded) == canonical(now)
 
 
 def _order(row: list[Any]) -> list[Any]:

@@ -42,7 +42,7 @@ def begin(
         root, store, target, session.graph, session.stats,
         jobs=jobs, machine=machine, ledger=state, imports=session.imports,
         frozen=session.freeze() if session.graph.goal.isolated else None,
-        project=session.project.name, shared=store.shared, lasting=lasting,
+        project=session.project.name, shared=store.shared, lasting=lasting, cache=str(store.cache),
     )  # fmt: skip
     driver.look(first_look(session.graph))
     arrivals.adopt(session, driver.files, tell)

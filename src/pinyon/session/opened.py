@@ -48,6 +48,12 @@ class Session(NamedTuple):
 
         return freeze(self.graph, self.params, self.records.root, self.records.store, self.stats)
 
+    def drift(self) -> tuple[str, ...]:
+        """What of the environment differs from that which the newest execution found, in words. It stands in no key."""
+        from pinyon.session.drift import drift  # only those who ask why need it
+
+        return drift(self)
+
     def write_locks(self, *, dry: bool = False, with_bytes: bool = True) -> list[Written]:
         """Bring every dvc.lock up to date with what is finished here; see `pinyon.bridges.dvc.write.write_locks`."""
         from pinyon.bridges.dvc.write import write_locks

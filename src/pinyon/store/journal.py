@@ -16,6 +16,7 @@ from pinyon.errors import StoreError
 from pinyon.model.actor import Actor, current_actor, user_name
 from pinyon.model.event import Event
 from pinyon.model.ids import new_id, this_process
+from pinyon.store import redacted
 from pinyon.store.disk import fsync
 from pinyon.store.lines import decode, encode
 from pinyon.store.points import verify_points
@@ -79,7 +80,7 @@ class LocalJournalWriter:
     def append(self, kind: str, body: dict[str, Any]) -> Event:
         """See `pinyon.store.protocol.JournalWriter.append`."""
         self.begin()
-        return self._write(kind, body)
+        return self._write(kind, redacted.body(kind, body))
 
     def begin(self) -> None:
         """Have a segment that can be written to; its ``opened`` is on disk before any other record.

@@ -29,6 +29,8 @@ from pinyon.track.params import Params
 from pinyon.track.prune import PRUNED
 
 if TYPE_CHECKING:
+    from pinyon.capture.facts import Status
+    from pinyon.track.background import Background
     from pinyon.track.sink import Sink
 
 _LONG = 500  # characters of a message
@@ -56,6 +58,7 @@ class Own:
         self._began = time.monotonic()
         self._error: BaseException | None = None
         self._set: dict[str, str] = {}
+        self._background: Background | None = None
 
     @property
     def execution(self) -> str:
@@ -64,7 +67,7 @@ class Own:
 
     def intend(self, sink: Sink, project: str) -> None:
         """Record that it has begun."""
-        git, why = _code(self._root, self._kin.get("parent", ""))
+        code = _status(self._root, self._kin.get("parent", ""))
         actor = current_actor().as_dict()
         goal = {
             "stages": [self._stage],
@@ -81,10 +84,10 @@ class Own:
             "argv": _argv(),
             "goal": goal,
             "host": host_name(),
-            "git": git,
+            "git": code.git,
             "stages": 1,
         }
-        body |= {"pinyon": pinyon.__version__, **({"git_note": why} if why else {})}
+        body |= {"pinyon": pinyon.__version__, **({"git_note": code.note} if code.note else {})}
         sink.tell("execution", body, whose=False)
         process = list(this_process())
         intent = {"key": self._key, "recipe": self._key, "stage": self._stage, "epoch": 1, "mode": "in place"}
@@ -92,6 +95,11 @@ class Own:
         sink.tell("intent", {**about, **intent, **self._kin})
         sink.tell("running", {"pid": os.getpid()})
         sink.flush()
+        if "parent" not in self._kin:  # what is inside of a run is captured and sampled with it
+            from pinyon.track.background import Background
+
+            self._background = Background(sink, self._root, self._execution, code, self._began)
+            self._background.start()
 
     @property
     def flags(self) -> list[list[Any]]:
@@ -124,6 +132,8 @@ class Own:
         Args:
             shutdown: its process was told to end.
         """
+        if self._background is not None:
+            self._background.stop()
         state, detail, code, message = outcome(error or self._error, pruned)
         number = None
         if shutdown:
@@ -256,18 +266,18 @@ def _project(root: str) -> str:
     return os.path.basename(os.path.realpath(root))
 
 
-_known_code: dict[str, Any] = {}
+_known_status: dict[str, Status] = {}
 
 
-def _code(root: str, parent: str) -> Any:
-    """git's commit, and why there is none. Asked once for all runs inside one: git takes longer than a short one."""
-    from pinyon.capture.facts import code
+def _status(root: str, parent: str) -> Status:
+    """What git says. Asked once for all runs inside one: git takes longer than a short one."""
+    from pinyon.capture.facts import status
 
     if not parent:
-        return code(Path(root))
-    if parent not in _known_code:
-        _known_code[parent] = code(Path(root))
-    return _known_code[parent]
+        return status(Path(root))
+    if parent not in _known_status:
+        _known_status[parent] = status(Path(root))
+    return _known_status[parent]
 
 
 def _cpu_seconds() -> float:

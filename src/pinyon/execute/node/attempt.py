@@ -25,6 +25,7 @@ from pinyon.execute.protocol import INPLACE, AttemptSpec, StatNote
 from pinyon.model.ids import read_process
 from pinyon.model.outcome import CANCELLED, FAILED, SUCCEEDED
 from pinyon.store.local import LocalStore
+from pinyon.store.points import PointsWriter
 
 _LOCK_PATIENCE = 10.0  # seconds for the processes of a dead supervisor to disappear
 _KILL_PATIENCE = 10.0  # seconds for killed processes to disappear
@@ -70,6 +71,7 @@ class Host(Protocol):
     oom: OomCounter
     environment: dict[str, str]
     companions: tuple[Maker, ...]
+    points: PointsWriter
     inplace_lock: int | None  # held from the first attempt in place on
 
     @property
@@ -265,7 +267,8 @@ class Attempt:
 
     def _gather(self, base: str) -> Companions:
         host = self._host
-        around = Around(self.spec, host.store, base, self._since, host.environment["PINYON_PROJECT"])
+        project, log = host.environment["PINYON_PROJECT"], (self._log, self._offset)
+        around = Around(self.spec, host.store, base, self._since, project, host.points, log)
         return Companions(around, host.companions)
 
     def _part(self) -> Life:

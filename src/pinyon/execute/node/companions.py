@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 from pinyon.execute.node.crash import leave_traceback
 from pinyon.execute.protocol import AttemptSpec
 from pinyon.store.local import LocalStore
+from pinyon.store.points import PointsWriter
 
 NEVER = float("inf")
 
@@ -19,6 +20,8 @@ class Around(NamedTuple):
         base: directory that the attempt works in.
         since: when the attempt began, seconds since the epoch; the zero of the points' ``t``.
         project: its name, for records.
+        points: the supervisor's own stream of points.
+        log: the file that the command prints to, relative to the store, and where its part of it begins.
     """
 
     spec: AttemptSpec
@@ -26,6 +29,8 @@ class Around(NamedTuple):
     base: str
     since: float
     project: str
+    points: PointsWriter
+    log: tuple[str, int]
 
 
 class Companion(Protocol):

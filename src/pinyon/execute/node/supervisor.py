@@ -21,10 +21,13 @@ from pinyon.execute.node.attempt import Attempt, explain
 from pinyon.execute.node.channel import Channel
 from pinyon.execute.node.commit import Commit
 from pinyon.execute.node.companions import NEVER, Maker
+from pinyon.execute.node.metering import meter
 from pinyon.execute.node.rings import make as rings
+from pinyon.execute.node.scrubbing import scrub
 from pinyon.execute.node.verdict import OomCounter
 from pinyon.execute.protocol import AttemptSpec, StatNote
 from pinyon.store.local import LocalStore
+from pinyon.store.points import PointsWriter
 
 HEARTBEAT = 30.0  # seconds
 _RETRY = 2.0  # seconds until a record that the disk refused is tried again
@@ -37,7 +40,7 @@ _ANOTHERS = (
 _UNCOMMITTED = ("heartbeat", "durable")  # nothing depends on these, so they cause no fsync
 
 
-COMPANIONS: tuple[Maker, ...] = (rings,)  # of every attempt
+COMPANIONS: tuple[Maker, ...] = (meter, rings, scrub)  # of every attempt
 
 
 class Supervisor:
@@ -60,6 +63,7 @@ class Supervisor:
         self.inplace_lock: int | None = None
         self._channel = channel
         self._writer = self.store.journals.open_writer(project=project)
+        self.points = PointsWriter(f"{store.root}/journals", self._writer.writer)
         self._commit = Commit(self.store.blobs, self._writer, self._safe)
         self._attempts: dict[str, Attempt] = {}
         self._known: set[str] = set()
@@ -236,6 +240,7 @@ class Supervisor:
 
     def _close(self) -> None:
         self._commit.close()
+        self.points.close()
         self._announce()
         if not self._backlog:
             with contextlib.suppress(
