@@ -280,7 +280,8 @@ class Index:
         """Records of a kind of which every one counts, oldest first by their clocks (then writer and number).
 
         Args:
-            kind: summary, tagged, noted, artifact, checkpoint, resumed, params, cells, selected, proposed or refused.
+            kind: summary, tagged, noted, artifact, checkpoint, resumed, params, tracked, dropped, cells, selected, proposed
+                or refused.
             about: only those of these attempts, experiments or models.
         """
         some = "" if about is None else "and about in (select value from json_each(?))"
