@@ -280,8 +280,8 @@ class Index:
         """Records of a kind of which every one counts, oldest first by their clocks (then writer and number).
 
         Args:
-            kind: summary, tagged, noted, artifact, checkpoint, resumed, params, cells, selected, proposed, refused,
-                added.
+            kind: summary, tagged, noted, artifact, checkpoint, resumed, params, tracked, dropped, cells, selected, proposed,
+                refused or added.
             about: only those of these attempts, experiments, models or paths.
         """
         some = "" if about is None else "and about in (select value from json_each(?))"

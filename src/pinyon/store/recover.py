@@ -42,7 +42,7 @@ def recover(store: str, attempt: str = "", *, sync: bool = False) -> list[Recove
     """
     found = []
     for path in rings.found(store):
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, BufferError):
             one = _recover(store, path, attempt, sync)
             if one is not None:
                 found.append(one)

@@ -146,6 +146,7 @@ def begin_child(outer: Run, name: str, params: Any, group: str) -> Run:
     with _lock:
         _inner[:] = [one for one in _inner if not one.finished]
         _inner.append(child)
+    shutdown.heed(child)
     return child
 
 
