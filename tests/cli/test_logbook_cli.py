@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from conftest import Project
 
 TOPICS = ["decision", "data", "dependency", "analysis", "problem"]
 
 
-def noted(project: Project) -> list[dict[str, object]]:
+def noted(project: Any) -> list[dict[str, object]]:
     return list(project.good("logbook", "--json").json()["notes"])
 
 
-def test_a_note_stands_in_the_logbook_with_who_and_what(project: Project) -> None:
+def test_a_note_stands_in_the_logbook_with_who_and_what(project: Any) -> None:
     project.good(
         "note",
         "window 50 from now on",
@@ -41,7 +42,7 @@ def test_a_note_stands_in_the_logbook_with_who_and_what(project: Project) -> Non
     assert project.good("verify", "--json").json()["damage"] == []
 
 
-def test_what_a_note_can_be_about(project: Project) -> None:
+def test_what_a_note_can_be_about(project: Any) -> None:
     project.good("run", "train")
     run = project.good("runs", "--json").json()[-1]
     project.good("note", "a", "--about", run["run"][:8])
@@ -64,7 +65,7 @@ def test_what_a_note_can_be_about(project: Project) -> None:
     assert "note      20" in project.good("show", "train").out
 
 
-def test_a_note_about_an_experiment_and_a_model(project: Project) -> None:
+def test_a_note_about_an_experiment_and_a_model(project: Any) -> None:
     text = project.read("pinyon.yaml")
     sweep = "experiments:\n  sweep:\n    stage: train\n    objective: {minimize: loss}\n    phases:\n"
     project.write(pinyon_yaml=f"{text}{sweep}      lr: {{grid: {{train.lr: [0.1, 0.2]}}}}\n")
@@ -96,7 +97,7 @@ def test_a_note_about_an_experiment_and_a_model(project: Project) -> None:
     ],
 )
 def test_what_cannot_be_noted_changes_nothing(
-    project: Project, arguments: list[str], code: int, words: str
+    project: Any, arguments: list[str], code: int, words: str
 ) -> None:
     project.good("note", "there")
     (project.root.parent / "outside.txt").write_text("x")
@@ -111,7 +112,7 @@ def test_what_cannot_be_noted_changes_nothing(
     )
 
 
-def test_a_note_of_several_lines_from_a_pipe_and_from_the_editor(project: Project, tmp_path: Path) -> None:
+def test_a_note_of_several_lines_from_a_pipe_and_from_the_editor(project: Any, tmp_path: Path) -> None:
     project.good("note", "-", "--topic", "problem", input="first\n\nsecond <b>\n")
     editor = tmp_path / "editor"
     editor.write_text('#!/bin/sh\n(echo "by hand"; cat "$1") > "$1.new" && mv "$1.new" "$1"\n')
@@ -123,7 +124,7 @@ def test_a_note_of_several_lines_from_a_pipe_and_from_the_editor(project: Projec
     assert "second \\<b\\>" in project.good("logbook").out
 
 
-def test_what_a_script_notes_is_there_too(project: Project) -> None:
+def test_what_a_script_notes_is_there_too(project: Any) -> None:
     project.fill({"explore.py": "import pinyon\npinyon.run().note('falls at 0.3')\n"})
     project.good("run", "--", "python", "explore.py")
     (one,) = noted(project)
@@ -131,7 +132,7 @@ def test_what_a_script_notes_is_there_too(project: Project) -> None:
     assert one["who"]
 
 
-def test_data_and_lock_files_are_told_of(project: Project) -> None:
+def test_data_and_lock_files_are_told_of(project: Any) -> None:
     project.fill(
         {"wind.csv": "1\n", "uv.lock": "version = 1\n", "requirements.txt": "numpy\n", "notes.txt": ""}
     )
@@ -155,7 +156,7 @@ def test_data_and_lock_files_are_told_of(project: Project) -> None:
     assert "uv.lock" not in page
 
 
-def test_environments_are_told_of_where_they_changed(project: Project) -> None:
+def test_environments_are_told_of_where_they_changed(project: Any) -> None:
     from pinyon.store.local import LocalStore
 
     store = LocalStore(project.root / ".pinyon")
@@ -176,7 +177,7 @@ def test_environments_are_told_of_where_they_changed(project: Project) -> None:
     assert "| numpy 1.26 → 2.3, torch absent → 2.9 | r-" in project.good("logbook").out
 
 
-def test_the_page_goes_to_a_file_and_begins_when_asked(project: Project, tmp_path: Path) -> None:
+def test_the_page_goes_to_a_file_and_begins_when_asked(project: Any, tmp_path: Path) -> None:
     project.good("note", "old")
     page = tmp_path / "L.md"
     assert f"written to {page}" in project.good("logbook", "-o", str(page)).out
@@ -187,7 +188,7 @@ def test_the_page_goes_to_a_file_and_begins_when_asked(project: Project, tmp_pat
     assert "# Logbook of" in project.good("logbook", "--topic", "problem").out
 
 
-def test_tags_are_set_and_taken_away_after_the_fact(project: Project) -> None:
+def test_tags_are_set_and_taken_away_after_the_fact(project: Any) -> None:
     project.good("run", "train")
     assert "good, by=anna" in project.good("tag", "train", "good", "by=anna").out
     assert project.good("tag", "train", "-good", "note=a=b", "--json").json()["tags"] == {
@@ -214,7 +215,7 @@ def test_tags_are_set_and_taken_away_after_the_fact(project: Project) -> None:
     ],
 )
 def test_what_cannot_be_tagged_changes_nothing(
-    project: Project, arguments: list[str], code: int, words: str
+    project: Any, arguments: list[str], code: int, words: str
 ) -> None:
     project.good("run", "train")
     project.good("tag", "train", "good")
@@ -224,7 +225,7 @@ def test_what_cannot_be_tagged_changes_nothing(
     assert project.good("tag", "train", "--json").json() == before
 
 
-def test_a_tag_of_an_earlier_attempt_can_be_taken_away(project: Project) -> None:
+def test_a_tag_of_an_earlier_attempt_can_be_taken_away(project: Any) -> None:
     """A stage that is forced has two attempts; both are tagged, and none is left."""
     project.good("run", "train")
     project.good("tag", "train", "good")
@@ -236,23 +237,24 @@ def test_a_tag_of_an_earlier_attempt_can_be_taken_away(project: Project) -> None
     assert project.good("tag", "train", "--json").json()["tags"] == {}
 
 
-def test_projects_that_share_a_home_have_logbooks_of_their_own(project: Project, tmp_path: Path) -> None:
+def test_projects_that_share_a_home_have_logbooks_of_their_own(
+    make: Callable[[str], Any], tmp_path: Path
+) -> None:
     home = tmp_path / "home"
-    other = Project(tmp_path / "other")
-    for one in (project, other):
-        one.write(pinyon_yaml="stages: {}\n")
+    both = [make("wind"), make("sun")]
+    for one in both:
         one.fill({"d.csv": one.root.name})
         one.good("init", "--store", str(home))
         one.good("note", f"of {one.root.name}")
         one.good("add", "d.csv")
-    for one in (project, other):
+    for one in both:
         book = one.good("logbook", "--json").json()
         assert [note["text"] for note in book["notes"]] == [f"of {one.root.name}"]
         assert len(book["data"]) == 1
         assert book["project"] == one.root.name
 
 
-def test_topics_are_those_of_the_page(project: Project) -> None:
+def test_topics_are_those_of_the_page(project: Any) -> None:
     for topic in TOPICS:
         project.good("note", topic, "--topic", topic)
     page = project.good("logbook").out
