@@ -257,13 +257,19 @@ def test_a_second_driver_in_place_is_refused_and_the_first_unhurt(empty: Any) ->
     assert "another run is working in this project" in second.err
     assert f"process {first.pid}" in second.err
     assert f"kill {first.pid}" in second.err
-    assert empty.snapshot() == before
+    assert unmeasured(empty.snapshot()) == unmeasured(before)
     (empty.root.parent / "go").touch()
     out, err = first.communicate(timeout=30)
     assert first.returncode == 0, err
     assert "1 succeeded" in out
     assert empty.all_ran() == ["a"]
     assert empty.stages() == []
+
+
+def unmeasured(snapshot: dict[str, Any]) -> dict[str, Any]:
+    """Without the points of the stage that goes on, which come when their time has come."""
+    folder = ".pinyon/journals"  # in which a file more appears
+    return {name: what for name, what in snapshot.items() if ".points." not in name and name != folder}
 
 
 def settled(project: Any) -> dict[str, Any] | None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from supervised import FAR, Bench
+from supervised import FAR, Bench, open_attempt
 
+from pinyon.execute.local import LocalTarget
 from pinyon.model.graph import Command
 from pinyon.store.scrub import Scrub
 
@@ -114,3 +117,18 @@ def test_much_output_is_looked_through_in_steps(tmp_path: Path) -> None:
 
 def test_a_log_that_is_gone_troubles_nobody(tmp_path: Path) -> None:
     assert list(Scrub(str(tmp_path / "none"), 0).steps()) == []
+
+
+def test_what_a_dead_supervisor_left_is_scrubbed_by_the_repair(bench: Bench) -> None:
+    spec = bench.spec(f"echo {TOKEN}; touch said; sleep 60")
+    bench.target.submit(spec)
+    running = bench.wait("running", spec.attempt)
+    deadline = time.monotonic() + FAR
+    while not (bench.root / "said").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.kill(bench.supervisor.pid, signal.SIGKILL)
+    path = bench.root / ".pinyon" / running["log"][0]
+    attempt = open_attempt(spec, log=(*running["log"], -1))
+    LocalTarget(bench.root, bench.store).repair(attempt)
+    assert path.read_bytes() == b"*" * 40 + b"\n"

@@ -186,7 +186,8 @@ def project(root: Path, canaries: Canaries) -> dict[str, str]:
     named = canaries.text("name of an untracked file", "hf")
     script = SCRIPT.format(
         param=canaries.bare("param by name", 14), param_text=text("param text"),
-        note=text("note"), tag=text("tag"), summary=text("summary"), error=text("traceback"), out="\n".join(text("stdout", kind) for kind in KINDS),
+        note=text("note"), tag=text("tag"), summary=text("summary"), error=text("traceback"),
+        out="\n".join(text("stdout", kind) for kind in KINDS),
         err=text("stderr"), harmless="\n".join(HARMLESS),
     )  # fmt: skip
     (root / "train.py").write_text("print('was here')\n")
