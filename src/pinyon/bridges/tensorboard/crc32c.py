@@ -1,4 +1,4 @@
-"""CRC-32C (Castagnoli), as TFRecord files use it: reflected polynomial 0x82F63B78, then rotated and shifted by a constant."""
+"""CRC-32C (Castagnoli), as TFRecord files use it: reflected polynomial 0x82F63B78, then rotated, and a constant added."""
 
 from __future__ import annotations
 

@@ -122,7 +122,11 @@ class EventFile:
         if field in _MEDIA:
             encoded = (value for number, wire, value in fields(told or b"") if (number, wire) == (4, BYTES))
             return Value(tag, _MEDIA[field], next(encoded, b""))
-        return _tensor(tag, plugin, tensor(told)) if field == 8 and told is not None else Value(tag, plugin or "empty")
+        return (
+            _tensor(tag, plugin, tensor(told))
+            if field == 8 and told is not None
+            else Value(tag, plugin or "empty")
+        )
 
 
 def _tensor(tag: str, plugin: str, found: Tensor) -> Value:

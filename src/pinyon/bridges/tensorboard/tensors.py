@@ -62,10 +62,12 @@ def tensor(data: bytes) -> Tensor:
 
 
 def _shape(data: bytes) -> tuple[int, ...]:
-    sizes = []
+    sizes: list[int] = []
     for number, wire, value in fields(data):
         if number == 2 and wire == BYTES:
-            size = next((signed(item) for inner, kind, item in fields(value) if (inner, kind) == (1, VARINT)), 0)
+            size = next(
+                (signed(item) for inner, kind, item in fields(value) if (inner, kind) == (1, VARINT)), 0
+            )
             if size < 0 or len(sizes) == 32:
                 raise WireError("a tensor has no such shape")
             sizes.append(size)

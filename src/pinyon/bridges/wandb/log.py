@@ -29,7 +29,11 @@ class Log:
     def __init__(self, path: str) -> None:
         self._file = Growing(path)
         self._begun = self._lost = False
-        self._at, self._parts, self._size = -1, list[bytes](), 0  # of the record in hand; no offset: there is none
+        self._at, self._parts, self._size = (
+            -1,
+            list[bytes](),
+            0,
+        )  # of the record in hand; no offset: there is none
         self.passed = 0
 
     def read(self) -> Iterator[tuple[int, bytes]]:

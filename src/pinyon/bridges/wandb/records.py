@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from pinyon.bridges.protobuf import BYTES, VARINT, WireError, fields, repeated, signed, text
@@ -108,7 +108,9 @@ def _history(data: bytes) -> History:
     values, step = _items(data, 1), -1
     for number, wire, value in fields(data):
         if number == 2 and wire == BYTES:
-            step = next((signed(item) for inner, kind, item in fields(value) if (inner, kind) == (1, VARINT)), 0)
+            step = next(
+                (signed(item) for inner, kind, item in fields(value) if (inner, kind) == (1, VARINT)), 0
+            )
     told = values.get("_step", step)
     return History(told if type(told) is int else step, values)
 
@@ -122,7 +124,9 @@ def _config(data: bytes) -> Config:
 
 
 def _exit(data: bytes) -> Exit:
-    return Exit(next((signed(value) for number, wire, value in fields(data) if (number, wire) == (1, VARINT)), 0))
+    return Exit(
+        next((signed(value) for number, wire, value in fields(data) if (number, wire) == (1, VARINT)), 0)
+    )
 
 
 def _run(data: bytes) -> Begun:
@@ -145,7 +149,7 @@ def _run(data: bytes) -> Begun:
     return Begun(run, project, name, notes, tuple(tags), group, job, config, start)
 
 
-_KINDS = {2: _history, 3: _summary, 5: _config, 17: _run, 18: _exit}
+_KINDS: dict[int, Callable[[bytes], Record]] = {2: _history, 3: _summary, 5: _config, 17: _run, 18: _exit}
 
 
 def _time(data: bytes) -> float:

@@ -21,6 +21,7 @@ from pinyon.execute.node.attempt import Attempt, explain
 from pinyon.execute.node.channel import Channel
 from pinyon.execute.node.commit import Commit
 from pinyon.execute.node.companions import NEVER, Maker
+from pinyon.execute.node.follow import follow
 from pinyon.execute.node.verdict import OomCounter
 from pinyon.execute.protocol import AttemptSpec, StatNote
 from pinyon.store.local import LocalStore
@@ -36,7 +37,7 @@ _ANOTHERS = (
 _UNCOMMITTED = ("heartbeat", "durable")  # nothing depends on these, so they cause no fsync
 
 
-COMPANIONS: tuple[Maker, ...] = ()  # of every attempt
+COMPANIONS: tuple[Maker, ...] = (follow,)  # of every attempt
 
 
 class Supervisor:
