@@ -60,7 +60,10 @@ def hparams(values: dict[str, Any]) -> bytes:
     """A value of the hparams plugin."""
     entries = b""
     for name, value in values.items():
-        spelled = field(4, int(value)) if isinstance(value, bool) else field(3, value) if isinstance(value, str) else field(2, float(value))
+        if isinstance(value, bool):
+            spelled = field(4, int(value))
+        else:
+            spelled = field(3, value) if isinstance(value, str) else field(2, float(value))
         entries += field(1, field(1, name) + field(2, spelled))
     plugin = field(1, "hparams") + field(2, field(1, 0) + field(3, entries))
     return field(1, "_hparams_/session_start_info") + field(9, field(1, plugin))
@@ -112,17 +115,27 @@ def chunks(data: bytes, at: int) -> bytes:
 
 
 def items(values: dict[str, Any], number: int = 1) -> bytes:
-    return b"".join(field(number, field(2, name) + field(16, json.dumps(value))) for name, value in values.items())
+    return b"".join(
+        field(number, field(2, name) + field(16, json.dumps(value))) for name, value in values.items()
+    )
 
 
 def history(step: int, wall: float, **values: Any) -> bytes:
-    told = {"_step": step, "_timestamp": wall, **{name.replace("__", "/"): value for name, value in values.items()}}
+    told = {
+        "_step": step,
+        "_timestamp": wall,
+        **{name.replace("__", "/"): value for name, value in values.items()},
+    }
     return field(2, items(told) + field(2, field(1, step)))
 
 
-def run_record(wall: float, name: str = "", config: dict[str, Any] | None = None, tags: tuple[str, ...] = ()) -> bytes:
+def run_record(
+    wall: float, name: str = "", config: dict[str, Any] | None = None, tags: tuple[str, ...] = ()
+) -> bytes:
     start = field(1, int(wall)) + field(2, int(wall % 1 * 1e9))
-    body = field(1, "id") + field(3, "demo") + field(4, items(config or {})) + (field(8, name) if name else b"")
+    body = (
+        field(1, "id") + field(3, "demo") + field(4, items(config or {})) + (field(8, name) if name else b"")
+    )
     return field(17, body + b"".join(field(10, tag) for tag in tags) + field(17, start))
 
 

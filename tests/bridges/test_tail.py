@@ -28,7 +28,15 @@ class Tail:
         self.root, self.store = root, LocalStore(root / ".pinyon")
         self.store.prepare("p")
         self.since = time.time() if since is None else since
-        argv = [sys.executable, "-P", "-m", "pinyon.bridges.tail", str(self.store.root), ATTEMPT, repr(self.since)]
+        argv = [
+            sys.executable,
+            "-P",
+            "-m",
+            "pinyon.bridges.tail",
+            str(self.store.root),
+            ATTEMPT,
+            repr(self.since),
+        ]
         argv += [str(root), "project", *before]
         self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self.process.stdin is not None
@@ -49,6 +57,7 @@ class Tail:
             time.sleep(0.02)
 
     def end(self) -> Tail:
+        self.stdin.write(b'{"end": true}\n')
         self.stdin.close()
         assert self.process.wait(FAR) == 0
         assert self.process.stdout is not None
@@ -70,7 +79,11 @@ class Tail:
         return sorted(rows)
 
     def facts(self, kind: str) -> list[dict[str, Any]]:
-        events = [event for segment in self.store.journals.segments() for event, _ in self.store.journals.read(segment)]
+        events = [
+            event
+            for segment in self.store.journals.segments()
+            for event, _ in self.store.journals.read(segment)
+        ]
         return [event.body for event in events if event.kind == kind]
 
 
@@ -92,7 +105,12 @@ def test_numbers_come_while_the_file_grows_and_say_when_they_were(tmp_path: Path
     assert set(found.attempt) == {ATTEMPT}
     assert not [*tail.store.journals.verify(segment)]
     (followed,) = tail.facts("followed")
-    assert followed == {"attempt": ATTEMPT, "tool": "tensorboard", "file": os.path.relpath(events.path, tmp_path), "points": 5}
+    assert followed == {
+        "attempt": ATTEMPT,
+        "tool": "tensorboard",
+        "file": os.path.relpath(events.path, tmp_path),
+        "points": 5,
+    }
 
 
 def test_wandb_settings_tags_notes_and_summary_are_records(tmp_path: Path) -> None:
@@ -140,7 +158,12 @@ def test_folders_below_and_beside_the_first_give_their_path(tmp_path: Path) -> N
     for number, file in enumerate(files):
         file.add(number, loss=1.0)
     tail.follow(*(file.path for file in files)).end()
-    assert tail.points() == [("loss", 0, 1.0), ("loss", 3, 1.0), ("sub/loss", 1, 1.0), ("validation/loss", 2, 1.0)]
+    assert tail.points() == [
+        ("loss", 0, 1.0),
+        ("loss", 3, 1.0),
+        ("sub/loss", 1, 1.0),
+        ("validation/loss", 2, 1.0),
+    ]
 
 
 def test_a_second_run_of_wandb_gives_its_name_or_its_number(tmp_path: Path) -> None:
@@ -203,8 +226,13 @@ def test_it_finishes_although_nobody_listens(tmp_path: Path) -> None:
     assert tail.process.stdout is not None
     tail.process.stdout.close()
     tail.stdin.close()
-    tail.process.wait(FAR)
-    assert len(tail.points()) == 20_000
+    time.sleep(0.5)
+    events.raw(made.event(time.time(), 20_000, made.scalar("loss", 1.0)))
+    tail.until(20_001)
+    assert tail.process.poll() is None  # somebody holds the file open
+    del events
+    assert tail.process.wait(FAR) == 0
+    assert len(tail.facts("followed")) == 1
 
 
 @pytest.mark.parametrize("values", [{"nan": float("nan")}, {"inf": float("inf")}])

@@ -1,9 +1,10 @@
 """``python -m pinyon.bridges.tail STORE ATTEMPT SINCE BASE PROJECT [WRITER …]``: files that a script writes become points.
 
-On stdin, one JSON object a line: ``{"file": PATH}`` for each file to follow, in the order in which they were begun. When
-stdin ends the process reads what is there, writes the rest and ends. On stdout it says its id as a writer, then a dot for
-each thing it got done. WRITERs followed the same files before and were killed. Which attempt it is stands in the arguments
-and not in the environment, since all that carries an attempt's id there is ended with it.
+On stdin, one JSON object a line: ``{"file": PATH}`` for each file to follow, in the order in which they were begun, and at
+last ``{"end": true}``: then the process reads what is there, writes the rest and ends. Where stdin ends without that, who
+started it was killed, and it goes on until nobody writes to the files any more. On stdout it says its id as a writer, then
+a dot for each thing it got done. WRITERs followed the same files before and were killed. Which attempt it is stands in the
+arguments and not in the environment, since all that carries an attempt's id there is ended with it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import os
 import select
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,12 +23,14 @@ from pinyon.bridges.tensorboard.follow import EventSource
 from pinyon.bridges.wandb.follow import RunSource
 from pinyon.bridges.written import Logged, Written
 from pinyon.errors import ForeignFileError
+from pinyon.execute.node.eventfiles import open_anywhere
 
 _PAUSE = 0.2  # seconds between two looks
 _TURN = 5_000  # things said by one file before the next has its turn
 _EARLIER = 0.05  # seconds that a file may have been begun before its attempt, as clocks are read
 _DAMAGES = 3  # of one file that are told
 _LAST_TRIES = 10
+_ASK = 1.0  # seconds between two questions who still holds the files open
 
 
 class Followed:
@@ -138,30 +142,54 @@ class Tail:
         logged = Logged(store, attempt, since, [self.written.writer, *before])
         self.names = Names(logged.names, self.written.names)
         self._files: dict[str, Followed] = {}
+        self._buffer = b""
+        self._ended = self._orphan = self._was_last = False
+        self._ask_at = 0.0
 
     def run(self) -> None:
         """Follow until stdin ends, and finish."""
         self._tell(self.written.writer.encode() + b"\n")
         for fd in (0, 1):
             os.set_blocking(fd, False)
-        buffer, ended, pause = b"", False, 0.0
-        while True:
-            if not ended and select.select([0], [], [], pause)[0]:
-                chunk = os.read(0, 1 << 16)
-                *lines, buffer = (buffer + chunk).split(b"\n")
-                for line in lines:
-                    self._follow(json.loads(line)["file"])
-                if not chunk:
-                    ended, self.written.patience = True, _LAST_TRIES
-            busy = [one.turn() for one in self._files.values()]
-            if self.written.flush() or any(busy):
+        busy = True
+        while busy or not self._ending():
+            self._listen(0.0 if busy or self._ended else _PAUSE)
+            turns = [one.turn() for one in self._files.values()]  # each has its turn
+            busy = any(turns)
+            if self.written.flush() or busy:
                 self._tell(b".")
-            pause = 0.0 if any(busy) else _PAUSE
-            if ended and not any(busy):
-                break
         for one in self._files.values():
             one.finish()
         self.written.close()
+
+    def _listen(self, pause: float) -> None:
+        """Hear what is said on stdin, if anything is within a time."""
+        if self._orphan:
+            time.sleep(pause)
+        elif not self._ended and select.select([0], [], [], pause)[0]:
+            chunk = os.read(0, 1 << 16)
+            *lines, self._buffer = (self._buffer + chunk).split(b"\n")
+            for message in map(json.loads, lines):
+                if "file" in message:
+                    self._follow(message["file"])
+                self._ended = self._ended or "end" in message
+            self._orphan = not chunk and not self._ended
+            if not chunk:
+                self.written.patience = _LAST_TRIES
+
+    def _ending(self) -> bool:
+        """Whether what the files hold now is all. Of a supervisor that is dead the command may live on."""
+        if self._ended:
+            return self._last()
+        if self._orphan and time.monotonic() >= self._ask_at:
+            self._ask_at = time.monotonic() + _ASK
+            self._ended = not open_anywhere() & self._files.keys()
+        return False
+
+    def _last(self) -> bool:
+        """False once: what was written before the end was told is read after it."""
+        last, self._was_last = self._was_last, True
+        return last
 
     def _follow(self, path: str) -> None:
         if path in self._files:

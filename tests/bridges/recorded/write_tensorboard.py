@@ -71,7 +71,9 @@ def told(path: Path) -> dict[str, object]:
             if value.HasField("simple_value"):
                 rows.append([value.tag, event.step, event.wall_time, value.simple_value])
             elif value.HasField("tensor") and not value.tensor.tensor_shape.dim and value.tensor.dtype != 7:
-                rows.append([value.tag, event.step, event.wall_time, float(tensor_util.make_ndarray(value.tensor))])
+                rows.append(
+                    [value.tag, event.step, event.wall_time, float(tensor_util.make_ndarray(value.tensor))]
+                )
     accumulator = event_accumulator.EventAccumulator(str(path), size_guidance={"scalars": 0, "tensors": 0})
     accumulator.Reload()
     return {"tensorboard": tensorboard.__version__, "tags": accumulator.Tags(), "numbers": rows}

@@ -1,6 +1,6 @@
 """Writes run.wandb with the real W&B, and run.wandb.json with what W&B's own protobuf classes say of it.
 
-    python write_wandb.py    (where wandb is installed)
+python write_wandb.py    (where wandb is installed)
 """
 
 from __future__ import annotations
@@ -64,7 +64,9 @@ def told(found: list[pb.Record]) -> dict[str, object]:
     rows = []
     for record in found:
         if record.WhichOneof("record_type") == "history":
-            items = [[list(item.nested_key) or [item.key], item.value_json[:40]] for item in record.history.item]
+            items = [
+                [list(item.nested_key) or [item.key], item.value_json[:40]] for item in record.history.item
+            ]
             rows.append([record.history.step.num, sorted(items)])
     run = next(record.run for record in found if record.WhichOneof("record_type") == "run")
     return {

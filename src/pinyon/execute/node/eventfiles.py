@@ -7,6 +7,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
+from hashlib import blake2b
 
 from pinyon.execute.node.companions import Around
 
@@ -21,12 +22,12 @@ _COARSE = 1.0  # seconds that the time of a file may be behind
 
 
 def open_files(pid: int) -> list[str]:
-    """Such files that a process or one of its descendants holds open."""
+    """Such files that a process or one of its descendants holds open to write."""
     return [path for one in _tree(pid) for path in _open_in(one)]
 
 
 def open_anywhere() -> set[str]:
-    """Such files that any process holds open that we may look into."""
+    """Such files that any process holds open to write that we may look into."""
     return {path for entry in os.listdir("/proc") if entry.isdigit() for path in _open_in(int(entry))}
 
 
@@ -36,7 +37,7 @@ def _open_in(pid: int) -> list[str]:
         for fd in os.listdir(f"/proc/{pid}/fd")[:_MOST_FDS]:
             with contextlib.suppress(OSError):
                 path = os.readlink(f"/proc/{pid}/fd/{fd}")
-                if _is_one(os.path.basename(path)):
+                if _is_one(os.path.basename(path)) and os.lstat(f"/proc/{pid}/fd/{fd}").st_mode & 0o200:
                     found.append(path)
     return found
 
@@ -132,3 +133,17 @@ def spans(path: str, moments: list[float]) -> bool:
     except OSError:
         return False
     return any(first + _COARSE < moment < last for moment in moments)
+
+
+def claim(place: str, path: str) -> bool:
+    """Whether a file is nobody else's until now: attempts in place, of any supervisor, may write to one directory."""
+    try:
+        stamp = f"{path}\0{os.stat(path).st_ino}"
+        name = f"{place}/tmp/followed-{blake2b(stamp.encode(errors='surrogateescape'), digest_size=8).hexdigest()}"
+        os.makedirs(os.path.dirname(name), exist_ok=True)
+        os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_WRONLY, 0o664))
+    except FileExistsError:
+        return False
+    except OSError:
+        return True  # nobody can claim anything here
+    return True

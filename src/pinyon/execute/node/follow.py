@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 
 from pinyon.execute.node.companions import NEVER, Around, Companion
-from pinyon.execute.node.eventfiles import left_behind, open_anywhere, open_files, order, spans
+from pinyon.execute.node.eventfiles import claim, left_behind, open_anywhere, open_files, order, spans
 from pinyon.execute.node.tailing import Tailing
 
 _FIRST, _LONGEST = 1.0, 10.0  # seconds until the first look, and between two at most
@@ -19,8 +19,6 @@ _STARTS = 5  # of the process that follows, for one attempt
 _TIME, _STALL = 10.0, 4.0  # seconds that it has to finish, and that it may be silent meanwhile
 _MOST_FILES = 500
 
-_in_place: set[str] = set()  # files of all attempts of this supervisor in place: each belongs to one
-
 
 class Follow:
     """See the module."""
@@ -28,7 +26,6 @@ class Follow:
     def __init__(self, around: Around) -> None:
         self._around = around
         self._pid, self._began, self._pause, self._due = 0, 0.0, _FIRST, NEVER
-        self._named: set[str] = _in_place if around.spec.mode == "in place" else set()
         self._looks: list[float] = []  # when the open files were looked at
         self._files: list[str] = []  # in the order in which they were named
         self._tail: Tailing | None = None
@@ -48,12 +45,13 @@ class Follow:
             self._due = now + self._pause
             self._looks.append(time.time())
             found = open_files(self._pid)
+            self._claim(found)
             if found and self._tail is None:
                 # What the script has closed by now was begun earlier, and who is first must not depend on our looks.
                 found += self._own(next(left_behind(self._around), []))
             self._name(found)
-            if self._tail is not None and self._tail.gone():
-                self._start()
+        if self._tail is not None and self._tail.gone():
+            self._start()
         if self._tail is not None:
             self._tail.talk()
         return self._due
@@ -83,17 +81,26 @@ class Follow:
 
     def _own(self, found: list[str]) -> list[str]:
         """Those that were left behind by this attempt and not by another that writes to the same place: nobody holds them
-        open who is not ours, and we never looked while they were open elsewhere."""
-        new = [path for path in found if path not in self._named and not spans(path, self._looks)]
-        if not new:
-            return []
+        open who is not ours, we never looked while they were open elsewhere, and no other attempt has them."""
+        new = [path for path in found if path not in self._files]
+        if not new or self._around.spec.mode != "in place":
+            return new
         others = open_anywhere() - set(open_files(self._pid))
-        return [path for path in new if path not in others]
+        place = str(self._around.store.place)
+        return [
+            path for path in new if path not in others and not spans(path, self._looks) and claim(place, path)
+        ]
+
+    def _claim(self, found: list[str]) -> None:
+        """Say that these are ours, which their being open has proved."""
+        if self._around.spec.mode == "in place":
+            for path in found:
+                if path not in self._files:
+                    claim(str(self._around.store.place), path)
 
     def _name(self, files: list[str]) -> None:
-        new = sorted(set(files) - self._named, key=order)[: _MOST_FILES - len(self._files)]
+        new = sorted(set(files) - set(self._files), key=order)[: _MOST_FILES - len(self._files)]
         self._files += new
-        self._named.update(new)
         if new and self._tail is None:
             self._start()
         elif self._tail is not None:

@@ -74,7 +74,9 @@ class Tailing:
 
     def finish(self) -> None:
         """Tell it that nothing more will come."""
-        self._finishing = True
+        if not self._finishing:
+            self._finishing = True
+            self._buffer += b'{"end":true}\n'
         if not self._gone:
             self.talk()
 
