@@ -24,7 +24,9 @@ ATTEMPT, FAR = "a-1", 60.0
 class Tail:
     """One such process and its store."""
 
-    def __init__(self, root: Path, since: float | None = None, before: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, root: Path, since: float | None = None, before: tuple[str, ...] = (), most: int = 0
+    ) -> None:
         self.root, self.store = root, LocalStore(root / ".pinyon")
         self.store.prepare("p")
         self.since = time.time() if since is None else since
@@ -38,6 +40,8 @@ class Tail:
             repr(self.since),
         ]
         argv += [str(root), "project", *before]
+        if most:  # bytes of one file, beyond which the system refuses
+            argv = ["prlimit", f"--fsize={most}", *argv]
         self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self.process.stdin is not None
         assert self.process.stdout is not None
@@ -243,3 +247,16 @@ def test_what_is_not_finite_stays_so(values: dict[str, float], tmp_path: Path) -
     tail.follow(events.path).end()
     ((name, _, value),) = tail.points()
     assert str(value) == name
+
+
+def test_what_the_disk_refuses_is_tried_again(tmp_path: Path) -> None:
+    """A file may hold one batch only: the second is refused, taken back, and goes to the next segment."""
+    tail = Tail(tmp_path, most=120_000)
+    events = made.Events(f"{tmp_path}/runs")
+    for step in range(3_500):
+        events.raw(made.event(time.time(), step, made.scalar("loss", step)))
+    tail.follow(events.path).end()
+    assert tail.points() == [("loss", step, float(step)) for step in range(3_500)]
+    segments = tail.store.journals.points()
+    assert len(segments) >= 3
+    assert not [damage for segment in segments for damage in tail.store.journals.verify(segment)]

@@ -22,7 +22,10 @@ for step in range(30):
 run.add(made.field(3, made.items({"best": 0.75})))
 print()
 """
-POINTS = "select metric, count(*), min(step), max(step), max(value) from points group by metric order by metric"
+PIPELINE = json.dumps({"stages": {"t": {"cmd": f"{sys.executable} train.py", "deps": ["train.py"]}}})
+POINTS = (
+    "select metric, count(*), min(step), max(step), max(value) from points group by metric order by metric"
+)
 
 
 def pinyon(root: Path, *words: str) -> str:
@@ -42,7 +45,7 @@ def rows(root: Path, sql: str) -> list[list[Any]]:
 @pytest.mark.parametrize("mode", [(), ("--isolated",)])
 def test_numbers_go_from_the_files_to_tables_and_parquet(mode: tuple[str, ...], tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(SCRIPT)
-    (tmp_path / "pinyon.yaml").write_text(json.dumps({"stages": {"t": {"cmd": f"{sys.executable} train.py", "deps": ["train.py"]}}}))
+    (tmp_path / "pinyon.yaml").write_text(PIPELINE)
     pinyon(tmp_path, "run", *mode)
     expected = [["accuracy", 30, 0, 29, 29 / 30], ["train/loss", 30, 0, 29, 29 / 32]]
     assert rows(tmp_path, POINTS) == expected
@@ -58,7 +61,7 @@ def test_numbers_go_from_the_files_to_tables_and_parquet(mode: tuple[str, ...], 
 
 def test_what_is_followed_does_not_make_a_stage_run_again(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(SCRIPT)
-    (tmp_path / "pinyon.yaml").write_text(json.dumps({"stages": {"t": {"cmd": f"{sys.executable} train.py", "deps": ["train.py"]}}}))
+    (tmp_path / "pinyon.yaml").write_text(PIPELINE)
     pinyon(tmp_path, "run")
     before = len(os.listdir(tmp_path / ".pinyon/journals"))
     pinyon(tmp_path, "run")

@@ -178,6 +178,18 @@ def test_numbers_are_there_although_the_supervisor_is_killed(bench: Bench) -> No
     assert len(points(bench.store, spec.attempt)) == 7
 
 
+def test_a_process_that_hangs_does_not_hold_up_the_outcome(bench: Bench) -> None:
+    spec = script(bench, WAITS)
+    bench.target.submit(spec)
+    until(lambda: len(points(bench.store, spec.attempt)) == 6)
+    (pid,) = tails(spec.attempt)
+    os.kill(pid, signal.SIGSTOP)
+    bench.write("go", "")
+    assert bench.ended(spec.attempt)["state"] == "SUCCEEDED"
+    assert not tails(spec.attempt)
+    assert len(points(bench.store, spec.attempt)) == 6
+
+
 def test_wandb_is_offline_only_where_nobody_said_anything(tmp_path: Path) -> None:
     home = {"HOME": str(tmp_path)}
     base = iter(map(str, range(100)))

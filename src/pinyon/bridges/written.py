@@ -16,6 +16,7 @@ from pinyon.store.points import Point, PointsWriter, encode
 
 _BATCH = 1_000
 _RETRY = 0.5  # seconds
+_FRESH = 1.0  # seconds that it is believed what others had logged
 
 
 class Written:
@@ -134,9 +135,13 @@ class Logged:
         self._journals, self._attempt, self._since, self._ours = f"{store}/journals", attempt, since, ours
         self._read: dict[str, int] = {}
         self._names: set[str] = set()
+        self._due = 0.0
 
     def names(self) -> set[str]:
-        """As far as they are on disk now."""
+        """As far as they are on disk now, or were a second ago."""
+        if time.monotonic() < self._due:
+            return self._names
+        self._due = time.monotonic() + _FRESH
         with os.scandir(self._journals) as entries:
             for entry in entries:
                 writer, _, rest = entry.name.partition(".")
