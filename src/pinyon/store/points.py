@@ -66,12 +66,23 @@ class PointsWriter:
         Raises:
             OSError: the disk refuses. Nothing of it counts, and the next call begins a new segment.
         """
-        lines = encode(points, attempt)
+        self._write(encode(points, attempt), len(points))
+
+    def write_object(self, t: float, step: int, objects: dict[str, Any], attempt: str) -> None:
+        """Write what is no number, as `write` does; it is JSON without NaN already.
+
+        Raises:
+            OSError: as `write`.
+        """
+        line = {"v": 1, "attempt": attempt, "t": round(t, 6), "step": step, "o": objects}
+        self._write(_encode(line).encode(errors="backslashreplace") + b"\n", 1)
+
+    def _write(self, lines: bytes, count: int) -> None:
         end = {
             "v": 1,
             "flush": self._flushes,
             "crc": f"{zlib.crc32(lines):08x}",
-            "lines": len(points),
+            "lines": count,
             "writer": self._writer,
         }
         data = lines + _encode(end).encode() + b"\n"
