@@ -52,6 +52,16 @@ def event(wall: float, step: int, *values: bytes) -> bytes:
     return tfrecord(field(1, wall) + field(2, step) + field(5, b"".join(field(1, value) for value in values)))
 
 
+def text(tag: str, words: str) -> bytes:
+    """A value of the text plugin: a tensor of one string."""
+    plugin = field(1, field(1, "text"))
+    return field(1, tag) + field(9, plugin) + field(8, field(1, 7) + field(2, b"") + field(8, words))
+
+
+def image(tag: str, data: bytes) -> bytes:
+    return field(1, tag) + field(4, field(4, data))
+
+
 def version(wall: float) -> bytes:
     return tfrecord(field(1, wall) + field(3, "brain.Event:2"))
 

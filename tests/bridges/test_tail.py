@@ -260,3 +260,32 @@ def test_what_the_disk_refuses_is_tried_again(tmp_path: Path) -> None:
     segments = tail.store.journals.points()
     assert len(segments) >= 3
     assert not [damage for segment in segments for damage in tail.store.journals.verify(segment)]
+
+
+def test_what_is_no_number_is_an_object_or_a_blob_once(tmp_path: Path) -> None:
+    since = time.time()
+    events, picture = made.Events(f"{tmp_path}/runs"), b"\x89PNG" + bytes(20_000)
+    run = made.Wandb(f"{tmp_path}/wandb")
+    bars = {"_type": "histogram", "values": [1, 2], "bins": [0.0, 0.5, float("inf")]}
+    run.add(made.history(3, since + 2, weights=bars, picture={"_type": "image-file"}))
+    for value in (made.text("note", "hello"), made.image("large", picture), made.image("odd", b"no picture")):
+        events.raw(made.event(since + 1, 7, value))
+    tail = Tail(tmp_path, since).follow(run.path, events.path)
+    deadline = time.monotonic() + FAR
+    while not tail.facts("artifact"):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    tail = Tail(tmp_path, since, (tail.kill(),)).follow(run.path, events.path).end()
+    texts = [path.read_text() for path in (tail.store.root / "journals").glob("*.points.*")]
+    lines = [json.loads(line) for text in texts for line in text.splitlines()]
+    objects = [(line["t"], line["step"], line["o"]) for line in lines if "o" in line]
+    assert objects == [
+        (2.0, 3, {"weights": {"type": "histogram", "edges": [0.0, 0.5, "Infinity"], "counts": [1, 2]}}),
+        (1.0, 7, {"note": {"type": "text", "text": "hello"}}),
+    ]
+    (artifact,) = tail.facts("artifact")
+    assert (artifact["name"], artifact["path"], artifact["role"]) == ("large", "large.png", "image")
+    assert artifact["about"] == {"step": 7, "t": 1.0, "format": "png"}
+    assert tail.store.blobs.read(artifact["digest"]) == picture
+    left = [(body.get("objects"), body["left_out"]) for body in tail.facts("followed")]
+    assert left == [(1, {"image-file": 1}), (2, {"image": 1})]

@@ -11,7 +11,7 @@ from pathlib import Path
 import madefiles as made
 import pytest
 
-from pinyon.bridges.said import Fact, LeftOut, Numbers
+from pinyon.bridges.said import Fact, LeftOut, Numbers, Object
 from pinyon.bridges.wandb import Begun, Config, Exit, History, Record, RunFile, Summary
 from pinyon.bridges.wandb.follow import RunSource
 from pinyon.errors import ForeignFileError
@@ -93,8 +93,12 @@ def test_what_becomes_of_it() -> None:
     assert points[3].values == {"train/loss": 0.25, "acc": 3 / 40, "val.f1": 6.0, "flag": 0}
     assert points[3].step == 3
     assert (points[-1].step, points[-1].values["acc"]) == (100, 2.0)
-    left = [item.kind for item in said if isinstance(item, LeftOut)]
-    assert sorted(set(left)) == ["histogram", "text"]
+    objects = [item for item in said if isinstance(item, Object)]
+    assert {item.type for item in objects} == {"histogram", "text"}
+    assert (objects[0].name, objects[0].step) in [("h", 0), ("long", 0)]
+    (first, *_) = (item for item in objects if item.type == "histogram")
+    assert first.value == {"edges": [0, 1, 2], "counts": [1, 2]}
+    assert not [item for item in said if isinstance(item, LeftOut)]
 
 
 def test_a_file_that_grows_is_read_byte_by_byte_without_an_error(tmp_path: Path) -> None:

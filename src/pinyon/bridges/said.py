@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 _DEEPEST = 32
@@ -14,6 +15,18 @@ class Numbers(NamedTuple):
     wall: float | None
     step: int
     values: dict[str, float | int]
+
+
+class Object(NamedTuple):
+    """Something at a step that is no number: as ``value``, which JSON can hold, or as bytes with their ``format``."""
+
+    wall: float | None
+    step: int
+    name: str
+    type: str
+    value: dict[str, Any] = {}
+    data: bytes = b""
+    format: str = ""
 
 
 class Fact(NamedTuple):
@@ -29,7 +42,7 @@ class LeftOut(NamedTuple):
     kind: str
 
 
-Said = Numbers | Fact | LeftOut
+Said = Numbers | Object | Fact | LeftOut
 
 
 class Source(Protocol):
@@ -84,3 +97,24 @@ def flat(values: dict[str, Any], path: str = "", depth: int = 0) -> Iterator[tup
             yield from flat(value, full, depth + 1)
         else:
             yield full, value
+
+
+def histogram(wall: float | None, step: int, name: str, edges: Sequence[Any], counts: Sequence[Any]) -> Said:
+    """A histogram, if that is what these make."""
+    numbers = all(isinstance(item, (int, float)) for item in (*edges, *counts))
+    if not numbers or len(edges) != len(counts) + 1:
+        return LeftOut("histogram")
+    return Object(wall, step, name, "histogram", {"edges": finite(edges), "counts": finite(counts)})
+
+
+def finite(values: Sequence[Any]) -> list[Any]:
+    """Numbers as JSON has them (docs/FORMAT.md §3)."""
+    return [value if math.isfinite(value) else str(float(value)).replace("inf", "Infinity").replace("nan", "NaN")
+            for value in values]  # fmt: skip
+
+
+def encoded(wall: float | None, step: int, name: str, kind: str, data: bytes) -> Said:
+    """An image or a sound, if its bytes are of a format that we know."""
+    known = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpg", b"GIF8": "gif", b"RIFF": "wav"}
+    format = next((word for start, word in known.items() if data.startswith(start)), "")
+    return Object(wall, step, name, kind, {}, data, format) if format else LeftOut(kind)

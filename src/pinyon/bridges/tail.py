@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pinyon.bridges.names import Names, Prefixes
-from pinyon.bridges.said import Fact, LeftOut, Numbers, Said, Source
+from pinyon.bridges.said import Fact, LeftOut, Numbers, Object, Said, Source
 from pinyon.bridges.tensorboard.follow import EventSource
 from pinyon.bridges.wandb.follow import RunSource
 from pinyon.bridges.written import Logged, Written
@@ -44,7 +44,7 @@ class Followed:
         self._path, self._shown, self._source, self._tail = path, shown, source, tail
         self._reading: Iterator[Said] | None = None  # a turn may end between two things that one record says
         self._prefix: str | None = None
-        self._points, self._wall = 0, tail.since
+        self._points, self._objects, self._wall = 0, 0, tail.since
         self._left: dict[str, int] = {}
         self._damage: list[str] = []
         self._foreign = False  # begun before the attempt: somebody else's
@@ -74,6 +74,7 @@ class Followed:
             if self._source.passed:
                 self._left["large record"] = self._source.passed
             body: dict[str, Any] = {"tool": self._source.tool, "file": self._shown, "points": self._points}
+            body |= {"objects": self._objects} if self._objects else {}
             body |= {"left_out": self._left} if self._left else {}
             body |= {"damage": self._damage} if self._damage else {}
             self._tail.written.fact("followed", body)
@@ -86,13 +87,22 @@ class Followed:
             return
         if isinstance(said, LeftOut):
             self._left[said.kind] = self._left.get(said.kind, 0) + 1
-        elif isinstance(said, Numbers):
+        elif isinstance(said, (Numbers, Object)):
             self._wall = self._wall if said.wall is None else said.wall
-            values = self._named(said.values)
-            self._points += len(values)
-            self._tail.written.point(round(self._wall - self._tail.since, 6), said.step, values)
+            self._happened(said, round(self._wall - self._tail.since, 6))
         else:
             self._tail.written.fact(said.kind, self._fact(said))
+
+    def _happened(self, said: Numbers | Object, t: float) -> None:
+        """Take what was at some step."""
+        if isinstance(said, Object):
+            (name,) = self._named({said.name: None})
+            self._objects += 1
+            self._tail.written.object(t, said.step, name, said)
+        else:
+            values = self._named(said.values)
+            self._points += len(values)
+            self._tail.written.point(t, said.step, values)
 
     def _fact(self, said: Fact) -> dict[str, Any]:
         if said.kind == "summary":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import sys
@@ -11,10 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pinyon.bridges.said import Object
 from pinyon.store.local import LocalStore
 from pinyon.store.points import Point, PointsWriter, encode
 
 _BATCH = 1_000
+_SMALL = 16 << 10  # bytes of JSON that stand in a line
 _RETRY = 0.5  # seconds
 _FRESH = 1.0  # seconds that it is believed what others had logged
 
@@ -56,6 +59,8 @@ class Written:
                 if b'"m":' in line:
                     self._lines[hash(line)] += 1
                     self.names.update(names_in(line, self._attempt))
+                elif (told := _object_in(line)) is not None:
+                    self._lines[told] += 1
         for segment in self._journals.glob(f"{writer}.facts.*.jsonl"):
             for event, _ in self._store.journals.read(segment.name):
                 self._facts[_spelled(event.kind, event.body)] += 1
@@ -69,6 +74,29 @@ class Written:
         self._waiting.append(point)
         if len(self._waiting) >= _BATCH:
             self.flush()
+
+    def object(self, t: float, step: int, name: str, said: Object) -> None:
+        """Write what is no number: into the line where it is small, else as a blob with a record that names it."""
+        value = {"type": said.type, **said.value}
+        if said.data:
+            value |= {"format": said.format, "data": base64.b64encode(said.data).decode()}
+        if len(json.dumps(value)) <= _SMALL:
+            if not self._again(_object(t, step, {name: value})):
+                self.flush()
+                self._insist(lambda: self._stream().write_object(t, step, {name: value}, self._attempt))
+            return
+        data = said.data or str(said.value.get("text") or json.dumps(said.value)).encode("utf-8", "replace")
+        format = said.format or ("txt" if "text" in said.value else "json")
+        digests: list[str] = []
+        self._insist(lambda: digests.append(self._store.blobs.put(data)))
+        body = {
+            "name": name,
+            "path": f"{name}.{format}",
+            "digest": digests[-1],
+            "size": len(data),
+            "role": said.type,
+        }
+        self.fact("artifact", {**body, "about": {"step": step, "t": t, "format": format}})
 
     def _again(self, line: int) -> bool:
         """Whether this line is one of those that are there; each counts once."""
@@ -174,6 +202,19 @@ def _lines(path: str | Path, start: int = 0) -> Iterator[bytes]:
             yield from (line for line in file if line.endswith(b"\n"))
     except OSError:
         return
+
+
+def _object(t: float, step: int, objects: dict[str, Any]) -> int:
+    return hash(json.dumps([t, step, objects], sort_keys=True))
+
+
+def _object_in(line: bytes) -> int | None:
+    """The hash of the objects of a line, as `_object` gives it."""
+    try:
+        record = json.loads(line)
+        return _object(record["t"], record["step"], record["o"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
 
 
 def _spelled(kind: str, body: dict[str, Any]) -> str:

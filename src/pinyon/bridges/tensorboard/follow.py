@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pinyon.bridges.said import Fact, LeftOut, Numbers, Said
-from pinyon.bridges.tensorboard.events import Event, EventFile
+from pinyon.bridges.said import Fact, LeftOut, Numbers, Object, Said, encoded, histogram
+from pinyon.bridges.tensorboard.events import Event, EventFile, Histogram, Value
 
 
 class EventSource:
@@ -52,6 +52,17 @@ def _said(event: Event) -> Iterator[Said]:
             if value.data:  # else it says something about the plugin's table
                 yield Fact("params", {"params": value.data})
         else:
-            yield LeftOut(value.kind)
+            yield _object(event, value)
     if numbers:
         yield Numbers(event.wall, event.step, numbers)
+
+
+def _object(event: Event, value: Value) -> Said:
+    wall, step, name, data = event.wall, event.step, value.tag, value.data
+    if isinstance(data, Histogram):
+        return histogram(wall, step, name, data.edges, data.counts)
+    if value.kind == "text" and data:
+        return Object(wall, step, name, "text", {"text": "\n".join(data)})
+    if value.kind in ("image", "audio") and data:
+        return encoded(wall, step, name, value.kind, data)
+    return LeftOut(value.kind)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from pinyon.bridges.said import Fact, LeftOut, Numbers, Said, flat
+from pinyon.bridges.said import Fact, LeftOut, Numbers, Object, Said, flat, histogram
 from pinyon.bridges.wandb.records import Begun, Config, History, Record, RunFile, Summary, TooLarge
 
 
@@ -81,14 +81,19 @@ class RunSource:
 
 def _history(record: History) -> Iterator[Said]:
     numbers: dict[str, float | int] = {}
+    told = record.values.get("_timestamp")
+    wall = told if isinstance(told, float) else None
     for name, value in _own(record.values):
         if isinstance(value, (bool, int, float)):
             numbers[name] = value if isinstance(value, float) else int(value)
+        elif isinstance(value, str):
+            yield Object(wall, record.step, name, "text", {"text": value})
+        elif isinstance(value, dict) and _is_histogram(value):
+            yield histogram(wall, record.step, name, value["bins"], value["values"])
         elif value is not None:
             yield LeftOut(_kind(value))
-    wall = record.values.get("_timestamp")
     if numbers:
-        yield Numbers(wall if isinstance(wall, float) else None, record.step, numbers)
+        yield Numbers(wall, record.step, numbers)
 
 
 def _params(values: dict[str, Any]) -> Iterator[Said]:
@@ -101,7 +106,12 @@ def _own(values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     return flat({name: value for name, value in values.items() if not name.startswith("_")})
 
 
+def _is_histogram(value: dict[str, Any]) -> bool:
+    lists = isinstance(value.get("bins"), list) and isinstance(value.get("values"), list)
+    return lists and value.get("_type") == "histogram"
+
+
 def _kind(value: Any) -> str:
     if isinstance(value, dict):
         return str(value.get("_type", "map"))[:40]
-    return "text" if isinstance(value, str) else "list" if isinstance(value, list) else "large value"
+    return "list" if isinstance(value, list) else "large value"
