@@ -47,9 +47,9 @@ class Tail:
         assert self.process.stdout is not None
         self.stdin, self.writer = self.process.stdin, self.process.stdout.readline().decode().strip()
 
-    def follow(self, *paths: str) -> Tail:
+    def follow(self, *paths: str, held: bool = False) -> Tail:
         for path in paths:
-            self.stdin.write(json.dumps({"file": path}).encode() + b"\n")
+            self.stdin.write(json.dumps({"file": path, "held": held}).encode() + b"\n")
         self.stdin.flush()
         return self
 
@@ -203,6 +203,17 @@ def test_a_file_that_was_begun_before_the_attempt_is_not_its(tmp_path: Path) -> 
     tail.follow(old.path).end()
     assert not tail.store.journals.points()
     assert not tail.facts("followed")
+
+
+def test_a_clock_that_was_set_back_takes_nothing_from_a_file_that_the_command_held(tmp_path: Path) -> None:
+    tail = Tail(tmp_path)
+    files = [
+        made.Events(f"{tmp_path}/runs/{name}", tail.since - back) for name, back in (("a", 30), ("b", 90))
+    ]
+    for file in files:
+        file.add(1, tail.since - 29.5, loss=1.0)
+    tail.follow(*(file.path for file in files), held=True).end()
+    assert tail.points() == [("loss", 1, 1.0)]
 
 
 def test_a_damaged_file_is_named_once_and_the_others_go_on(tmp_path: Path) -> None:

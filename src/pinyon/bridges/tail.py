@@ -1,10 +1,11 @@
 """``python -m pinyon.bridges.tail STORE ATTEMPT SINCE BASE PROJECT [WRITER …]``: files that a script writes become points.
 
-On stdin, one JSON object a line: ``{"file": PATH}`` for each file to follow, in the order in which they were begun, and at
-last ``{"end": true}``: then the process reads what is there, writes the rest and ends. Where stdin ends without that, who
-started it was killed, and it goes on until nobody writes to the files any more. On stdout it says its id as a writer, then
-a dot for each thing it got done. WRITERs followed the same files before and were killed. Which attempt it is stands in the
-arguments and not in the environment, since all that carries an attempt's id there is ended with it.
+On stdin, one JSON object a line: ``{"file": PATH, "held": whether the command was seen to write it}`` for each file to
+follow, in the order in which they were begun, and at last ``{"end": true}``: then the process reads what is there, writes
+the rest and ends. Where stdin ends without that, who started it was killed, and it goes on until nobody writes to the
+files any more. On stdout it says its id as a writer, then a dot for each thing it got done. WRITERs followed the same
+files before and were killed. Which attempt it is stands in the arguments and not in the environment, since all that
+carries an attempt's id there is ended with it.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from pinyon.execute.node.eventfiles import open_anywhere
 _PAUSE = 0.2  # seconds between two looks
 _TURN = 5_000  # things said by one file before the next has its turn
 _EARLIER = 0.05  # seconds that a file may have been begun before its attempt, as clocks are read
+_STEPPED = 60.0  # the same of one that the command was seen to write: only a clock that was set can say so
 _DAMAGES = 3  # of one file that are told
 _LAST_TRIES = 10
 _ASK = 1.0  # seconds between two questions who still holds the files open
@@ -37,11 +39,12 @@ class Followed:
     """One file: what it says goes to the attempt.
 
     Args:
-        path: of the file; ``shown`` is how records call it.
+        path: of the file; ``shown`` is how records call it; ``held``: the command was seen to write it.
     """
 
-    def __init__(self, path: str, shown: str, source: Source, tail: Tail) -> None:
+    def __init__(self, path: str, shown: str, source: Source, tail: Tail, *, held: bool) -> None:
         self._path, self._shown, self._source, self._tail = path, shown, source, tail
+        self._earliest = tail.since - (_STEPPED if held else _EARLIER)
         self._reading: Iterator[Said] | None = None  # a turn may end between two things that one record says
         self._prefix: str | None = None
         self._points, self._objects, self._wall = 0, 0, tail.since
@@ -82,7 +85,7 @@ class Followed:
 
     def _take(self, said: Said) -> None:
         source = self._source
-        if source.begun is not None and source.begun < self._tail.since - _EARLIER:
+        if source.begun is not None and source.begun < self._earliest:
             self._foreign = True
             return
         if isinstance(said, LeftOut):
@@ -181,7 +184,7 @@ class Tail:
             *lines, self._buffer = (self._buffer + chunk).split(b"\n")
             for message in map(json.loads, lines):
                 if "file" in message:
-                    self._follow(message["file"])
+                    self._follow(message["file"], held=bool(message.get("held")))
                 self._ended = self._ended or "end" in message
             self._orphan = not chunk and not self._ended
             if not chunk:
@@ -201,7 +204,7 @@ class Tail:
         last, self._was_last = self._was_last, True
         return last
 
-    def _follow(self, path: str) -> None:
+    def _follow(self, path: str, *, held: bool) -> None:
         if path in self._files:
             return
         shown = os.path.relpath(path, self._base) if path.startswith(self._base + os.sep) else path
@@ -210,7 +213,7 @@ class Tail:
         except ForeignFileError as error:
             self.written.fact("noted", {"text": f"{shown} could not be followed: {error.what}"})
             return
-        self._files[path] = Followed(path, shown, source, self)
+        self._files[path] = Followed(path, shown, source, self, held=held)
 
     def _tell(self, data: bytes) -> None:
         try:

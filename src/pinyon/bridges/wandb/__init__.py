@@ -2,7 +2,7 @@
 
 `RunFile` gives what a ``.wandb`` file says, also of one that is still written: numbers over steps, settings, summary, name,
 notes and tags. Modules: `log` (framing), `records`, `follow` (what of it becomes points and records). From W&B's
-published sources: its wandb_internal.proto and its log, which is LevelDB's; W&B 0.12 to 0.31 write it.
+published sources: its wandb_internal.proto and its log, which is LevelDB's. Held against W&B 0.16.6 and 0.31.0.
 """
 
 from pinyon.bridges.wandb.records import Begun, Config, Exit, History, Record, RunFile, Summary

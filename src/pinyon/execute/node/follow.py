@@ -28,6 +28,7 @@ class Follow:
         self._pid, self._began, self._pause, self._due = 0, 0.0, _FIRST, NEVER
         self._looks: list[float] = []  # when the open files were looked at
         self._files: list[str] = []  # in the order in which they were named
+        self._held: set[str] = set()  # those that our own processes held open
         self._tail: Tailing | None = None
         self._starts, self._writers = 0, list[str]()
 
@@ -46,6 +47,7 @@ class Follow:
             self._looks.append(time.time())
             found = open_files(self._pid)
             self._claim(found)
+            self._held.update(found)
             if found and self._tail is None:
                 # What the script has closed by now was begun earlier, and who is first must not depend on our looks.
                 found += self._own(next(left_behind(self._around), []))
@@ -104,7 +106,7 @@ class Follow:
         if new and self._tail is None:
             self._start()
         elif self._tail is not None:
-            self._tail.name(new)
+            self._tail.name(new, self._held)
 
     def _start(self) -> bool:
         """Start the process, once more if it was killed; whether there is one."""
@@ -114,7 +116,7 @@ class Follow:
             self._tail, self._due = None, NEVER
             return False
         self._starts += 1
-        self._tail = Tailing(self._around, self._writers, self._files)
+        self._tail = Tailing(self._around, self._writers, self._files, self._held)
         return True
 
 

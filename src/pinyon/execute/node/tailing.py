@@ -23,7 +23,7 @@ class Tailing:
         done: it has ended in order.
     """
 
-    def __init__(self, around: Around, before: list[str], files: list[str]) -> None:
+    def __init__(self, around: Around, before: list[str], files: list[str], held: set[str]) -> None:
         self.writer, self.heard, self.done = "", time.monotonic(), False
         self._buffer, self._first = b"", b""
         self._finishing = self._gone = False
@@ -50,11 +50,13 @@ class Tailing:
         finally:
             os.close(theirs_in)
             os.close(theirs_out)
-        self.name(files)
+        self.name(files, held)
 
-    def name(self, files: list[str]) -> None:
-        """Have these followed, too."""
-        self._buffer += b"".join(json.dumps({"file": path}).encode() + b"\n" for path in files)
+    def name(self, files: list[str], held: set[str]) -> None:
+        """Have these followed, too; of those in ``held`` it is known that the command itself wrote them."""
+        self._buffer += b"".join(
+            json.dumps({"file": path, "held": path in held}).encode() + b"\n" for path in files
+        )
         self.talk()
 
     def talk(self) -> None:
