@@ -178,6 +178,18 @@ def test_numbers_are_there_although_the_supervisor_is_killed(bench: Bench) -> No
     assert len(points(bench.store, spec.attempt)) == 7
 
 
+@pytest.mark.slow
+def test_a_command_that_wrote_nothing_for_long_is_finished_all_the_same(bench: Bench) -> None:
+    spec = script(bench, WAITS)
+    bench.target.submit(spec)
+    until(lambda: len(points(bench.store, spec.attempt)) == 6)
+    time.sleep(7)  # it was last heard at the second look, after 3 s, and may be silent for 4
+    bench.write("go", "")
+    bench.ended(spec.attempt)
+    assert len(points(bench.store, spec.attempt)) == 7
+    assert sorted(body["points"] for body in bench.records("followed")) == [3, 4]
+
+
 def test_a_process_that_hangs_does_not_hold_up_the_outcome(bench: Bench) -> None:
     spec = script(bench, WAITS)
     bench.target.submit(spec)

@@ -67,11 +67,13 @@ class Follow:
             found += portion
             yield time.monotonic()
         self._name(self._own(found))
-        deadline = time.monotonic() + _TIME
+        told = time.monotonic()
+        deadline = told + _TIME
         while self._tail is not None:
             self._tail.finish()
             now = time.monotonic()
-            stalled = now > self._tail.heard + _STALL
+            # What it said before does not count: a command may have written nothing for hours.
+            stalled = now > max(self._tail.heard, told) + _STALL
             if self._tail.gone():
                 if self._tail.done or now > deadline or not self._start():
                     return
