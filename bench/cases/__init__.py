@@ -19,6 +19,7 @@ from bench.cases import (
     store,
     study,
     tables,
+    unchanged,
 )
 from bench.measure import Row
 from bench.settings import Settings
@@ -38,4 +39,5 @@ CASES: dict[str, Callable[[Settings], Iterator[Row]]] = {
     "tables": tables.tables,
     "logging": logging.logging,
     "metering": metering.metering,
+    "unchanged": unchanged.unchanged,
 }

@@ -19,6 +19,7 @@
      ├─ StoreError                   exit 5   bytes or records are not what they should be
      │   ├─ CorruptError                      stored bytes differ from their name
      │   ├─ MissingBlobError                  a name whose bytes are not here
+     │   ├─ ForeignFileError                  a file of another tool's is damaged
      │   ├─ RefConflictError                  somebody else wrote this ref version first
      │   └─ FormatVersionError                written by a newer major format
      └─ GateError                    exit 6   a gate refused, or no cell won
@@ -150,6 +151,10 @@ class MissingBlobError(StoreError, FileNotFoundError):
     """A digest whose bytes are not in this store."""
 
     __str__ = PinyonError.__str__
+
+
+class ForeignFileError(StoreError):
+    """A file that another tool wrote is not what its format says. It is left as it is."""
 
 
 class RefConflictError(StoreError):

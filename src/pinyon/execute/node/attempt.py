@@ -21,6 +21,7 @@ from pinyon.execute.node.inplace import InPlace
 from pinyon.execute.node.process import Exit, Process, kill_leftovers, words
 from pinyon.execute.node.slot import Workspace
 from pinyon.execute.node.verdict import OomCounter, Verdict, judge, read_tail, stopped
+from pinyon.execute.node.wandbmode import wandb_mode
 from pinyon.execute.protocol import INPLACE, AttemptSpec, StatNote
 from pinyon.model.ids import read_process
 from pinyon.model.outcome import CANCELLED, FAILED, SUCCEEDED
@@ -309,6 +310,7 @@ class Attempt:
         theirs = "" if isolated else self._host.environment.get("DVC_ROOT")
         return {
             **self._host.environment,
+            **wandb_mode(self._host.environment, self.spec.env, base),
             **self.spec.env,
             "DVC_ROOT": theirs or base,
             "PINYON_ATTEMPT": self.spec.attempt,

@@ -21,6 +21,7 @@ from pinyon.execute.node.attempt import Attempt, explain
 from pinyon.execute.node.channel import Channel
 from pinyon.execute.node.commit import Commit
 from pinyon.execute.node.companions import NEVER, Maker
+from pinyon.execute.node.follow import follow
 from pinyon.execute.node.metering import meter
 from pinyon.execute.node.rings import make as rings
 from pinyon.execute.node.scrubbing import scrub
@@ -40,7 +41,7 @@ _ANOTHERS = (
 _UNCOMMITTED = ("heartbeat", "durable")  # nothing depends on these, so they cause no fsync
 
 
-COMPANIONS: tuple[Maker, ...] = (meter, rings, scrub)  # of every attempt
+COMPANIONS: tuple[Maker, ...] = (meter, follow, rings, scrub)  # of every attempt
 
 
 class Supervisor:
