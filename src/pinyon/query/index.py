@@ -249,6 +249,18 @@ class Index:
         """Segments that may still get records: the only ones a later call must look at."""
         return [name for (name,) in self._rows("select name from segments where not final")]
 
+    @property
+    def cache(self) -> Path:
+        """The directory of the file."""
+        return self._path.parent
+
+    def heard(self) -> dict[ProcessId, int]:
+        """How many bytes of facts are known of each process whose journal is still open: more mean that it lives."""
+        rows = self._rows(
+            "select process, sum(offset) from segments where not final and process != '' group by process"
+        )
+        return {read_process(json.loads(process)): total for process, total in rows}
+
     def process(self, writer: str) -> ProcessId | None:
         """The process behind a writer; None when its ``opened`` is not known."""
         found = self._rows(

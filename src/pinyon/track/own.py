@@ -21,6 +21,7 @@ from pinyon.errors import PinyonError
 from pinyon.model.actor import current_actor
 from pinyon.model.ids import attempt_id, host_name, new_id, run_id, this_process
 from pinyon.model.outcome import CANCELLED, FAILED, SUCCEEDED
+from pinyon.model.scheduler import job_of
 from pinyon.track.current import Identity
 from pinyon.track.params import Params
 from pinyon.track.prune import PRUNED
@@ -87,7 +88,8 @@ class Own:
         sink.tell(
             "intent", {**about, **intent, "supervisor": process, "reason": "a script", "inputs": self._inputs}
         )
-        sink.tell("running", {"pid": os.getpid()})
+        job = job_of(os.environ)
+        sink.tell("running", {"pid": os.getpid(), **({"scheduler": job} if job else {})})
         sink.flush()
 
     @property

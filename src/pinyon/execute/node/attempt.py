@@ -24,6 +24,7 @@ from pinyon.execute.node.verdict import OomCounter, Verdict, judge, read_tail, s
 from pinyon.execute.protocol import INPLACE, AttemptSpec, StatNote
 from pinyon.model.ids import read_process
 from pinyon.model.outcome import CANCELLED, FAILED, SUCCEEDED
+from pinyon.model.scheduler import job_of
 from pinyon.store.local import LocalStore
 
 _LOCK_PATIENCE = 10.0  # seconds for the processes of a dead supervisor to disappear
@@ -246,7 +247,9 @@ class Attempt:
             self._process = process
             if not self._started:
                 self._started = True
-                body = {"pid": process.pid, "log": [self._log, self._offset]}
+                body: dict[str, Any] = {"pid": process.pid, "log": [self._log, self._offset]}
+                job = job_of(self._host.environment)
+                body |= {"scheduler": job} if job else {}
                 self._host.record("running", {"attempt": self.spec.attempt, **body}, self._place.saved)
             self._beside = self._beside or self._gather(self._place.base)
             self._beside.begin(process.pid)
