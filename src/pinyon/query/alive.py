@@ -113,7 +113,9 @@ def look(index: Index, attempts: Iterable[Attempt]) -> list[tuple[Attempt, Verdi
     """
     given = list(attempts)
     lives = {one.supervisor: one.supervisor.alive() for one in given if one.supervisor and _open(one)}
-    dead = [one.id for one in given if _open(one) and (one.supervisor is None or lives[one.supervisor] is False)]
+    dead = [
+        one.id for one in given if _open(one) and (one.supervisor is None or lives[one.supervisor] is False)
+    ]
     if dead:
         index.catch_up()
         again = {a.id: a for a in index.attempts("id in (select value from json_each(?))", json.dumps(dead))}
@@ -153,7 +155,9 @@ def _verdict(
         return Verdict(attempt.state, detail, why="it is recorded" + " under a scheduler's job" * by)
     if process is None or lives[process] is False:
         who = f"process {process.pid}" if process else "nobody"
-        return Verdict(LOST, "lost", why=f"its supervisor, {who}, is gone" if process else "nobody looks after it")
+        return Verdict(
+            LOST, "lost", why=f"its supervisor, {who}, is gone" if process else "nobody looks after it"
+        )
     if lives[process]:
         return Verdict(attempt.state, attempt.detail, 0.0, f"process {process.pid} lives on this host")
     return _far(attempt, process, sights[process])

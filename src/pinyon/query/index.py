@@ -288,6 +288,10 @@ class Index:
         found = self._rows(f"select {columns} from attempts where {where} order by epoch, id", *values)
         return [Slim(*row) for row in found]
 
+    def outcomes(self, execution: str) -> list[tuple[str, str]]:
+        """Recipe and state of every attempt of an execution."""
+        return self._rows("select recipe, state from attempts where execution = ?", execution)
+
     def told(self, kind: str, about: Iterable[str] | None = None) -> list[Event]:
         """Records of a kind of which every one counts, oldest first by their clocks (then writer and number).
 
