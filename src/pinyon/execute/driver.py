@@ -105,6 +105,7 @@ class Driver:
     ) -> None:
         self.execution = new_id("x")
         self.files: dict[str, str] = {}
+        self.settled = 0  # tasks that needed nothing, as long as nothing is on record
         self._root, self._store, self._target, self._graph, self._stats = root, store, target, graph, stats
         self._ledger, self._imports, self._frozen = ledger, imports, frozen
         self._whole = admit.whole(machine, jobs)
@@ -216,6 +217,7 @@ class Driver:
             "git": git,
             **({"git_note": note} if note else {}),
             "stages": len(self._graph.tasks),
+            "settled": self.settled,
             **({"tick": True} if self._lasting else {}),
         }
 

@@ -41,8 +41,8 @@ class Attempt(NamedTuple):
     ``project`` names whose stage it was, and ``root`` its directory on the host that ran it: a store may serve several.
     ``mode`` ``adopted``: another tool had made the outs, and its records vouch for them; nothing ran.
     ``resources`` holds what it asked for by name, and under ``devices`` the GPUs it got. ``estimate``: the seconds that it
-    was expected to take. ``unread`` are metrics files that could not be read, each with the reason. ``scheduler``: the job that
-    it was part of, see `pinyon.model.scheduler.job_of`.
+    was expected to take. ``unread`` are metrics files that could not be read, each with the reason. ``scheduler``: the job
+    that it was part of, see `pinyon.model.scheduler.job_of`.
     """
 
     id: str

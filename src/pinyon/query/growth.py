@@ -24,7 +24,7 @@ class Gained(NamedTuple):
 
 
 class Growth:
-    """Reads on where it stopped. Only segments that the index calls unfinished are looked at, so what is over costs nothing.
+    """Reads on where it stopped. Only segments that the index calls unfinished are looked at: what is over is free.
 
     Args:
         folder: of the journals.
@@ -39,7 +39,7 @@ class Growth:
         self._partly: dict[str, int] = {}  # size at which no whole batch was behind what was read
 
     def look(self) -> Gained:
-        """Everything new. The index is to be up to date."""
+        """Everything new in segments that the index knows."""
         names = self._index.growing()
         events = [event for name in names for event in self._new_facts(name)]
         writers = list(dict.fromkeys(name.split(".", 1)[0] for name in names))

@@ -288,6 +288,17 @@ class Index:
         found = self._rows(f"select {columns} from attempts where {where} order by epoch, id", *values)
         return [Slim(*row) for row in found]
 
+    def newest(self, where: str, most: int, *values: object) -> list[Attempt]:
+        """Those of `attempts` that ended last, by their clocks."""
+        rows = self._rows(
+            f"select id from attempts where {where} order by started + took desc limit {most:d}", *values
+        )
+        return self.attempts("id in (select value from json_each(?))", json.dumps([name for (name,) in rows]))
+
+    def count(self, kind: str) -> int:
+        """How many records of a kind there are of which every one counts; see `told`."""
+        return int(self._rows("select count(*) from told where kind = ?", kind)[0][0])
+
     def outcomes(self, execution: str) -> list[tuple[str, str]]:
         """Recipe and state of every attempt of an execution."""
         return self._rows("select recipe, state from attempts where execution = ?", execution)

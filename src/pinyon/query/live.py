@@ -6,14 +6,15 @@ but caches. Durations are never differences of two hosts' clocks, and never nega
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections import deque
 from typing import Any, NamedTuple
 
 from pinyon.model.event import Event
-from pinyon.model.ids import ProcessId, host_name, read_process
-from pinyon.model.outcome import FINAL, SUCCEEDED, Attempt
+from pinyon.model.ids import ProcessId, host_name
+from pinyon.model.outcome import FINAL, Attempt
 from pinyon.query import logs
 from pinyon.query.alive import Verdict, look
 from pinyon.query.growth import Growth
@@ -24,6 +25,7 @@ from pinyon.store.local import LocalStore
 
 SYSTEM = "system."  # how names of system metrics begin
 _RECENT = 40  # values that are kept of a metric
+_TURNS = frozenset({"intent", "ended", "lost", "reused", "cells"})
 _TAIL = 400  # bytes of a log that are searched for its last line
 
 
@@ -86,6 +88,7 @@ class Live:
         self.executions: dict[
             str, dict[str, Any]
         ] = {}  # bodies of ``execution`` records of drivers that may still work
+        self.turns = 0  # how often something began or ended
         self.reused: dict[str, set[str]] = {}  # by execution: recipes that nobody had to run
         self._store, self._index = store, index
         self._growth = Growth(index, store.journals, store.root / "journals")
@@ -94,18 +97,23 @@ class Live:
         self._known: dict[str, Attempt] = {}
         self._lost: dict[str, tuple[Attempt, Verdict]] = {}
         self._looked = False
+        self._fresh: set[str] = set()  # of whom something came in this look
+        self.gone: set[str] = set()  # whose end came in the newest look, but for the first
 
     def look(self) -> list[Now]:
         """Every attempt without a recorded end, in the order of their beginning as far as clocks agree."""
-        self._index.catch_up()
-        opened = self._open()
         gained = self._growth.look()
+        self._index.catch_up()  # after that: it knows every attempt that something was read of
+        opened = self._open()
         now = time.monotonic()
+        over = (str(one.body.get("attempt")) for one in gained.events if one.kind in ("ended", "lost"))
+        self.gone = set(over) if self._looked else set()
         for event in gained.events:
             self._hear(event, now)
         for lot in gained.points:
             self._take(lot, now)
-        self._told = {name: told for name, told in self._told.items() if name in opened or not self._looked}
+        self._told = {name: told for name, told in self._told.items() if name in opened}
+        self._fresh.clear()
         self._looked = True
         asked = look(self._index, [one for name, one in opened.items() if name not in self._lost])
         for one, verdict in asked:
@@ -132,6 +140,7 @@ class Live:
 
     def _hear(self, event: Event, now: float) -> None:
         body = event.body
+        self.turns += event.kind in _TURNS
         if event.kind == "execution":
             self.executions[str(body.get("execution"))] = {**body, "writer": event.writer, "ts": event.ts}
         elif event.kind == "finished":
@@ -141,26 +150,29 @@ class Live:
         names = body.get("attempts") if event.kind == "heartbeat" else [body.get("attempt")]
         for name in names if isinstance(names, list) else ():
             if isinstance(name, str) and event.kind not in ("intent", "lost"):
-                told = self._told.setdefault(name, _Told())
-                told.seen = now if self._looked else told.seen
+                told = self._touch(name, now)
                 if event.kind in ("running", "heartbeat"):
                     told.began, told.heard = told.began or event.ts, event.ts
                 elif event.kind == "progress":
                     told.pace.add(event, now)
 
+    def _touch(self, name: str, now: float) -> _Told:
+        """What is known of an attempt that something came of; when what a first look finds was written is not known."""
+        self._fresh.add(name)
+        told = self._told.setdefault(name, _Told())
+        told.seen = now if self._looked else told.seen
+        return told
+
     def _take(self, lot: Points, now: float) -> None:
         for name, metric, step, t, value in zip(
             lot.attempt, lot.metric, lot.step, lot.t, lot.value, strict=True
         ):
-            told = self._told.get(name)
-            if told is None:
-                told = self._told[name] = _Told()
+            told = self._told[name] if name in self._fresh else self._touch(name, now)
             old = told.metrics.get(metric)
             recent = old[2] if old else deque(maxlen=_RECENT)
             recent.append(value)
             told.metrics[metric] = (value, step, recent)
             told.t = max(told.t, t or 0.0)
-            told.seen = now if self._looked else told.seen
 
     def _now(self, attempt: Attempt, verdict: Verdict, now: float) -> Now:
         told = self._told.setdefault(attempt.id, _Told())
@@ -170,7 +182,8 @@ class Live:
             line = next(iter(logs.tail(self._store.url, attempt, 1, _TAIL)), "")
             told.log = (found[2], line)
             told.seen = now if size >= 0 else told.seen
-        metrics, system = {}, {}
+        metrics: dict[str, Metric] = {}
+        system: dict[str, Metric] = {}
         for name, (value, step, recent) in told.metrics.items():
             where, short = (system, name[len(SYSTEM) :]) if name.startswith(SYSTEM) else (metrics, name)
             where[short] = Metric(value, step, tuple(recent))
@@ -181,8 +194,6 @@ class Live:
 
 
 def _among(names: list[str]) -> tuple[str, str]:
-    import json
-
     return "id in (select value from json_each(?))", json.dumps(names)
 
 
