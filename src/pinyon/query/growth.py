@@ -66,11 +66,14 @@ class Growth:
         while size := self._journals.size(name := f"{writer}.points.{number}.jsonl"):
             if first and size > back:
                 offset = size - back  # what is older shows nobody how it goes
-            if size > offset and self._partly.get(name) != size:
+            grown = size > offset and self._partly.get(name) != size
+            if grown:
                 lot, offset = self._read(name, offset, torn=first and offset > 0, size=size)
                 if lot is not None:
                     found.append(lot)
             self._points[writer] = (number, offset)
+            if grown and not first:
+                break  # a segment that a later one has followed does not grow
             number, offset = number + 1, 0
         return found
 

@@ -50,6 +50,7 @@ _RACY_NS = 2_000_000_000
 _STUDY_KINDS = frozenset({"cells", "proposed", "selected"})
 # Seconds to wait for another process that holds the index.
 _PATIENCE = 30.0
+_STILL = 5.0  # seconds for which a writer that was alive is not asked for again
 
 
 class Slim(NamedTuple):
@@ -82,6 +83,7 @@ class Index:
         self._journals = journals
         self._db = self._connect()
         self._durable: dict[str, int] | None = None
+        self._lived: dict[str, float] = {}  # by process: when it was last seen alive, by our monotonic clock
 
     def _connect(self) -> sqlite3.Connection:
         try:
@@ -213,7 +215,7 @@ class Index:
         known = self._db.execute("select name, offset, process from segments where not final order by name")
         for name, offset, process in known.fetchall():
             # Asked before its size: who dies after the question may still have written something before.
-            dead = bool(process) and _dead(process)
+            dead = bool(process) and self._dead(process)
             size = self._journals.size(name)
             if size > offset or dead:
                 yield name, offset, process, size
@@ -221,7 +223,7 @@ class Index:
     def _read(self, name: str, offset: int, process: str, batch: Batch) -> None:
         final = 0
         # Asked before reading: a process that dies after the question may still write before the reading.
-        dead = bool(process) and _dead(process)
+        dead = bool(process) and self._dead(process)
         with contextlib.suppress(OSError):  # unreadable: it hides no other, and `verify` names it
             for event, end in self._journals.read(name, offset):
                 offset = end
@@ -231,6 +233,17 @@ class Index:
                     final = 1
                 batch.add(event)
         batch.segments[name] = (offset, int(final or dead), process)
+
+    def _dead(self, process: str) -> bool:
+        """Whether a writer is provably dead, so that its segments need no more looks; one that lived a moment ago may wait,
+        since what it wrote is read all the same."""
+        now = time.monotonic()
+        if now < self._lived.get(process, float("-inf")) + _STILL:
+            return False
+        dead = read_process(json.loads(process)).alive() is False
+        if not dead:
+            self._lived[process] = now
+        return dead
 
     def _new_segments(self, stamp: tuple[int, ...]) -> list[str]:
         """Segments that are not known; ``stamp`` is from before the call."""
@@ -409,10 +422,6 @@ def _made(db: sqlite3.Connection) -> bool:
 def _busy(error: sqlite3.DatabaseError) -> bool:
     """Whether somebody else holds the file; anything else means that it is spoilt."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-
-
-def _dead(process: str) -> bool:
-    return read_process(json.loads(process)).alive() is False
 
 
 def _stamp() -> dict[str, str]:

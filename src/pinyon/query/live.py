@@ -10,6 +10,7 @@ import json
 import os
 import time
 from collections import deque
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from pinyon.model.event import Event
@@ -34,7 +35,7 @@ class Metric(NamedTuple):
 
     value: float
     step: int | None
-    recent: tuple[float, ...]
+    recent: Sequence[float]
 
 
 class Now(NamedTuple):
@@ -186,7 +187,7 @@ class Live:
         system: dict[str, Metric] = {}
         for name, (value, step, recent) in told.metrics.items():
             where, short = (system, name[len(SYSTEM) :]) if name.startswith(SYSTEM) else (metrics, name)
-            where[short] = Metric(value, step, tuple(recent))
+            where[short] = Metric(value, step, recent)
         silent = verdict.since if told.seen is None else now - told.seen
         return Now(
             attempt, verdict, _elapsed(attempt, told, now), silent, told.pace.now(now), metrics, system, line
