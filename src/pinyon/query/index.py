@@ -215,7 +215,7 @@ class Index:
         known = self._db.execute("select name, offset, process from segments where not final order by name")
         for name, offset, process in known.fetchall():
             # Asked before its size: who dies after the question may still have written something before.
-            dead = bool(process) and self._dead(process)
+            dead = bool(process) and self._gone(process)
             size = self._journals.size(name)
             if size > offset or dead:
                 yield name, offset, process, size
@@ -223,7 +223,7 @@ class Index:
     def _read(self, name: str, offset: int, process: str, batch: Batch) -> None:
         final = 0
         # Asked before reading: a process that dies after the question may still write before the reading.
-        dead = bool(process) and self._dead(process)
+        dead = bool(process) and self._gone(process)
         with contextlib.suppress(OSError):  # unreadable: it hides no other, and `verify` names it
             for event, end in self._journals.read(name, offset):
                 offset = end
@@ -234,13 +234,13 @@ class Index:
                 batch.add(event)
         batch.segments[name] = (offset, int(final or dead), process)
 
-    def _dead(self, process: str) -> bool:
+    def _gone(self, process: str) -> bool:
         """Whether a writer is provably dead, so that its segments need no more looks; one that lived a moment ago may wait,
         since what it wrote is read all the same."""
         now = time.monotonic()
         if now < self._lived.get(process, float("-inf")) + _STILL:
             return False
-        dead = read_process(json.loads(process)).alive() is False
+        dead = _dead(process)
         if not dead:
             self._lived[process] = now
         return dead
@@ -422,6 +422,10 @@ def _made(db: sqlite3.Connection) -> bool:
 def _busy(error: sqlite3.DatabaseError) -> bool:
     """Whether somebody else holds the file; anything else means that it is spoilt."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _dead(process: str) -> bool:
+    return read_process(json.loads(process)).alive() is False
 
 
 def _stamp() -> dict[str, str]:
