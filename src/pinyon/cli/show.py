@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -42,7 +43,7 @@ def command(directory: str, run: str, as_json: bool) -> None:
             )
 
 
-def _print(attempts: list[Attempt], described: dict[str, object]) -> None:
+def _print(attempts: list[Attempt], described: dict[str, Any]) -> None:
     from pinyon.report.estimate import far_off
 
     last = attempts[-1]

@@ -174,7 +174,8 @@ class Going:
             outcomes, reused, {one.recipe for one in cells}, least, int(body.get("settled") or 0)
         )
         project, host = str(body.get("project") or ""), str(body.get("host") or "")
-        work = Work(name, state, project, _goal(body), body.get("actor"), host, started, counts, phases, mine)
+        goal = _goal(body) or " ".join(dict.fromkeys(one.experiment for one in cells))
+        work = Work(name, state, project, goal, body.get("actor"), host, started, counts, phases, mine)
         self._works[name] = (made_of, work)
         return work
 
@@ -203,7 +204,7 @@ class Going:
             if one.execution not in labels:
                 labels[one.execution] = _labels(self._cells([one.execution]).get(one.execution, []))
             cell = labels[one.execution].get(one.recipe, "")
-            if not self._names or any(_is(one, cell, name) for name in self._names):
+            if not self._names or any(means(one, cell, name) for name in self._names):
                 found.append(Over(one, verdict, cell, now - at))
         return sorted(found, key=lambda over: -over.age)
 
@@ -214,12 +215,12 @@ class Going:
         declared = {one.experiment for one in cells.get(work.execution, ())}
         if any(name in declared or work.execution.startswith(_long(name)) for name in self._names):
             return work
-        mine = [row for row in work.attempts if any(_is(row.attempt, "", name) for name in self._names)]
+        mine = [row for row in work.attempts if any(means(row.attempt, "", name) for name in self._names)]
         return work._replace(attempts=mine) if mine else None
 
 
-def _is(attempt: Attempt, cell: str, name: str) -> bool:
-    """Whether a name means this attempt."""
+def means(attempt: Attempt, cell: str, name: str) -> bool:
+    """Whether somebody who writes a name means this attempt: its stage or group of stages, or how an id begins."""
     stage = attempt.stage == name or attempt.stage.startswith(f"{name}@")
     ids = (attempt.id, run_id(attempt.key), attempt.execution)
     return stage or any(one.startswith(_long(name)) for one in ids) or cell.startswith(f"{name} ")
@@ -255,11 +256,22 @@ def _by_phase(cells: Iterable[Member]) -> dict[tuple[str, str], list[Member]]:
 
 
 def _labels(cells: Iterable[Member]) -> dict[str, str]:
-    """How to call the cell of a recipe; the first phase that declares it counts."""
+    """How to call the cell of a recipe: what it sets otherwise than others of its phase. The first phase counts."""
     found: dict[str, str] = {}
-    for one in cells:
-        found.setdefault(one.recipe, f"{one.cell} seed {one.seed}" if one.seed else one.cell)
+    for group in _by_phase(cells).values():
+        spelled = {
+            name: {json.dumps(one.overlay.get(name), default=str) for one in group}
+            for name in group[0].overlay
+        }
+        told = [name for name, values in spelled.items() if len(values) > 1]
+        for one in group:
+            said = (f"{name.rpartition('.')[2]}={_value(one.overlay.get(name))}" for name in told)
+            found.setdefault(one.recipe, " ".join(said) or one.cell)
     return found
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
 def _state(statuses: list[str]) -> str:

@@ -6,6 +6,9 @@ import os
 
 from pinyon.model.outcome import FINAL, Attempt
 
+_CHUNK = 1 << 20
+_BLOCK = 1 << 16
+
 
 def span(store: str, attempt: Attempt) -> tuple[str, int, int] | None:
     """File, first byte and end of an attempt's output; the end is the file's while it runs. None: nothing was printed."""
@@ -21,14 +24,35 @@ def span(store: str, attempt: Attempt) -> tuple[str, int, int] | None:
 
 
 def read(store: str, attempt: Attempt, first: int = 0) -> bytes:
-    """The output from a byte of its own on."""
+    """The output from a byte of its own on, at most a megabyte of it."""
     found = span(store, attempt)
-    if found is None:
+    if found is None or found[1] + first >= found[2]:
         return b""
     path, begin, end = found
     with open(path, "rb") as file:
         file.seek(begin + first)
-        return file.read(max(0, end - begin - first))
+        return file.read(min(end - begin - first, _CHUNK))
+
+
+def behind(store: str, attempt: Attempt, lines: int) -> int:
+    """The byte of its own at which the last so many lines of an attempt's output begin."""
+    found = span(store, attempt)
+    if found is None:
+        return 0
+    path, begin, end = found
+    at = end
+    with open(path, "rb") as file:
+        while at > begin:
+            size = min(_BLOCK, at - begin)
+            file.seek(at - size)
+            block = file.read(size)
+            here = size - (at == end and block.endswith(b"\n"))  # the last line's own end is no beginning
+            while (here := block.rfind(b"\n", 0, here)) >= 0:
+                lines -= 1
+                if lines <= 0:
+                    return at - size + here + 1 - begin
+            at -= size
+    return 0
 
 
 def tail(store: str, attempt: Attempt, count: int, most: int) -> list[str]:
