@@ -11,8 +11,8 @@ from journals import ALIVE, AWAY, DEAD, MemoryJournals, Writer, ended, intent
 from pinyon.errors import PlanError
 from pinyon.model.outcome import Attempt
 from pinyon.query import logs
-from pinyon.query.index import Index
 from pinyon.query.alive import status
+from pinyon.query.index import Index
 from pinyon.query.runs import describe_run, find, list_runs
 from pinyon.query.status import describe
 
