@@ -88,26 +88,37 @@ class _Reading:
         self.seen: Verdict | None = None
         self.over = False
 
-    def print(self, records: Records) -> int:
-        """Print what there is, as it is; how far that is by now."""
+    def print(self, records: Records, end: int | None = None) -> int:
+        """Print what there is up to a byte, as it is; how far that is by now."""
         from pinyon.query import logs
 
-        while data := logs.read(records.store.url, self.attempt, self.done):
+        end = logs.size(records.store.url, self.attempt) if end is None else end
+        while data := logs.read(records.store.url, self.attempt, self.done, end):
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
             self.done += len(data)
         return self.done
 
+    def glance(self, records: Records) -> int:
+        """`look` if it has printed something; costs next to nothing while it has not."""
+        from pinyon.query import logs
+
+        grown = logs.size(records.store.url, self.attempt) != self.done
+        return self.look(records) if grown else self.done
+
     def look(self, records: Records) -> int:
-        """The same, and find out whether more can come; a further attempt of the run is gone on with."""
+        """Print what there is, and find out whether more can come; a further attempt of the run is gone on with."""
+        from pinyon.model.outcome import FINAL
+        from pinyon.query import logs
         from pinyon.query.alive import look
         from pinyon.query.status import state_of
 
+        # Before it is asked whether it still runs: behind its end stands what others have printed.
+        size = logs.size(records.store.url, self.attempt)
         records.fold.catch_up()
         known = records.fold.attempts("id = ?", self.attempt.id)
-        # Asked before its output is read: who has ended prints no more.
         ((self.attempt, self.seen),) = look(records.fold, known[:1] or [self.attempt])
-        done = self.print(records)
+        done = self.print(records, None if self.attempt.state in FINAL else size)
         if _goes_on(self.seen):
             return done
         tries = records.fold.attempts("key = ?", self.attempt.key)
@@ -144,7 +155,7 @@ def _follow(directory: str, reading: _Reading) -> Verdict:
         while True:
             due = time.monotonic() >= looked + _RECORDS
             looked = time.monotonic() if due else looked
-            answer = reach.ask(reading.look if due else reading.print)
+            answer = reach.ask(reading.look if due else reading.glance)
             if isinstance(answer, Away) != away:
                 away = not away
                 _say(

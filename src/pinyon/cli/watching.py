@@ -89,9 +89,9 @@ class Screen:
         room = max(1, height - len(head) - 1)
         self._top = min(self._top, max(0, len(body) - room))
         part = body[self._top : self._top + room]
-        hidden = len(body) - len(part)
-        if hidden and part:
-            part[-1] = Text(f"  and {hidden + 1} more lines: j and k scroll", "bright_black")
+        below = len(body) - self._top - len(part)
+        if below > 0 and part:
+            part[-1] = Text(f"  and {below + 1} more lines: j and k scroll", "bright_black")
         for line in head:
             line.truncate(width, overflow="ellipsis")
         return [*head, Text(), *part][:height]
@@ -100,8 +100,9 @@ class Screen:
         works = self._picture.works if self._picture else []
         running = sum(len(work.attempts) for work in works)
         right = f"{running} running   {time.strftime('%H:%M:%S')}   q ends"
+        right = right if width >= 60 else "q ends"
         title = Text.assemble(("pinyon watch", "bold"), f"  {plain(self._title)}")
-        title.truncate(max(12, width - len(right) - 2), overflow="ellipsis")
+        title.truncate(max(13, width - len(right) - 2), overflow="ellipsis")
         title.append(" " * max(1, width - title.cell_len - len(right)))
         return title.append(right, "bright_black")
 

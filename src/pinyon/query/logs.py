@@ -23,15 +23,22 @@ def span(store: str, attempt: Attempt) -> tuple[str, int, int] | None:
     return path, first, end if end >= 0 and attempt.state in FINAL else size
 
 
-def read(store: str, attempt: Attempt, first: int = 0) -> bytes:
-    """The output from a byte of its own on, at most a megabyte of it."""
+def size(store: str, attempt: Attempt) -> int:
+    """How many bytes of output there are. What a running attempt is followed by in its file counts, until its end is known:
+    who asks whether it still runs *after* this has the truth."""
     found = span(store, attempt)
-    if found is None or found[1] + first >= found[2]:
+    return 0 if found is None else found[2] - found[1]
+
+
+def read(store: str, attempt: Attempt, first: int = 0, end: int | None = None) -> bytes:
+    """The output between two bytes of its own, at most a megabyte of it."""
+    end = size(store, attempt) if end is None else end
+    if attempt.log is None or first >= end:
         return b""
-    path, begin, end = found
-    with open(path, "rb") as file:
+    name, begin, _ = attempt.log
+    with open(os.path.join(store, name), "rb") as file:
         file.seek(begin + first)
-        return file.read(min(end - begin - first, _CHUNK))
+        return file.read(min(end - first, _CHUNK))
 
 
 def behind(store: str, attempt: Attempt, lines: int) -> int:
