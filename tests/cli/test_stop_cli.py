@@ -88,11 +88,13 @@ def test_what_is_not_clear_stops_nothing(busy: Any, arguments: list[str]) -> Non
 
 
 def test_what_ignores_sigterm_is_killed_after_its_grace(empty: Any) -> None:
-    deaf = ["import os, signal, time", "signal.signal(15, signal.SIG_IGN)", "open(os.environ['HERE'] + '/began', 'w')"]
+    deaf = [
+        "import os, signal, time",
+        "signal.signal(15, signal.SIG_IGN)",
+        "open(os.environ['HERE'] + '/began', 'w')",
+    ]
     deaf.append("time.sleep(60)")
-    empty.fill({"pinyon.yaml": "stages: {deaf: {cmd: python deaf.py}}
-", "deaf.py": "
-".join(deaf)})
+    empty.fill({"pinyon.yaml": "stages: {deaf: {cmd: python deaf.py}}\n", "deaf.py": "\n".join(deaf)})
     driver = empty.start("run")
     empty.wait_for((empty.root.parent / "began").exists)
     ended = empty("stop", "deaf")

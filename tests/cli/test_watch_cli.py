@@ -273,11 +273,18 @@ METRICS = st.dictionaries(
     st.builds(Metric, NUMBER, st.integers(0, 10**9), st.lists(NUMBER, min_size=1, max_size=40)),
     max_size=5,
 )
-ATTEMPTS = st.builds(
-    Attempt, id=TEXT, key=TEXT, recipe=TEXT, stage=TEXT, execution=st.just("x"), epoch=st.just(1), mode=st.just("in place"),
-    state=st.sampled_from(["RUNNING", "FAILED", "SUCCEEDED"]), message=TEXT, seconds=st.floats(0, 1e7),
-    supervisor=st.just(this_process()), metrics=st.dictionaries(TEXT, NUMBER | TEXT, max_size=5),
-)  # fmt: skip
+ATTEMPT = Attempt("a", "k", "r", "s", "x", 1, "in place", "RUNNING", supervisor=this_process())
+ATTEMPTS = st.fixed_dictionaries(
+    {
+        "id": TEXT,
+        "stage": TEXT,
+        "recipe": TEXT,
+        "message": TEXT,
+        "state": st.sampled_from(["RUNNING", "FAILED", "SUCCEEDED"]),
+        "seconds": st.floats(0, 1e7),
+        "metrics": st.dictionaries(TEXT, NUMBER | TEXT, max_size=5),
+    }
+).map(lambda told: ATTEMPT._replace(**told))
 VERDICTS = st.builds(
     Verdict, st.sampled_from(["RUNNING", "SUBMITTED", "UNKNOWN", "LOST", "FAILED", "SUCCEEDED"]), TEXT
 )
@@ -288,10 +295,19 @@ ROWS = st.builds(
                           st.none() | st.floats(0.01, 1e6), st.none() | st.floats(0, 1e7)),
     METRICS, METRICS, TEXT,
 )  # fmt: skip
+PARTS = st.lists(st.builds(Part, TEXT, TEXT, COUNTS), max_size=3)
 WORKS = st.tuples(
-    TEXT, st.sampled_from(["RUNNING", "UNKNOWN", "LOST"]), TEXT, TEXT, st.none() | st.just({"kind": "person", "name": "eve"}),
-    TEXT, st.just(0.0), COUNTS, st.lists(st.builds(Part, TEXT, TEXT, COUNTS), max_size=3), st.lists(ROWS, max_size=4),
-).map(lambda fields: Work(*fields))  # fmt: skip
+    TEXT,
+    st.sampled_from(["RUNNING", "UNKNOWN", "LOST"]),
+    TEXT,
+    TEXT,
+    st.none() | st.just({"kind": "person", "name": "eve"}),
+    TEXT,
+    st.just(0.0),
+    COUNTS,
+    PARTS,
+    st.lists(ROWS, max_size=4),
+).map(lambda fields: Work(*fields))
 OVERS = st.builds(Over, ATTEMPTS, VERDICTS, TEXT, st.floats(0, 60))
 PICTURES = st.builds(
     Picture, st.lists(WORKS, max_size=3), st.lists(OVERS, max_size=3), st.dictionaries(TEXT, TEXT, max_size=2)
@@ -325,7 +341,7 @@ def test_a_sparkline_goes_from_low_to_high() -> None:
 
 @pytest.mark.parametrize("count", [1, 200])
 def test_many_attempts_take_a_line_each_and_scroll(count: int) -> None:
-    attempt = Attempt("a", "k", "r", "train", "x", 1, "in place", "RUNNING", supervisor=this_process())
+    attempt = ATTEMPT._replace(stage="train")
     rows = [
         Now(attempt._replace(id=f"a-{n}"), Verdict("RUNNING"), 5.0, 0.0, Progress(1, 4, "", 1.0, 3.0),
             {"loss": Metric(float(n), 1, [3.0, 1.0])}, {}, "a line")

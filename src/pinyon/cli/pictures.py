@@ -73,7 +73,7 @@ def _lines(picture: Picture, width: int, *, whole: bool) -> list[Text]:
 def _work(work: Work, width: int) -> list[Text]:
     by = f"  by {actor(work.actor)}" if work.actor else ""
     head = Text.assemble(
-        (plain(work.goal) or "everything", "bold"), f"  {work.execution}", (f"{by}  on {plain(work.host)}", "bright_black"),
+        (plain(work.goal) or "everything", "bold"), f"  {plain(work.execution)}", (f"{by}  on {plain(work.host)}", "bright_black"),
         ("" if work.state == "RUNNING" else f"  {work.state}", colour_of(work.state) or ""),
     )  # fmt: skip
     lines = [head, _counts("", work.counts, width)]
@@ -105,7 +105,7 @@ def _head(one: Now, cell: str) -> Text:
     if status not in ("RUNNING", "SUBMITTED"):
         left.append(f"  {status}", style)
     if one.verdict.detail:
-        left.append(f"  {one.verdict.detail}", style)
+        left.append(f"  {plain(one.verdict.detail)}", style)
     elif one.silent is not None and one.silent > _SILENT:
         left.append(f"  silent for {show_seconds(one.silent)}", "yellow")
     return left

@@ -92,7 +92,7 @@ class Screen:
         below = len(body) - self._top - len(part)
         if below > 0 and part:
             part[-1] = Text(f"  and {below + 1} more lines: j and k scroll", "bright_black")
-        for line in head:
+        for line in [*head, *part[-1:]]:
             line.truncate(width, overflow="ellipsis")
         return [*head, Text(), *part][:height]
 
