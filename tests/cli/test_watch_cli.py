@@ -314,7 +314,7 @@ PICTURES = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(PICTURES, st.integers(20, 220), st.integers(3, 60))
 def test_any_picture_fits_any_terminal(picture: Picture, width: int, height: int) -> None:
     assert all(line.cell_len <= width for line in draw(picture, width))

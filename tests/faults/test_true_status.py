@@ -70,7 +70,7 @@ class World:
     def start(self) -> None:
         """A driver with two stages, and a run of a process's own: all at work when this returns."""
         quiet: dict[str, Any] = {
-            "cwd": self.root, "env": self.env, "stdout": subprocess.DEVNULL, "stderr": open("/tmp/w1/err", "ab"),
+            "cwd": self.root, "env": self.env, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL,
         }  # fmt: skip
         if self.driver is None:
             self.driver = subprocess.Popen([*PINYON, "run", "-j", "2", "-k", "-f"], **quiet)

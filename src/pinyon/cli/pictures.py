@@ -188,7 +188,7 @@ def _fitted(parts: Sequence[Text], width: int, most: int) -> list[Text]:
 def _over(one: Over) -> Text:
     status = one.verdict.status
     shown = "  ".join(
-        f"{plain(name)} {number(value)}" for name, value in list(one.attempt.metrics.items())[:4]
+        f"{plain(name)} {plain(number(value))}" for name, value in list(one.attempt.metrics.items())[:4]
     )
     cause = "" if status == "SUCCEEDED" else f"  {plain(one.attempt.message or one.verdict.detail)}"
     bad, style = status != "SUCCEEDED", colour_of(status) or ""

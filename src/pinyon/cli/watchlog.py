@@ -73,18 +73,22 @@ class Lines:
             plain(row.attempt.stage),
             plain(cell),
             show_seconds(row.elapsed),
-            row.verdict.detail,
+            plain(row.verdict.detail),
         ]
         if row.progress:
             step, total = row.progress.step, row.progress.total
-            said.append(f"{row.progress.label} {step}/{total}" if total else f"{row.progress.label} {step}")
+            said.append(
+                plain(f"{row.progress.label} {step}/{total}" if total else f"{row.progress.label} {step}")
+            )
         said += [f"{plain(one)} {number(metric.value)}" for one, metric in list(row.metrics.items())[:6]]
         self._say("  ".join(part.strip() for part in said if part.strip()))
 
     def _ended(self, one: Over) -> None:
         status = one.verdict.status
         cause = "" if status == "SUCCEEDED" else one.attempt.message or one.verdict.detail
-        metrics = [f"{plain(name)} {number(value)}" for name, value in list(one.attempt.metrics.items())[:6]]
+        metrics = [
+            f"{plain(name)} {plain(number(value))}" for name, value in list(one.attempt.metrics.items())[:6]
+        ]
         took = show_seconds(one.attempt.seconds)
         said = [word(status, 9), plain(one.attempt.stage), plain(one.cell), took, plain(cause), *metrics]
         self._say("  ".join(part.strip() for part in said if part.strip()))
