@@ -76,14 +76,9 @@ def _finished(store: LocalStore, runs: int) -> None:
 
 def _opened(store: LocalStore) -> list[tuple[str, JournalWriter, PointsWriter]]:
     driver = store.journals.open_writer(project="bench")
-    body = {
-        "execution": "x-new",
-        "project": "bench",
-        "host": host_name(),
-        "goal": {"stages": ["train"]},
-        "stages": _OPEN,
-    }
-    driver.append("execution", body)
+    goal = {"stages": ["train"]}
+    about = {"execution": "x-new", "project": "bench", "host": host_name()}
+    driver.append("execution", {**about, "goal": goal, "stages": _OPEN})
     found = []
     for number in range(_OPEN):
         attempt = f"a-{number:012x}-1-0"

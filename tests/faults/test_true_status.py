@@ -63,15 +63,16 @@ class World:
             "PINYON_WORLD": str(root),
             "GIT_CEILING_DIRECTORIES": str(root),
         }
-        self.here = root
+        self.here, self.out = root, root / "said"
         self.driver: subprocess.Popen[bytes] | None = None
         self.solo: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """A driver with two stages, and a run of a process's own: all at work when this returns."""
-        quiet: dict[str, Any] = {
-            "cwd": self.root, "env": self.env, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL,
-        }  # fmt: skip
+        with self.out.open("ab") as out:
+            self._start({"cwd": self.root, "env": self.env, "stdout": out, "stderr": out})
+
+    def _start(self, quiet: dict[str, Any]) -> None:
         if self.driver is None:
             self.driver = subprocess.Popen([*PINYON, "run", "-j", "2", "-k", "-f"], **quiet)
             self.wait("a", "b")
@@ -84,7 +85,8 @@ class World:
         for name in names:
             path = self.here / f"began-{name}"
             while not path.exists():
-                assert time.monotonic() < deadline, f"{name} never began"
+                said = self.out.read_text()[-2000:]
+                assert time.monotonic() < deadline, f"{name} never began: {said}"
                 time.sleep(0.01)
             path.unlink()
 

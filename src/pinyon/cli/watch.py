@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 def command(
     directory: str, names: tuple[str, ...], once: bool, as_json: bool, interval: float, project: str | None
 ) -> None:
-    """Show all that runs, live: executions, attempts, progress, metrics.
+    """Show all that runs, live: progress, metrics, last words.
 
     On a terminal, q ends it, and j and k scroll; elsewhere it writes lines of what changes. It only reads, and waits for a
     store that goes away.
