@@ -36,8 +36,8 @@ KILLS = 1000 if DEEP else 100
 PINYON = [sys.executable, "-m", "pinyon.cli"]
 SPEC = """
 stages:
-  a: {cmd: 'echo a > $HERE/began-a; exec sleep 60', outs: [a]}
-  b: {cmd: 'echo b > $HERE/began-b; exec sleep 60', outs: [b]}
+  a: {cmd: 'echo a > $HERE/began-a; sleep 6; echo > a', outs: [a]}
+  b: {cmd: 'echo b > $HERE/began-b; sleep 6; echo > b', outs: [b]}
 """
 SOLO = """
 import os, sys, time

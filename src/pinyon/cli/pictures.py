@@ -73,7 +73,8 @@ def _lines(picture: Picture, width: int, *, whole: bool) -> list[Text]:
 def _work(work: Work, width: int) -> list[Text]:
     by = f"  by {actor(work.actor)}" if work.actor else ""
     head = Text.assemble(
-        (plain(work.goal) or "everything", "bold"), f"  {plain(work.execution)}", (f"{by}  on {plain(work.host)}", "bright_black"),
+        (plain(work.goal) or "everything", "bold"), f"  {plain(work.execution)}",
+        (f"{by}  on {plain(work.host)}", "bright_black"),
         ("" if work.state == "RUNNING" else f"  {work.state}", colour_of(work.state) or ""),
     )  # fmt: skip
     lines = [head, _counts("", work.counts, width)]

@@ -24,6 +24,7 @@ from pinyon.store.place import make_cache
 from pinyon.store.protocol import Journals
 
 _T = TypeVar("_T")
+IndexFailed = sqlite3.Error  # what asking an index may raise when its file goes away
 _VERSION = "8"
 FILE = f"index-{_VERSION}.sqlite"  # in the cache; another release keeps its own beside it
 _SCHEMA = """

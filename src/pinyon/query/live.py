@@ -27,6 +27,7 @@ from pinyon.store.local import LocalStore
 SYSTEM = "system."  # how names of system metrics begin
 _RECENT = 40  # values that are kept of a metric
 _TURNS = frozenset({"intent", "ended", "lost", "reused", "cells"})
+_GRACE = 60.0  # seconds for which something is kept of an attempt that is not known to be open
 _TAIL = 400  # bytes of a log that are searched for its last line
 
 
@@ -76,6 +77,7 @@ class _Told:
         self.heard = self.began = 0.0  # by the clock of its supervisor: the newest record, and the first
         self.seen: float | None = None  # by our monotonic clock: when something came
         self.log: tuple[int, str] = (-1, "")
+        self.touched = 0.0  # by our monotonic clock: when anything was read
 
 
 class Live:
@@ -104,7 +106,7 @@ class Live:
     def look(self) -> list[Now]:
         """Every attempt without a recorded end, in the order of their beginning as far as clocks agree."""
         gained = self._growth.look()
-        self._index.catch_up()  # after that: it knows every attempt that something was read of
+        self._index.catch_up()
         opened = self._open()
         now = time.monotonic()
         over = (str(one.body.get("attempt")) for one in gained.events if one.kind in ("ended", "lost"))
@@ -113,7 +115,8 @@ class Live:
             self._hear(event, now)
         for lot in gained.points:
             self._take(lot, now)
-        self._told = {name: told for name, told in self._told.items() if name in opened}
+        # Of whom the index knows nothing it may yet: each file is seen at its own time where attributes are old.
+        self._told = {n: told for n, told in self._told.items() if n in opened or now < told.touched + _GRACE}
         self._fresh.clear()
         self._looked = True
         asked = look(self._index, [one for name, one in opened.items() if name not in self._lost])
@@ -161,6 +164,7 @@ class Live:
         """What is known of an attempt that something came of; when what a first look finds was written is not known."""
         self._fresh.add(name)
         told = self._told.setdefault(name, _Told())
+        told.touched = now
         told.seen = now if self._looked else told.seen
         return told
 

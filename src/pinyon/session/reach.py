@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
 from pinyon.errors import PinyonError
+from pinyon.query.index import IndexFailed
 from pinyon.session.records import Records, records_of
 from pinyon.spec.load import find_root
 from pinyon.store.local import home_store
@@ -56,7 +56,7 @@ class Reach(Generic[_M]):
             answer = question(made) if made is not None else None
         except BrokenPipeError:  # of who reads what we print
             raise
-        except (OSError, PinyonError, sqlite3.Error) as error:
+        except (OSError, PinyonError, IndexFailed) as error:
             return self._gone(str(error))
         if answer is None:
             return self._gone("nothing is recorded here", empty=not self._ever)
