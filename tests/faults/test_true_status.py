@@ -36,8 +36,8 @@ KILLS = 1000 if DEEP else 100
 PINYON = [sys.executable, "-m", "pinyon.cli"]
 SPEC = """
 stages:
-  a: {cmd: 'echo a > $HERE/began-a; sleep 6; echo > a', outs: [a]}
-  b: {cmd: 'echo b > $HERE/began-b; sleep 6; echo > b', outs: [b]}
+  a: {cmd: 'echo a > $HERE/began-a; sleep 30; echo > a', outs: [a]}
+  b: {cmd: 'echo b > $HERE/began-b; sleep 30; echo > b', outs: [b]}
 """
 SOLO = """
 import os, sys, time

@@ -148,7 +148,7 @@ class LocalTarget:
         Raises:
             ExecuteError: a process of it cannot be ended, or somebody else still works in the project.
         """
-        self._end_leftovers(attempt.id)
+        self._end_leftovers(attempt)
         if attempt.mode != "in place" or not attempt.inputs.get("outs"):
             return  # the slot is free as soon as they are gone, and whoever takes it resets it
         lock = self._lock_workspace(attempt)
@@ -159,11 +159,13 @@ class LocalTarget:
             if lock is not None:
                 os.close(lock)
 
-    def _end_leftovers(self, attempt: str) -> None:
+    def _end_leftovers(self, attempt: Attempt) -> None:
+        """What else the dead supervisor has started, too: it holds the lock of the workspace that we will wait for."""
+        dead = attempt.supervisor if attempt.supervisor and attempt.supervisor.alive() is False else None
         deadline = time.monotonic() + _PATIENCE
-        while kill_leftovers(attempt):
+        while kill_leftovers(attempt.id, dead):
             if time.monotonic() > deadline:
-                pids = ", ".join(map(str, leftovers(attempt)))
+                pids = ", ".join(map(str, leftovers(attempt.id, dead)))
                 raise ExecuteError(f"processes {pids} of a dead run cannot be ended", next=f"kill -9 {pids}")
             time.sleep(0.01)
 

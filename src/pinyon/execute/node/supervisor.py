@@ -22,8 +22,10 @@ from pinyon.execute.node.attempt import Attempt, explain
 from pinyon.execute.node.channel import Channel
 from pinyon.execute.node.commit import Commit
 from pinyon.execute.node.companions import NEVER, Maker
+from pinyon.execute.node.process import mark_of
 from pinyon.execute.node.verdict import OomCounter
 from pinyon.execute.protocol import AttemptSpec, StatNote
+from pinyon.model.ids import this_process
 from pinyon.store.local import LocalStore
 
 HEARTBEAT = 30.0  # seconds
@@ -56,6 +58,7 @@ class Supervisor:
         # Decoding it anew for each attempt would cost as much as a record.
         self.environment = {k: v for k, v in os.environ.items() if k not in _ANOTHERS}
         self.environment["PINYON_PROJECT"] = project
+        self.environment["PINYON_SUPERVISOR"] = mark_of(this_process())
         self.companions = COMPANIONS
         self.inplace_lock: int | None = None
         self._channel = channel
