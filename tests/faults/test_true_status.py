@@ -184,7 +184,7 @@ def test_who_is_dead_never_runs_and_who_lives_is_never_lost(tmp_path: Path) -> N
                         assert status not in ("RUNNING", "SUBMITTED"), (seed, kind, row)
                     if after.get(name):
                         assert status != "LOST", (seed, kind, row)
-            if dice.random() < 0.5:
+            if dice.random() < 0.3:
                 world.clean()
             world.reap()
             if world.driver is None and world.processes("supervisor"):
@@ -194,7 +194,7 @@ def test_who_is_dead_never_runs_and_who_lives_is_never_lost(tmp_path: Path) -> N
     print(f"\nseed {seed}: kills {dict(kills)}, answers {dict(answers)}")
     assert sum(kills.values()) >= KILLS
     assert all(kills[kind] >= KILLS // 20 for kind in KINDS), kills
-    assert all(answers[status] for status in ("LOST", "RUNNING", "FAILED")), answers
+    assert all(answers[status] for status in ("LOST", "RUNNING")), answers
 
 
 # -- clocks --------------------------------------------------------------------------------------------------------------
