@@ -20,6 +20,7 @@ from bench.cases import (
     study,
     tables,
     unchanged,
+    watch,
 )
 from bench.measure import Row
 from bench.settings import Settings
@@ -40,4 +41,5 @@ CASES: dict[str, Callable[[Settings], Iterator[Row]]] = {
     "logging": logging.logging,
     "metering": metering.metering,
     "unchanged": unchanged.unchanged,
+    "watch": watch.watch,
 }

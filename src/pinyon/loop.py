@@ -59,6 +59,7 @@ class Loop:
                 total = max(len(self.graph.tasks), len(self.session.graph.tasks))
                 standing = Standing(len(self.done.outputs), total, left)
                 self.tell(Told("standing", standing=standing))
+                self.driver.settled = len(self.done.outputs)
                 self.perform(actions)
             assert self.graph.study or self.done.outputs.keys() == self.graph.tasks.keys(), (
                 "a goal is reached when every task has its outs"

@@ -18,6 +18,7 @@ from transcripts import ROOT, Shell, commands, normal
         ("docs/logbook.md", 8),
         ("docs/capture.md", 9),
         ("docs/unchanged.md", 5),
+        ("docs/watch.md", 5),
         ("docs/experiments.md", 11),
         ("docs/registry.md", 16),
         ("docs/arguments.md", 9),

@@ -11,8 +11,9 @@ from journals import ALIVE, AWAY, DEAD, MemoryJournals, Writer, ended, intent
 from pinyon.errors import PlanError
 from pinyon.model.outcome import Attempt
 from pinyon.query import logs
+from pinyon.query.alive import status
 from pinyon.query.index import Index
-from pinyon.query.runs import describe_run, find, list_runs, status
+from pinyon.query.runs import describe_run, find, list_runs
 from pinyon.query.status import describe
 
 KEY1, KEY2, KEY3 = "abcd1" + "0" * 59, "abcd2" + "0" * 59, "feed0" + "0" * 59
@@ -76,14 +77,14 @@ def test_parameters_are_named_as_the_user_writes_them(index, journals):
 @pytest.mark.parametrize(
     ("supervisor", "state", "shown"),
     [
-        (ALIVE, None, "SUBMITTED"), (DEAD, None, "LOST"), (AWAY, None, "SUBMITTED"), ((), None, "LOST"),
+        (ALIVE, None, "SUBMITTED"), (DEAD, None, "LOST"), (AWAY, None, "UNKNOWN"), ((), None, "LOST"),
         (DEAD, "SUCCEEDED", "SUCCEEDED"), (ALIVE, "FAILED", "FAILED"),
     ],
 )  # fmt: skip
 def test_nobody_is_shown_at_work_who_is_known_to_be_dead(index, journals, supervisor, state, shown):
     told(index, journals, {"supervisor": list(supervisor), "state": state})
     assert [row.status for row in list_runs(index)] == [shown]
-    assert status(index.attempts("id = 'a-0'")[0]) == shown
+    assert status(index, index.attempts("id = 'a-0'")[0]) == shown
 
 
 @pytest.mark.parametrize(
@@ -160,7 +161,7 @@ def test_nothing_has_happened_yet(index):
     assert describe(index) == {"open": [], "last": None}
 
 
-@pytest.mark.parametrize(("process", "state"), [(ALIVE, "RUNNING"), (AWAY, "RUNNING"), (DEAD, "LOST")])
+@pytest.mark.parametrize(("process", "state"), [(ALIVE, "RUNNING"), (AWAY, "UNKNOWN"), (DEAD, "LOST")])
 def test_an_execution_lives_while_its_driver_does(index, journals, process, state):
     assert execution(journals, index, process)["state"] == state
 

@@ -223,10 +223,10 @@ class Echo:
         from pinyon.query.logs import read
 
         assert self._attempt is not None, "an attempt is shown"
-        data = read(self._store, self._attempt, self._shown)
-        self._shown += len(data)
         try:
-            self._stream.write(data)
-            self._stream.flush()
+            while data := read(self._store, self._attempt, self._shown):
+                self._shown += len(data)
+                self._stream.write(data)
+                self._stream.flush()
         except (BrokenPipeError, ValueError):
             self._end.set()  # nobody reads any more; the log has it all

@@ -80,6 +80,12 @@ def run_names(ctx: click.Context, parameter: click.Parameter, begun: str) -> lis
     return [*_runs(_directory(ctx), begun), *stage_names(ctx, parameter, begun)]
 
 
+def watched_names(ctx: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Runs and stages, and experiments."""
+    found = [*run_names(ctx, parameter, begun), *experiment_names(ctx, parameter, begun)]
+    return list({item.value: item for item in found}.values())
+
+
 def state_names(ctx: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
     """Branches and tags of git, and ids of runs once somebody begins one."""
     from pinyon.capture.revision import names

@@ -13,10 +13,11 @@ from pinyon.errors import ExecuteError, PinyonError
 
 # What a person looks for, and the verbs in its order.
 _SECTIONS = {
-    "Run": ("init", "plan", "run", "tick", "apply"),
+    "Run": ("init", "plan", "run", "tick", "stop", "apply"),
     "Look": (
         "graph",
         "status",
+        "watch",
         "report",
         "select",
         "runs",

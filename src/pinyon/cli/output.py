@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _COLOURS = {
     "unchanged": "bright_black", "reuse": "cyan", "run": "yellow", "wait": "blue", "stop": "red", "failed": "red",
     "SUCCEEDED": "green", "RUNNING": "yellow", "FAILED": "red", "CANCELLED": "magenta", "LOST": "magenta",
+    "UNKNOWN": "cyan", "SUBMITTED": "blue",
     "ok": "green", "warn": "yellow", "bad": "red",
 }  # fmt: skip
 

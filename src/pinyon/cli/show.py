@@ -101,13 +101,13 @@ def _print(attempts: list[Attempt], described: dict[str, Any], found: Captured |
     rows = [
         (
             a.id,
-            a.state,
-            a.detail or "-",
+            told["state"],
+            told["detail"] or "-",
             when(a.started),
             took(a) + (f" (estimated {show_seconds(a.estimate)})" if a.estimate and far_off(a) else ""),
             a.message or (a.log[0] if a.log else ""),
         )
-        for a in attempts
+        for a, told in zip(attempts, described["history"], strict=True)
     ]
     table(("attempt", "state", "detail", "started", "took", "message or log"), rows)
 

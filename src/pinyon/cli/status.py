@@ -45,9 +45,12 @@ def command(directory: str, as_json: bool) -> None:
         f"last execution {last['execution']}  {word(last['state'])}  {when(last['started'])}  "
         f"{by(last['actor'])}{counts}"
     )
-    rows = [(a["stage"], a["status"], a["attempt"], when(a["started"]), a["host"]) for a in described["open"]]
+    rows = [
+        (a["stage"], a["status"], a["attempt"], when(a["started"]), a["host"], a["detail"])
+        for a in described["open"]
+    ]
     _print_living(described)
-    table(("stage", "status", "attempt", "started", "host"), rows)
+    table(("stage", "status", "attempt", "started", "host", ""), rows)
     if any(a["status"] == "LOST" for a in described["open"]):
         click.echo("lost attempts are cleaned up and tried again by the next: pinyon run")
 

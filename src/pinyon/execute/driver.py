@@ -108,6 +108,7 @@ class Driver:
     ) -> None:
         self.execution = new_id("x")
         self.files: dict[str, str] = {}
+        self.settled = 0  # tasks that needed nothing, as long as nothing is on record
         self._root, self._store, self._target, self._graph, self._stats = root, store, target, graph, stats
         self._ledger, self._imports, self._frozen = ledger, imports, frozen
         self._whole = admit.whole(machine, jobs)
@@ -220,6 +221,7 @@ class Driver:
             "git": status.git,
             **({"git_note": status.note} if status.note else {}),
             "stages": len(self._graph.tasks),
+            "settled": self.settled,
             **({"tick": True} if self._lasting else {}),
         }
 

@@ -149,7 +149,7 @@ class LocalTarget:
         Raises:
             ExecuteError: a process of it cannot be ended, or somebody else still works in the project.
         """
-        self._end_leftovers(attempt.id)
+        self._end_leftovers(attempt)
         if attempt.log is not None:
             with contextlib.suppress(OSError):  # a log that somebody has removed holds nothing
                 for _ in Scrub(f"{self._store}/{attempt.log[0]}", attempt.log[1]).steps():
@@ -164,11 +164,13 @@ class LocalTarget:
             if lock is not None:
                 os.close(lock)
 
-    def _end_leftovers(self, attempt: str) -> None:
+    def _end_leftovers(self, attempt: Attempt) -> None:
+        """What else the dead supervisor has started, too: it holds the lock of the workspace that we will wait for."""
+        dead = attempt.supervisor if attempt.supervisor and attempt.supervisor.alive() is False else None
         deadline = time.monotonic() + _PATIENCE
-        while kill_leftovers(attempt):
+        while kill_leftovers(attempt.id, dead):
             if time.monotonic() > deadline:
-                pids = ", ".join(map(str, leftovers(attempt)))
+                pids = ", ".join(map(str, leftovers(attempt.id, dead)))
                 raise ExecuteError(f"processes {pids} of a dead run cannot be ended", next=f"kill -9 {pids}")
             time.sleep(0.01)
 

@@ -32,14 +32,14 @@ class ProcessId(NamedTuple):
     def alive(self) -> bool | None:
         """True or False when this host can tell; None when the process is (or was) on another host, when it belongs to
         somebody whose processes are hidden from us, and where there is no /proc."""
-        here = this_process()
-        if self.host != here.host or not here.boot or not here.start:
+        boot = boot_id()
+        if self.host != host_name() or not boot:
             return None
-        if self.boot != here.boot:
+        if self.boot != boot:
             return False
         stat = _stat(self.pid)
         if stat is _NO_STAT:
-            return _hidden(self.pid)
+            return _hidden(self.pid) if _stat(os.getpid()).start else None
         return stat.start == self.start and stat.state not in (b"Z", b"X")
 
 

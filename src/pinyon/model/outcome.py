@@ -16,6 +16,7 @@ SUCCEEDED, FAILED, CANCELLED, LOST, RUNNING, SUBMITTED = (
     "SUBMITTED",
 )
 FINAL = frozenset({SUCCEEDED, FAILED, CANCELLED, LOST})
+UNKNOWN = "UNKNOWN"  # never recorded: what a reader says of an attempt of which it has proof neither of life nor of death
 
 PRUNED = "pruned"  # detail of a CANCELLED attempt that a condition of its phase has ended
 
@@ -41,7 +42,8 @@ class Attempt(NamedTuple):
     ``mode`` ``adopted``: another tool had made the outs, and its records vouch for them; nothing ran.
     ``resources`` holds what it asked for by name, and under ``devices`` the GPUs it got. ``estimate``: the seconds that it
     was expected to take. ``unread`` are metrics files that could not be read, each with the reason. ``parent`` is the id of
-    the run inside which this one began, ``group`` a name that several runs share.
+    the run inside which this one began, ``group`` a name that several runs share. ``scheduler``: the job that it was part
+    of, see `pinyon.model.scheduler.job_of`.
     """
 
     id: str
@@ -73,6 +75,8 @@ class Attempt(NamedTuple):
     unread: tuple[tuple[str, str], ...] = ()
     parent: str = ""
     group: str = ""
+    signal: int | None = None
+    scheduler: dict[str, Any] = {}
 
     @property
     def order(self) -> tuple[int, str]:

@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 from pinyon.errors import PlanError
 from pinyon.model.ids import run_id
 from pinyon.model.outcome import FINAL, SUCCEEDED
+from pinyon.query.alive import look
 from pinyon.query.cells import Member, by_recipe, members
 from pinyon.query.fold import params_of
 from pinyon.query.index import Index, Slim
-from pinyon.query.runs import RunRow, finals_of, flags_of, rows_of, status, tags_of
+from pinyon.query.runs import RunRow, finals_of, flags_of, rows_of, tags_of
 from pinyon.query.where import Condition, Values, parse, plain, wrong
 
 FIELDS = (
@@ -93,7 +94,7 @@ def _statuses(index: Index, names: list[str]) -> dict[str, str]:
     if not names:
         return {}
     found = index.attempts("id in (select value from json_each(?))", json.dumps(names))
-    return {attempt.id: status(attempt) for attempt in found}
+    return {attempt.id: seen.status for attempt, seen in look(index, found)}
 
 
 def _full(index: Index, found: Iterable[Candidate]) -> list[RunRow]:

@@ -101,6 +101,8 @@ def _attempt(name: str, document: Document, durable: bool) -> Attempt:
         inputs=intent.get("inputs", {}),
         metrics=outputs.get("metrics", {}),
         unread=tuple((str(file), str(why)) for file, why in outputs.get("skipped_metrics", ())),
+        signal=(ended or {}).get("signal"),
+        scheduler=dict((running[3].get("scheduler") if running else None) or {}),
         log=tuple(log) if log else None,
         message=(ended or {}).get("message")
         or ("" if ended else document["lost"][3].get("reason", "") if "lost" in document else ""),

@@ -24,7 +24,8 @@ from pinyon.store.place import make_cache
 from pinyon.store.protocol import Journals
 
 _T = TypeVar("_T")
-_VERSION = "9"
+IndexFailed = sqlite3.Error  # what asking an index may raise when its file goes away
+_VERSION = "10"
 FILE = f"index-{_VERSION}.sqlite"  # in the cache; another release keeps its own beside it
 _SCHEMA = """
 create table meta (key text primary key, value text) without rowid;
@@ -50,6 +51,7 @@ _RACY_NS = 2_000_000_000
 _STUDY_KINDS = frozenset({"cells", "proposed", "selected"})
 # Seconds to wait for another process that holds the index.
 _PATIENCE = 30.0
+_STILL = 5.0  # seconds for which a writer that was alive is not asked for again
 
 
 class Slim(NamedTuple):
@@ -82,6 +84,7 @@ class Index:
         self._journals = journals
         self._db = self._connect()
         self._durable: dict[str, int] | None = None
+        self._lived: dict[str, float] = {}  # by process: when it was last seen alive, by our monotonic clock
 
     def _connect(self) -> sqlite3.Connection:
         try:
@@ -213,7 +216,7 @@ class Index:
         known = self._db.execute("select name, offset, process from segments where not final order by name")
         for name, offset, process in known.fetchall():
             # Asked before its size: who dies after the question may still have written something before.
-            dead = bool(process) and _dead(process)
+            dead = bool(process) and self._gone(process)
             size = self._journals.size(name)
             if size > offset or dead:
                 yield name, offset, process, size
@@ -221,7 +224,7 @@ class Index:
     def _read(self, name: str, offset: int, process: str, batch: Batch) -> None:
         final = 0
         # Asked before reading: a process that dies after the question may still write before the reading.
-        dead = bool(process) and _dead(process)
+        dead = bool(process) and self._gone(process)
         with contextlib.suppress(OSError):  # unreadable: it hides no other, and `verify` names it
             for event, end in self._journals.read(name, offset):
                 offset = end
@@ -231,6 +234,17 @@ class Index:
                     final = 1
                 batch.add(event)
         batch.segments[name] = (offset, int(final or dead), process)
+
+    def _gone(self, process: str) -> bool:
+        """Whether a writer is provably dead, so that its segments need no more looks; one that lived a moment ago may wait,
+        since what it wrote is read all the same."""
+        now = time.monotonic()
+        if now < self._lived.get(process, float("-inf")) + _STILL:
+            return False
+        dead = _dead(process)
+        if not dead:
+            self._lived[process] = now
+        return dead
 
     def _new_segments(self, stamp: tuple[int, ...]) -> list[str]:
         """Segments that are not known; ``stamp`` is from before the call."""
@@ -248,6 +262,18 @@ class Index:
     def growing(self) -> list[str]:
         """Segments that may still get records: the only ones a later call must look at."""
         return [name for (name,) in self._rows("select name from segments where not final")]
+
+    @property
+    def cache(self) -> Path:
+        """The directory of the file."""
+        return self._path.parent
+
+    def heard(self) -> dict[ProcessId, int]:
+        """How many bytes of facts are known of each process whose journal is still open: more mean that it lives."""
+        rows = self._rows(
+            "select process, sum(offset) from segments where not final and process != '' group by process"
+        )
+        return {read_process(json.loads(process)): total for process, total in rows}
 
     def process(self, writer: str) -> ProcessId | None:
         """The process behind a writer; None when its ``opened`` is not known."""
@@ -276,12 +302,27 @@ class Index:
         found = self._rows(f"select {columns} from attempts where {where} order by epoch, id", *values)
         return [Slim(*row) for row in found]
 
+    def newest(self, where: str, most: int, *values: object) -> list[Attempt]:
+        """Those of `attempts` that ended last, by their clocks."""
+        rows = self._rows(
+            f"select id from attempts where {where} order by started + took desc limit {most:d}", *values
+        )
+        return self.attempts("id in (select value from json_each(?))", json.dumps([name for (name,) in rows]))
+
+    def count(self, kind: str) -> int:
+        """How many records of a kind there are of which every one counts; see `told`."""
+        return int(self._rows("select count(*) from told where kind = ?", kind)[0][0])
+
+    def outcomes(self, execution: str) -> list[tuple[str, str]]:
+        """Recipe and state of every attempt of an execution."""
+        return self._rows("select recipe, state from attempts where execution = ?", execution)
+
     def told(self, kind: str, about: Iterable[str] | None = None) -> list[Event]:
         """Records of a kind of which every one counts, oldest first by their clocks (then writer and number).
 
         Args:
-            kind: summary, tagged, noted, artifact, checkpoint, resumed, params, tracked, dropped, cells, selected, proposed,
-                refused or added.
+            kind: summary, tagged, noted, artifact, checkpoint, resumed, params, tracked, dropped, cells, selected,
+                proposed, refused or added.
             about: only those of these attempts, experiments, models or paths.
         """
         some = "" if about is None else "and about in (select value from json_each(?))"

@@ -50,6 +50,11 @@ def read(path: Path, start: int = 0, stop: int | None = None) -> Found:
     with open(path, "rb") as file:
         file.seek(start)
         data = file.read() if stop is None else file.read(stop - start)
+    return parse(data, start)
+
+
+def parse(data: bytes, start: int = 0) -> Found:
+    """The points of bytes of a segment that stand at this offset; see `read`."""
     found = Points([], [], [], [], [], [], [])
     damaged: list[int] = []
     end, begin, sure = 0, 0, True  # `begin` of the batch

@@ -11,10 +11,11 @@ from pinyon.errors import StoreError
 from pinyon.model.actor import actor_of
 from pinyon.model.ids import run_id
 from pinyon.model.outcome import SUCCEEDED, Attempt
+from pinyon.query.alive import look
 from pinyon.query.cells import members
 from pinyon.query.fold import Document, params_of
 from pinyon.query.index import Index
-from pinyon.query.runs import RunRow, flags_of, rows_of, status
+from pinyon.query.runs import RunRow, flags_of, rows_of
 from pinyon.query.status import state_of
 from pinyon.query.where import plain
 from pinyon.store.local import LocalStore
@@ -100,12 +101,12 @@ class Rows:
             )
 
     def _attempts(self) -> Iterator[Row]:
-        for one in self.attempts_known:
+        for one, seen in look(self._index, self.attempts_known):
             told = self.documents.get(one.id, {})
             ended = told["ended"][3] if "ended" in told else {}
             host = one.supervisor.host if one.supervisor else None
             measured = (_number(ended.get("cpu_seconds")), _whole(ended.get("max_rss")))
-            how = (one.mode, host, status(one), one.detail, _whole(one.exit_code, 2**31))
+            how = (one.mode, host, seen.status, seen.detail, _whole(one.exit_code, 2**31))
             run = run_id(one.key)
             yield (
                 one.id,

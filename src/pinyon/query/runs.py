@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from pinyon.errors import PlanError
 from pinyon.model.ids import run_id
-from pinyon.model.outcome import FINAL, LOST, SUCCEEDED, Attempt
+from pinyon.model.outcome import SUCCEEDED, Attempt
+from pinyon.query.alive import Verdict, look
 from pinyon.query.cells import Member, by_recipe, members
 from pinyon.query.fold import params_of
 from pinyon.query.index import Index
@@ -17,7 +18,7 @@ _CELL = ("experiment", "phase", "cell", "seed")
 
 
 class RunRow(NamedTuple):
-    """One run. ``status`` is derived: an open attempt without a live supervisor is LOST, never RUNNING.
+    """One run. ``status`` and ``detail`` are derived: see `pinyon.query.alive.Verdict`.
 
     ``metrics`` are those of its metrics files, and those of ``run.summary`` that no file has. ``cells`` are the replicates
     of experiments that it is.
@@ -34,6 +35,7 @@ class RunRow(NamedTuple):
     actor: dict[str, str] | None = None
     tags: dict[str, str] = {}
     cells: tuple[Member, ...] = ()
+    detail: str = ""
 
     @property
     def parent(self) -> str:
@@ -62,7 +64,7 @@ class RunRow(NamedTuple):
             "attempts": self.attempts,
             "execution": last.execution,
             "mode": last.mode,
-            "detail": last.detail,
+            "detail": self.detail,
             "exit_code": last.exit_code,
             "started": last.started,
             "seconds": last.seconds,
@@ -92,9 +94,9 @@ def rows_of(index: Index, attempts: Iterable[Attempt]) -> list[RunRow]:
     tags, finals, flags = tags_of(index, names), finals_of(index, names), flags_of(index, names)
     cells = by_recipe(members(index))
     rows, actors = [], _actors(index, {one.execution for found in by_key.values() for one in found})
-    for found in by_key.values():
-        row = _row(found)
-        last = row.attempt
+    lasts = [_counting(found) for found in by_key.values()]
+    for found, (last, seen) in zip(by_key.values(), look(index, lasts), strict=True):
+        row = _row(last, seen, found)
         rows.append(
             row._replace(
                 actor=actors.get(last.execution),
@@ -141,9 +143,12 @@ def _without(values: dict[str, Any], others: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name not in others}
 
 
-def _row(attempts: list[Attempt]) -> RunRow:
-    # What counts is the newest success; only a run without one shows its newest failure.
-    last = next((a for a in reversed(attempts) if a.state == SUCCEEDED), attempts[-1])
+def _counting(attempts: list[Attempt]) -> Attempt:
+    """What counts is the newest success; only a run without one shows its newest failure."""
+    return next((a for a in reversed(attempts) if a.state == SUCCEEDED), attempts[-1])
+
+
+def _row(last: Attempt, seen: Verdict, attempts: list[Attempt]) -> RunRow:
     outcomes = {
         tuple((o.path, o.digest) for o in a.outputs) for a in attempts if a.state == SUCCEEDED and a.reusable
     }
@@ -155,21 +160,14 @@ def _row(attempts: list[Attempt]) -> RunRow:
     return RunRow(
         run_id(last.key),
         last.stage,
-        status(last),
+        seen.status,
         last,
         len(attempts),
         params,
         last.metrics,
         len(outcomes) < 2,
+        detail=seen.detail,
     )
-
-
-def status(attempt: Attempt) -> str:
-    """The state of an attempt as it is now, not as it was when somebody last wrote."""
-    if attempt.state in FINAL:
-        return attempt.state
-    alive = attempt.supervisor.alive() if attempt.supervisor else False
-    return LOST if alive is False else attempt.state
 
 
 def find(index: Index, name: str, *, succeeded: bool = False) -> list[Attempt]:
@@ -238,7 +236,10 @@ def describe_run(index: Index, attempts: list[Attempt]) -> dict[str, Any]:
             {"run": one.run, "stage": one.stage, "status": one.status} for one in children(index, row.run)
         ],
         "notes": notes(index, attempts),
-        "history": [attempt._asdict() for attempt in attempts],
+        "history": [
+            {**attempt._asdict(), "state": seen.status, "detail": seen.detail}
+            for attempt, seen in look(index, attempts)
+        ],
     }
 
 

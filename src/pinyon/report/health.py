@@ -16,8 +16,8 @@ from pinyon.execute.locks import held, holder
 from pinyon.execute.statcache import StatCache
 from pinyon.model.outcome import LOST
 from pinyon.model.units import show_bytes, show_seconds
+from pinyon.query.alive import look
 from pinyon.query.index import Index
-from pinyon.query.runs import status
 from pinyon.report.finding import Finding
 from pinyon.report.githealth import code
 from pinyon.store.local import LocalStore
@@ -171,8 +171,8 @@ def _lock(store: LocalStore) -> Iterator[Finding]:
 
 
 def _attempts(index: Index) -> Iterator[Finding]:
-    for attempt in index.attempts("open"):
-        if status(attempt) == LOST:
+    for attempt, seen in look(index, index.attempts("open")):
+        if seen.status == LOST:
             what = f"attempt {attempt.id} of {attempt.stage} is lost: its supervisor is gone"
             yield Finding("warn", what, "its old outs have not been put back yet", "pinyon run")
 

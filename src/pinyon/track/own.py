@@ -22,6 +22,7 @@ from pinyon.errors import PinyonError
 from pinyon.model.actor import current_actor
 from pinyon.model.ids import attempt_id, host_name, new_id, run_id, this_process
 from pinyon.model.outcome import CANCELLED, FAILED, SUCCEEDED
+from pinyon.model.scheduler import job_of
 from pinyon.store.place import project_around
 from pinyon.track.current import Identity
 from pinyon.track.ending import WATCH
@@ -93,7 +94,8 @@ class Own:
         intent = {"key": self._key, "recipe": self._key, "stage": self._stage, "epoch": 1, "mode": "in place"}
         intent |= {"supervisor": process, "reason": "a script", "inputs": self._inputs}
         sink.tell("intent", {**about, **intent, **self._kin})
-        sink.tell("running", {"pid": os.getpid()})
+        job = job_of(os.environ)
+        sink.tell("running", {"pid": os.getpid(), **({"scheduler": job} if job else {})})
         sink.flush()
         if "parent" not in self._kin:  # what is inside of a run is captured and sampled with it
             from pinyon.track.background import Background

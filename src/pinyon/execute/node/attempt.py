@@ -25,6 +25,7 @@ from pinyon.execute.node.wandbmode import wandb_mode
 from pinyon.execute.protocol import INPLACE, AttemptSpec, StatNote
 from pinyon.model.ids import read_process
 from pinyon.model.outcome import CANCELLED, FAILED, SUCCEEDED
+from pinyon.model.scheduler import job_of
 from pinyon.store.local import LocalStore
 from pinyon.store.points import PointsWriter
 
@@ -111,6 +112,7 @@ class Attempt:
         self._started = False
         self._stamps: dict[str, outs.Stamp] = {}  # of `spec.metrics`, before the command
         self._stop = ""  # why the command is being ended: timeout, or the detail of a cancellation
+        self._by: dict[str, Any] | None = None  # who cancelled it
         self._kill_at = NEVER
         self._timeout_at = NEVER
         self._used = (0.0, 0)
@@ -123,10 +125,10 @@ class Attempt:
         self.wake = next(self._life, -1.0)
         return self.wake >= 0
 
-    def cancel(self, detail: str) -> None:
-        """End it: SIGTERM, the grace, SIGKILL."""
+    def cancel(self, detail: str, by: dict[str, Any] | None = None) -> None:
+        """End it: SIGTERM, the grace, SIGKILL. ``by``: whose doing it is, where that is not the execution's actor."""
         if not self._stop:
-            self._stop = detail
+            self._stop, self._by = detail, by
             self._kill_at = time.monotonic() + self.spec.grace
             self._signal(self.spec.interrupt if detail == "user" else signal.SIGTERM)
 
@@ -249,7 +251,9 @@ class Attempt:
             self._process = process
             if not self._started:
                 self._started = True
-                body = {"pid": process.pid, "log": [self._log, self._offset]}
+                body: dict[str, Any] = {"pid": process.pid, "log": [self._log, self._offset]}
+                job = job_of(self._host.environment)
+                body |= {"scheduler": job} if job else {}
                 self._host.record("running", {"attempt": self.spec.attempt, **body}, self._place.saved)
             self._beside = self._beside or self._gather(self._place.base)
             self._beside.begin(process.pid)
@@ -372,6 +376,7 @@ class Attempt:
             "max_rss": self._used[1],
             "log": [self._log, self._offset, os.fstat(self._output).st_size],
             "message": message,
+            **({"by": self._by} if self._by else {}),
         }
         self._host.record("ended", body)
 

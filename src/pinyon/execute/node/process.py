@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from pinyon.errors import ExecuteError
+from pinyon.model.ids import ProcessId
 
 _HIGH = 64
 # What the supervisor ignores or handles must not be ignored in the command.
@@ -168,24 +169,32 @@ def _search(name: str, env: Mapping[str, str]) -> str:
     return ""
 
 
-def leftovers(attempt: str) -> Iterator[int]:
-    """Processes of this user that carry the attempt's id in the environment they were started with."""
-    mark = f"PINYON_ATTEMPT={attempt}".encode()
+def mark_of(supervisor: ProcessId) -> str:
+    """By which everything that a supervisor has started can be told: in their environment, as PINYON_SUPERVISOR."""
+    return f"{supervisor.boot}/{supervisor.pid}/{supervisor.start}"
+
+
+def leftovers(attempt: str, supervisor: ProcessId | None = None) -> Iterator[int]:
+    """Processes of this user that carry the attempt's id in the environment they were started with, or the mark of a
+    supervisor."""
+    marks = {f"PINYON_ATTEMPT={attempt}".encode()}
+    marks |= {f"PINYON_SUPERVISOR={mark_of(supervisor)}".encode()} if supervisor else set()
     for entry in os.listdir("/proc"):
         if not entry.isdigit() or int(entry) == os.getpid():
             continue
         try:
             with open(f"/proc/{entry}/environ", "rb") as file:
-                if mark in file.read().split(b"\0"):
+                if not marks.isdisjoint(file.read().split(b"\0")):
                     yield int(entry)
         except OSError:
             continue  # gone meanwhile, or another user's
 
 
-def kill_leftovers(attempt: str) -> int:
-    """SIGKILL what is left of an attempt; the number of processes that were told."""
+def kill_leftovers(attempt: str, supervisor: ProcessId | None = None) -> int:
+    """SIGKILL what is left of an attempt, or of all that a dead supervisor has started; the number of processes that were
+    told."""
     count = 0
-    for pid in leftovers(attempt):
+    for pid in leftovers(attempt, supervisor):
         try:
             os.kill(pid, signal.SIGKILL)
             count += 1

@@ -17,16 +17,19 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from pinyon.execute.node import stop
 from pinyon.execute.node.attempt import Attempt, explain
 from pinyon.execute.node.channel import Channel
 from pinyon.execute.node.commit import Commit
 from pinyon.execute.node.companions import NEVER, Maker
 from pinyon.execute.node.follow import follow
 from pinyon.execute.node.metering import meter
+from pinyon.execute.node.process import mark_of
 from pinyon.execute.node.rings import make as rings
 from pinyon.execute.node.scrubbing import scrub
 from pinyon.execute.node.verdict import OomCounter
 from pinyon.execute.protocol import AttemptSpec, StatNote
+from pinyon.model.ids import this_process
 from pinyon.store.local import LocalStore
 from pinyon.store.points import PointsWriter
 
@@ -60,6 +63,7 @@ class Supervisor:
         # Decoding it anew for each attempt would cost as much as a record.
         self.environment = {k: v for k, v in os.environ.items() if k not in _ANOTHERS}
         self.environment["PINYON_PROJECT"] = project
+        self.environment["PINYON_SUPERVISOR"] = mark_of(this_process())
         self.companions = COMPANIONS
         self.inplace_lock: int | None = None
         self._channel = channel
@@ -75,7 +79,7 @@ class Supervisor:
         self._refused_at = NEVER  # since when the disk refuses
         self._beat_at = NEVER
         self._committed: deque[int] = deque()
-        self._ending = False
+        self._ending = self._asked = False
         self._after: list[str] = []
         self._wake_reader, self._wake_writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
 
@@ -119,6 +123,7 @@ class Supervisor:
             self._write_backlog()
             self._announce()
             self._beat()
+            self._heed_words()
             for attempt in list(self._attempts.values()):
                 if not attempt.resume():
                     self._forget(attempt)
@@ -258,6 +263,7 @@ class Supervisor:
         signal.set_wakeup_fd(self._wake_writer, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)  # its byte in the wake pipe is all that is needed
         signal.signal(signal.SIGTERM, self._shut_down)
+        signal.signal(stop.SIGNAL, self._ask)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the target held them back until now
 
     def _shut_down(self, *_: object) -> None:
@@ -265,6 +271,18 @@ class Supervisor:
         self._after = []  # who ends us does not want it to go on
         for attempt in self._attempts.values():
             attempt.cancel("shutdown")
+
+    def _ask(self, *_: object) -> None:
+        self._asked = True
+
+    def _heed_words(self) -> None:
+        """End the attempts that somebody has asked us to end."""
+        if self._asked:
+            self._asked = False
+            for attempt in self._attempts.values():
+                actor = stop.take_word(str(self.store.root), attempt.spec.attempt)
+                if actor is not None:
+                    attempt.cancel("user", actor)
 
     def _wake(self) -> None:
         with contextlib.suppress(BlockingIOError):  # full of wake-ups already
