@@ -137,7 +137,10 @@ class Supervisor:
         _, log = self._open_log("logs/tick.log")
         null, argv = self.null, self._after
         actions = [(os.POSIX_SPAWN_DUP2, fd, to) for fd, to in ((null, 0), (log, 1), (log, 2))]
-        os.posix_spawn(argv[0], argv, self.environment, file_actions=actions, setsid=True)
+        environment = {
+            k: v for k, v in self.environment.items() if k != "PINYON_SUPERVISOR"
+        }  # it is not ours to end
+        os.posix_spawn(argv[0], argv, environment, file_actions=actions, setsid=True)
 
     def _finished(self) -> bool:
         self._ending = self._ending or not self._channel.open
