@@ -276,6 +276,14 @@ class Index:
         found = self._rows(f"select {columns} from attempts where {where} order by epoch, id", *values)
         return [Slim(*row) for row in found]
 
+    def keys(self, attempts: Iterable[str] | None = None) -> list[tuple[str, str, str]]:
+        """Id, key and project of all attempts, or of these, in (epoch, id) order."""
+        some = "" if attempts is None else "and id in (select value from json_each(?))"
+        return self._rows(
+            f"select id, key, project from attempts where key != '' {some} order by epoch, id",
+            *([] if attempts is None else [json.dumps(list(attempts))]),
+        )
+
     def told(self, kind: str, about: Iterable[str] | None = None) -> list[Event]:
         """Records of a kind of which every one counts, oldest first by their clocks (then writer and number).
 
