@@ -1,7 +1,8 @@
 """Leaderboards: of many runs those that a condition wants, sorted; most of them are never read in full.
 
 What a run can be asked for, in conditions, sorts, columns and groups: ``params.NAME``, ``tag.NAME``, the fields below, and
-anything else is the name of a metric. ``metric.NAME`` is a metric whatever else is called so.
+anything else is the name of a metric, whose final value counts. ``METRIC.best``, ``.min``, ``.max``, ``.last``, ``.n`` and
+``.nan`` are what its points sum up to. ``metric.NAME`` is a metric whatever else is called so.
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ from typing import Any, NamedTuple
 from pinyon.errors import PlanError
 from pinyon.model.ids import run_id
 from pinyon.model.outcome import FINAL, SUCCEEDED
+from pinyon.query import duck
 from pinyon.query.cells import Member, by_recipe, members
 from pinyon.query.fold import params_of
 from pinyon.query.index import Index, Slim
 from pinyon.query.runs import RunRow, finals_of, flags_of, rows_of, status, tags_of
-from pinyon.query.where import Condition, Values, parse, plain, wrong
+from pinyon.query.sums import ASKS, Sums
+from pinyon.query.where import Condition, Values, comparable, known, parse, plain, wrong
+from pinyon.store.local import LocalStore
 
 FIELDS = (
     "run", "stage", "status", "experiment", "phase", "cell", "seed", "attempt", "attempts", "execution", "started",
@@ -30,13 +34,23 @@ _COLUMNS = {"attempt": "id", "seconds": "took"}
 
 class Asked(NamedTuple):
     """What to list. ``sort`` are names, the first counts most; with ``-`` before it the largest comes first. ``limit`` 0 is
-    no limit. Without a sort the newest are last, and a limit leaves the newest."""
+    no limit. Without a sort the newest are last, and a limit leaves the newest. ``columns`` are names whose values are
+    wanted beside the rows."""
 
     where: str = ""
     sort: Sequence[str] = ()
     limit: int = 0
     stage: str | None = None
     project: str | None = None
+    columns: Sequence[str] = ()
+
+
+class Source(NamedTuple):
+    """A store whose runs are listed. ``name`` tells several apart, as the name ``store`` in conditions."""
+
+    fold: Index
+    store: LocalStore | None = None
+    name: str = ""
 
 
 class Candidate(NamedTuple):
@@ -48,29 +62,104 @@ class Candidate(NamedTuple):
 
 
 class Listed(NamedTuple):
-    """The runs that are wanted, and how many there are before the limit."""
+    """The runs that are wanted, and how many there are before the limit.
+
+    Attributes:
+        cells: for each row the values of each of the columns that were asked for.
+        stores: for each row the name of its source.
+        notes: what the condition could not compare, and what had to be left out.
+    """
 
     rows: list[RunRow]
     total: int
+    cells: list[list[Values]]
+    stores: list[str]
+    notes: list[str]
 
 
-def list_board(index: Index, asked: Asked) -> Listed:
-    """The runs that ``asked`` is about.
+_Found = tuple["Fields", Candidate]
+
+
+def list_board(index: Index, asked: Asked, store: LocalStore | None = None) -> Listed:
+    """The runs that ``asked`` is about; ``store`` is needed for what points sum up to.
 
     Raises:
         PlanError: its condition is none, or names what no run here has.
     """
+    return list_boards([Source(index, store)], asked)
+
+
+def list_boards(sources: Sequence[Source], asked: Asked) -> Listed:
+    """The runs of several stores in one list; as `list_board`."""
     condition = parse(asked.where) if asked.where.strip() else None
-    fields = Fields(index, candidates(index, asked.stage, asked.project))
-    found = fields.runs
+    fields = [
+        Fields(one.fold, candidates(one.fold, asked.stage, asked.project), one.store, one.name)
+        for one in sources
+    ]
+    found: list[_Found] = [(one, run) for one in fields for run in one.runs]
+    if len(fields) > 1:
+        found.sort(key=lambda pair: pair[1].last.started)
+    notes: list[str] = []
     if condition is not None:
-        fields.check(condition)
-        found = [one for one in found if condition.test(lambda name, one=one: fields.get(one, name))]  # type: ignore[misc]
-    found = fields.sorted(found, asked.sort)
+        for name, at in condition.names.items():
+            if problem := _unknown(fields, name):
+                raise wrong(condition.text, at, *problem)
+        notes += _not_compared(found, condition)
+        found = [
+            (one, run)
+            for one, run in found
+            if condition.test(lambda name, one=one, run=run: one.get(run, name))  # type: ignore[misc]
+        ]
+    found = _sorted(fields, found, asked.sort)
     total = len(found)
     if asked.limit:
         found = found[: asked.limit] if asked.sort else found[-asked.limit :]
-    return Listed(_full(index, found), total)
+    rows = {id(one): _full(one.index, [run for whose, run in found if whose is one]) for one in fields}
+    cells = [[one.get(run, name) for name in asked.columns] for one, run in found]
+    notes += [note for one in fields for note in one.notes]
+    return Listed(
+        [rows[id(one)][run.last.key] for one, run in found],
+        total,
+        cells,
+        [one.name for one, _ in found],
+        notes,
+    )
+
+
+def _not_compared(found: list[_Found], condition: Condition) -> list[str]:
+    """What a condition passed over since it is of another kind: a number beside text meets nothing."""
+    notes = []
+    for name, wanted in dict.fromkeys(condition.typed):
+        odd = []
+        for one, run in found:
+            values = known(one.get(run, name))
+            if values and not any(comparable(value, wanted) for value in values):
+                odd.append((run_id(run.last.key), values[0]))
+        if odd:
+            kind = {bool: "true or false", float: "a number"}.get(type(wanted), "text")
+            some = f"{json.dumps(odd[0][1])[:60]} in {odd[0][0]}"
+            notes.append(
+                f"{name} is not {kind} in {len(odd)} of {len(found)} runs, which were not compared: {some}"
+            )
+    return notes
+
+
+def _unknown(fields: Sequence[Fields], name: str) -> tuple[str, str] | None:
+    problems = [one.unknown(name) for one in fields if one.runs]
+    return problems[0] if problems and all(problems) else None
+
+
+def _sorted(fields: Sequence[Fields], found: list[_Found], sort: Sequence[str]) -> list[_Found]:
+    """By these names; what lacks one, or has NaN, comes last either way."""
+    for name in reversed(sort):
+        bare = name.removeprefix("-")
+        if problem := _unknown(fields, bare):
+            raise PlanError(problem[0], where=f"--sort {name}", why=problem[1])
+        keyed = [(_rank(one.get(run, bare)), (one, run)) for one, run in found]
+        there = [pair for pair in keyed if pair[0] is not None]
+        there.sort(key=lambda pair: pair[0] or (), reverse=name.startswith("-"))
+        found = [pair for _, pair in there] + [pair for rank, pair in keyed if rank is None]
+    return found
 
 
 def candidates(index: Index, stage: str | None = None, project: str | None = None) -> list[Candidate]:
@@ -96,19 +185,22 @@ def _statuses(index: Index, names: list[str]) -> dict[str, str]:
     return {attempt.id: status(attempt) for attempt in found}
 
 
-def _full(index: Index, found: Iterable[Candidate]) -> list[RunRow]:
+def _full(index: Index, found: Iterable[Candidate]) -> dict[str, RunRow]:
+    """By key."""
     keys = [one.last.key for one in found]
     attempts = index.attempts("key in (select value from json_each(?))", json.dumps(keys))
-    rows = {row.attempt.key: row for row in rows_of(index, attempts)}
-    return [rows[key] for key in keys]
+    return {row.attempt.key: row for row in rows_of(index, attempts)}
 
 
 class Fields:
     """What runs can be asked for by name. Reads of the index only what is asked for."""
 
-    def __init__(self, index: Index, runs: list[Candidate]) -> None:
-        self.runs = runs
-        self._index = index
+    def __init__(
+        self, index: Index, runs: list[Candidate], store: LocalStore | None = None, name: str = ""
+    ) -> None:
+        self.runs, self.index, self.name = runs, index, name
+        self._store = store
+        self.notes: list[str] = []
         self._memo: dict[str, dict[Any, Any]] = {}
         self._parsed: dict[str, dict[str, dict[str, Any]]] = {}
 
@@ -116,6 +208,8 @@ class Fields:
         """The values that a run has under a name; none, one, or one for each cell that it belongs to."""
         if name in FIELDS:
             return self._field(one, name)
+        if name == "store" and self.name:
+            return (self.name,)
         kind, dot, rest = name.partition(".")
         if dot and kind == "params":
             declared = self._json(one, "params")
@@ -124,8 +218,33 @@ class Fields:
             tags = self._told("tags")
             return _single({k: v for a in one.attempts for k, v in tags.get(a, {}).items()}, rest)
         metric = rest if dot and kind == "metric" else name
+        return self._final(one, metric) or self._drawn(one, metric)
+
+    def _final(self, one: Candidate, metric: str) -> Values:
         found = self._json(one, "metrics")
         return _single(found if metric in found else self._told("finals").get(one.last.id, {}), metric)
+
+    def _drawn(self, one: Candidate, name: str) -> Values:
+        """What its points sum up to. The last of them is nobody's final value unless one asks for it."""
+        metric, dot, what = name.rpartition(".")
+        if not (dot and what in ASKS):
+            return ()
+        if what == "last" and (final := self._final(one, metric)):
+            return final
+        sums = self._sums()
+        told = sums.of(metric).get((run_id(one.last.key), one.last.project)) if sums else None
+        value = None if told is None else getattr(told, what)
+        return () if value is None else (value,)
+
+    def _sums(self) -> Sums | None:
+        """What points sum up to; None where there are none."""
+        if "sums" not in self._memo:
+            store = self._store
+            there = store is not None and store.journals.points()
+            self._memo["sums"] = {"sums": Sums(store, self.index) if store and there else None}
+            self.notes += self._memo["sums"]["sums"].notes if there else []
+        found: Sums | None = self._memo["sums"]["sums"]
+        return found
 
     def _field(self, one: Candidate, name: str) -> Values:
         last = one.last
@@ -147,10 +266,10 @@ class Fields:
     def _told(self, what: str) -> dict[Any, Any]:
         if what not in self._memo:
             ask: dict[str, Callable[[], Any]] = {
-                "tags": lambda: tags_of(self._index),
-                "finals": lambda: finals_of(self._index),
-                "params": lambda: flags_of(self._index),
-                "cells": lambda: by_recipe(members(self._index)),
+                "tags": lambda: tags_of(self.index),
+                "finals": lambda: finals_of(self.index),
+                "params": lambda: flags_of(self.index),
+                "cells": lambda: by_recipe(members(self.index)),
             }
             self._memo[what] = ask[what]()
         return self._memo[what]
@@ -165,17 +284,10 @@ class Fields:
                 found[f"params.{name}"] = None
             for attempt in one.attempts:
                 found.update({f"tag.{name}": None for name in self._told("tags").get(attempt, ())})
+        sums = self._sums() if duck.installed() else None
+        for metric in sums.metrics() if sums else ():
+            found.update({f"{metric}.{what}": None for what in ASKS})
         return list(found)
-
-    def check(self, condition: Condition) -> None:
-        """Refuse a name that no run has.
-
-        Raises:
-            PlanError: with the nearest name that there is.
-        """
-        for name, at in condition.names.items():
-            if problem := self.unknown(name):
-                raise wrong(condition.text, at, *problem)
 
     def unknown(self, name: str) -> tuple[str, str] | None:
         """What is wrong with a name, and the nearest one; None where some run has it, and where there are no runs."""
@@ -183,23 +295,14 @@ class Fields:
             return None
         known = self.names()
         bare = {one.rpartition(".")[2]: one for one in reversed(known)}
-        close = get_close_matches(name, known, 1) or [
-            bare[one] for one in get_close_matches(name.rpartition(".")[2], bare, 1)
-        ]
+        close = (
+            [f"{name}.last"]
+            if f"{name}.last" in known
+            else get_close_matches(name, known, 1)
+            or [bare[one] for one in get_close_matches(name.rpartition(".")[2], bare, 1)]
+        )
         there = f"did you mean {close[0]}?" if close else f"there are {', '.join(known[:20])}"
         return f"no run here has '{name}'", there
-
-    def sorted(self, found: list[Candidate], sort: Sequence[str]) -> list[Candidate]:
-        """By these names; what lacks one, or has NaN, comes last either way."""
-        for name in reversed(sort):
-            bare = name.removeprefix("-")
-            if problem := self.unknown(bare):
-                raise PlanError(problem[0], where=f"--sort {name}", why=problem[1])
-            keyed = [(_rank(self.get(one, bare)), one) for one in found]
-            there = [pair for pair in keyed if pair[0] is not None]
-            there.sort(key=lambda pair: pair[0] or (), reverse=name.startswith("-"))
-            found = [one for _, one in there] + [one for rank, one in keyed if rank is None]
-        return found
 
 
 def value_of(row: RunRow, name: str) -> Values:

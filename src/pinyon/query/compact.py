@@ -149,7 +149,9 @@ def _files(
     rows, things = count("object is null"), count("object is not null")
     whole = {part.blob for part in covered(store, table, (OBJECTS,)).parts}
     old = _mergeable([part for part in parts if part.blob in whole], rows)
-    opened = {name: open_blob(store, name, stack) for part in old for name in part.files((ROWS, SUMMARY, OBJECTS))}
+    opened = {
+        name: open_blob(store, name, stack) for part in old for name in part.files((ROWS, SUMMARY, OBJECTS))
+    }
     before = [raw.stored(connection, table, opened[part.blob]) for part in old]
     blob = write(
         raw.to_store(table, "points where object is null order by segment, metric, byte"),

@@ -140,10 +140,12 @@ class Counted:
             self.notes += gathered.notes
         sources, sums = ["from raw.points"], [parts.of_points("raw.points")]
         for part in known.parts:
-            opened = {name: self._file(name) for name in dict.fromkeys(part.files(wanted))}
+            opened = {blob: self._file(blob) for blob in set(part.files(wanted))}
             rows = raw.stored(self._connection, "points", opened[part.blob]) if part.blob in opened else ""
             sums.append(
-                parts.read(duck.quoted(opened[part.summary])) if part.summary else parts.of_points(f"({rows})")
+                parts.read(duck.quoted(opened[part.summary]))
+                if part.summary
+                else parts.of_points(f"({rows})")
             )
             if ROWS in wanted:
                 sources.append(rows)
@@ -165,7 +167,10 @@ class Counted:
         """The attempts, and where they resumed."""
         of = None if self._only is None else sorted(self._only)
         duck.create(self._connection, "raw.attempts", _ATTEMPTS)
-        rows = ((name, run_id(key), rank, project) for rank, (name, key, project) in enumerate(self._index.keys(of)))
+        rows = (
+            (name, run_id(key), rank, project)
+            for rank, (name, key, project) in enumerate(self._index.keys(of))
+        )
         duck.fill(self._connection, "raw.attempts", _ATTEMPTS, rows)
         duck.create(self._connection, "raw.resumed", _RESUMED)
         told = ((event.body["attempt"], event.body.get("step")) for event in self._index.told("resumed", of))
@@ -178,7 +183,9 @@ class Counted:
         drawn = self._connection.execute("select distinct metric from raw.parts where not object").fetchall()
         names = {metric for (metric,) in drawn} | {duck.clean(one) for one in metrics}
         duck.create(self._connection, "raw.directions", _DIRECTIONS)
-        duck.fill(self._connection, "raw.directions", _DIRECTIONS, ((one, known.of(one)) for one in sorted(names)))
+        duck.fill(
+            self._connection, "raw.directions", _DIRECTIONS, ((one, known.of(one)) for one in sorted(names))
+        )
 
     def _beyond(self, known: Covered) -> Iterator[raw.Stretch]:
         for _, _, pieces in raw.uncovered(self._store, "points", known, self._only):

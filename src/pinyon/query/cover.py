@@ -39,11 +39,11 @@ class Part(NamedTuple):
     objects: str | None = None
     covers: Stretches = {}
 
-    def files(self, wanted: Collection[str]) -> list[str]:
+    def files(self, wanted: Collection[str]) -> tuple[str, ...]:
         """The blobs that answer for what is wanted."""
-        found = [self.summary or self.blob] if SUMMARY in wanted else []
-        found += [self.blob] if ROWS in wanted or self.table != "points" else []
-        return [*found, *([self.objects] if OBJECTS in wanted and self.objects else [])]
+        found = (self.summary or self.blob,) if SUMMARY in wanted else ()
+        found += (self.blob,) if ROWS in wanted or self.table != "points" else ()
+        return found + ((self.objects,) if OBJECTS in wanted and self.objects else ())
 
 
 class Covered(NamedTuple):

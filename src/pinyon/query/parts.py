@@ -1,6 +1,6 @@
-"""What points sum up to, in parts that add up: one for each stretch of a segment, attempt and metric (docs/FORMAT.md §11).
+"""What points sum up to, in parts that add up: one for each segment, attempt and metric (docs/FORMAT.md §11).
 
-A part knows its range of steps and of batches. Whatever overrules points later, a batch that was written again or an attempt
+A part knows its range of steps and of batches. Whatever overrules points later, a batch that is written again or an attempt
 that resumed, leaves a part whole, takes it whole, or cuts it: only of those that are cut the points are read again.
 """
 

@@ -29,8 +29,8 @@ _CHUNK = 4 << 20  # bytes
 
 
 class Stretch(NamedTuple):
-    """Part of a segment by column: records, or lines of points. What comes before ``end`` will never be read in another way; the first
-    ``covered`` rows come from there."""
+    """Part of a segment by column: records, or lines of points. What comes before ``end`` will never be read in another
+    way; the first ``covered`` rows come from there."""
 
     columns: list[list[Any]]
     end: int
@@ -127,8 +127,6 @@ def uncovered(
         found = [one for one in found if one[0].partition(".")[0] in writers]
     for segment, start, stop in found:
         yield segment, start, pieces(store, table, segment, start, stop)
-
-
 
 
 def _whose(store: LocalStore, segment: str, attempts: Collection[str]) -> bool:

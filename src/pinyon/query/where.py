@@ -52,11 +52,17 @@ class Token(NamedTuple):
 
 
 class Condition(NamedTuple):
-    """A parsed text. ``names`` are those it asks of, each with the position of its first use."""
+    """A parsed text.
+
+    Attributes:
+        names: that it asks of, each with the position of its first use.
+        typed: (name, value) of the comparisons that ask for a value of one kind.
+    """
 
     text: str
     test: Test
     names: dict[str, int]
+    typed: list[tuple[str, Any]] = []
 
 
 def parse(text: str) -> Condition:
@@ -66,7 +72,7 @@ def parse(text: str) -> Condition:
         PlanError: it is none; the message shows where with a caret.
     """
     parser = _Parser(text)
-    return Condition(text, parser.whole(), parser.names)
+    return Condition(text, parser.whole(), parser.names, parser.typed)
 
 
 def wrong(text: str, at: int, what: str, why: str) -> PlanError:
@@ -78,6 +84,7 @@ def wrong(text: str, at: int, what: str, why: str) -> PlanError:
 class _Parser:
     def __init__(self, text: str) -> None:
         self.names: dict[str, int] = {}
+        self.typed: list[tuple[str, Any]] = []
         self._text = text
         self._tokens = _tokens(text)
         self._next = 0
@@ -154,7 +161,10 @@ class _Parser:
             raise self._wrong(value, "a value")
         plain = _unquoted(name)
         self.names.setdefault(plain, name.at)
-        return _test(plain, op.text, self._value(plain, op, value))
+        wanted = self._value(plain, op, value)
+        if wanted is not None and op.text != "~":
+            self.typed.append((plain, wanted))
+        return _test(plain, op.text, wanted)
 
     def _value(self, name: str, op: Token, token: Token) -> Any:
         if token.kind == "quoted":
@@ -204,16 +214,17 @@ def _test(name: str, op: str, wanted: Any) -> Test:
         same = _test(name, "=", wanted)
         if wanted is None:
             return lambda get: not same(get)
-        return lambda get: bool(_known(get(name))) and not same(get)
+        return lambda get: bool(known(get(name))) and not same(get)
     if wanted is None:
-        return lambda get: not _known(get(name))
+        return lambda get: not known(get(name))
     if op == "~":
         return lambda get: any(str(wanted).lower() in _text(value) for value in get(name))
     compare = _ORDER.get(op, operator.eq)
     return lambda get: any(_meets(compare, value, wanted) for value in get(name))
 
 
-def _known(values: Values) -> Values:
+def known(values: Values) -> Values:
+    """Those that are neither null nor NaN."""
     return tuple(
         v for v in values if v is not None and not (isinstance(n := plain(v), float) and math.isnan(n))
     )
@@ -224,14 +235,20 @@ def plain(value: Any) -> Any:
     return _NOT_FINITE.get(value, value) if isinstance(value, str) else value
 
 
+def comparable(value: Any, wanted: Any) -> bool:
+    """Whether a value that is known is of the kind that a comparison asks for."""
+    value = plain(value)
+    if isinstance(value, bool) or isinstance(wanted, bool):
+        return isinstance(value, bool) and isinstance(wanted, bool)
+    return isinstance(value, int | float) if isinstance(wanted, float) else isinstance(value, str)
+
+
 def _text(value: Any) -> str:
     return str(value).lower()
 
 
 def _meets(compare: Callable[[Any, Any], bool], value: Any, wanted: Any) -> bool:
+    if not comparable(value, wanted):
+        return False
     value = plain(value)
-    if isinstance(value, bool) or isinstance(wanted, bool):
-        return value is wanted
-    if isinstance(value, int | float) and isinstance(wanted, float):
-        return compare(value, wanted)
-    return isinstance(value, str) and isinstance(wanted, str) and compare(value, wanted)
+    return value is wanted if isinstance(value, bool) else compare(value, wanted)
