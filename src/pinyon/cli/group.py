@@ -24,6 +24,7 @@ _SECTIONS = {
         "compare",
         "show",
         "logs",
+        "history",
         "metrics",
         "params",
         "plots",

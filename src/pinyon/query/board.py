@@ -45,14 +45,6 @@ class Asked(NamedTuple):
     columns: Sequence[str] = ()
 
 
-class Source(NamedTuple):
-    """A store whose runs are listed. ``name`` tells several apart, as the name ``store`` in conditions."""
-
-    fold: Index
-    store: LocalStore | None = None
-    name: str = ""
-
-
 class Candidate(NamedTuple):
     """A run, as far as it has been looked at."""
 
@@ -86,15 +78,15 @@ def list_board(index: Index, asked: Asked, store: LocalStore | None = None) -> L
     Raises:
         PlanError: its condition is none, or names what no run here has.
     """
-    return list_boards([Source(index, store)], asked)
+    return list_boards([(index, store, "")], asked)
 
 
-def list_boards(sources: Sequence[Source], asked: Asked) -> Listed:
-    """The runs of several stores in one list; as `list_board`."""
+def list_boards(sources: Iterable[tuple[Index, LocalStore | None, str]], asked: Asked) -> Listed:
+    """The runs of several stores in one list, each with a name, which conditions know as ``store``; as `list_board`."""
     condition = parse(asked.where) if asked.where.strip() else None
     fields = [
-        Fields(one.fold, candidates(one.fold, asked.stage, asked.project), one.store, one.name)
-        for one in sources
+        Fields(index, candidates(index, asked.stage, asked.project), store, name)
+        for index, store, name in sources
     ]
     found: list[_Found] = [(one, run) for one in fields for run in one.runs]
     if len(fields) > 1:

@@ -41,7 +41,7 @@ class Part(NamedTuple):
 
     def files(self, wanted: Collection[str]) -> tuple[str, ...]:
         """The blobs that answer for what is wanted."""
-        found = (self.summary or self.blob,) if SUMMARY in wanted else ()
+        found: tuple[str, ...] = (self.summary or self.blob,) if SUMMARY in wanted else ()
         found += (self.blob,) if ROWS in wanted or self.table != "points" else ()
         return found + ((self.objects,) if OBJECTS in wanted and self.objects else ())
 

@@ -3,9 +3,11 @@ lies in journals beyond them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import ExitStack
+from typing import NamedTuple
 
+from pinyon.errors import PinyonError
 from pinyon.query import duck, raw
 from pinyon.query.contract import TABLES, Columns
 from pinyon.query.counted import Counted
@@ -43,18 +45,35 @@ create view events as
 """
 
 
+class Source(NamedTuple):
+    """A store whose tables are wanted. ``name`` tells several apart: the column ``store``."""
+
+    store: LocalStore
+    fold: Index
+    name: str = ""
+
+
 class Tables:
-    """The tables of one store, in a database that is closed to everything else once they are made.
+    """The tables of one store, or of several in one, in a database that is closed to everything else once they are made.
 
     Attributes:
         connection: the database.
         notes: what had to be left out, for people.
     """
 
-    def __init__(self, store: LocalStore, index: Index, names: Collection[str], stack: ExitStack) -> None:
+    def __init__(
+        self,
+        store: LocalStore,
+        index: Index,
+        names: Collection[str],
+        stack: ExitStack,
+        others: Sequence[Source] = (),
+    ) -> None:
         """Args:
             names: of the tables that are wanted.
             stack: closes the database and its files.
+            others: stores whose tables are joined to those of the first, whose name is ".". Every table then has a last
+                column ``store``. One that cannot be read is left out and named.
 
         Raises:
             PlanError: DuckDB is not installed.
@@ -62,20 +81,74 @@ class Tables:
         self.connection = duck.connect()
         stack.callback(self.connection.close)
         self.notes: list[str] = []
+        files: list[str] = []
+        if not others:
+            files = self._add(One(self.connection, store, index, names, stack))
+        else:
+            files = self._join([Source(store, index, "."), *others], names, stack)
+        duck.lock(self.connection, files)
+
+    def _add(self, one: One) -> list[str]:
+        self.notes += one.notes
+        return one.files
+
+    def _join(self, sources: Sequence[Source], names: Collection[str], stack: ExitStack) -> list[str]:
+        """Each store in a database of its own in memory, and over them views of all."""
+        files: list[str] = []
+        joined: list[tuple[str, str]] = []
+        for number, source in enumerate(sources):
+            database = f"store{number}"
+            self.connection.execute(f"attach ':memory:' as {database}")
+            self.connection.execute(f"use {database}")
+            try:
+                files += self._add(One(self.connection, source.store, source.fold, names, stack))
+            except (PinyonError, OSError, duck.module().Error) as error:
+                if not number:
+                    raise
+                self.notes.append(f"the store {source.name} is left out: {error}")
+                continue
+            joined.append((database, source.name))
+        self.connection.execute("use memory")
+        for name in names:
+            rows = " union all ".join(
+                f"select *, {duck.quoted(duck.clean(label))} as store from {database}.main.{name}"
+                for database, label in joined
+            )
+            self.connection.execute(f"create view {name} as {rows}")
+        return files
+
+
+class One:
+    """Makes the tables of one store where the database stands.
+
+    Attributes:
+        files: that the database has to read for them.
+        notes: what had to be left out, for people.
+    """
+
+    def __init__(
+        self,
+        connection: duck.Connection,
+        store: LocalStore,
+        index: Index,
+        names: Collection[str],
+        stack: ExitStack,
+    ) -> None:
+        self.connection = connection
+        self.files: list[str] = []
+        self.notes: list[str] = []
         self._store, self._index, self._stack = store, index, stack
         self._rows = Rows(store, index)
-        self._files: list[str] = []
         wanted = {which for name, which in _WANTED.items() if name in names}
         if wanted:
             self._counted = Counted(self.connection, store, index, stack, wanted)
-            self._files += self._counted.files
+            self.files += self._counted.files
             self.notes += self._counted.notes
         self.connection.execute("create schema if not exists raw")
         for name in TABLES:
             if name in names:
                 self._make(name)
         self.notes += self._rows.notes
-        duck.lock(self.connection, self._files)
 
     def _make(self, name: str) -> None:
         if name == "points":
@@ -113,7 +186,7 @@ class Tables:
             self.notes += gathered.notes
         sources = ["from raw.events"]
         for part in known.parts:
-            self._files.append(open_blob(self._store, part.blob, self._stack))
-            sources.append(raw.stored(self.connection, "events", self._files[-1]))
+            self.files.append(open_blob(self._store, part.blob, self._stack))
+            sources.append(raw.stored(self.connection, "events", self.files[-1]))
         self._view(f"create view raw.all_events as {' union all '.join(sources)}")
         self._view(_EVENTS)
