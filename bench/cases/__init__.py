@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from bench.cases import change, cold, data, floor, isolated, noop, plan, search, startup, store, study, tables
+from bench.cases import (
+    change,
+    cold,
+    data,
+    floor,
+    isolated,
+    leaderboard,
+    noop,
+    plan,
+    search,
+    startup,
+    store,
+    study,
+    tables,
+)
 from bench.measure import Row
 from bench.settings import Settings
 
@@ -21,4 +35,5 @@ CASES: dict[str, Callable[[Settings], Iterator[Row]]] = {
     "study": study.study,
     "search": search.search,
     "tables": tables.tables,
+    "leaderboard": leaderboard.leaderboard,
 }

@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from pinyon.errors import PlanError
@@ -22,7 +23,7 @@ from pinyon.query.fold import params_of
 from pinyon.query.index import Index, Slim
 from pinyon.query.runs import RunRow, finals_of, flags_of, rows_of, status, tags_of
 from pinyon.query.sums import ASKS, Sums
-from pinyon.query.where import Condition, Values, comparable, known, parse, plain, wrong
+from pinyon.query.where import Condition, Values, not_comparable, parse, plain, wrong
 from pinyon.store.local import LocalStore
 
 FIELDS = (
@@ -69,7 +70,7 @@ class Listed(NamedTuple):
     notes: list[str]
 
 
-_Found = tuple["Fields", Candidate]
+_Found = tuple["Fields", int]  # a run by its place among those of its source
 
 
 def list_board(index: Index, asked: Asked, store: LocalStore | None = None) -> Listed:
@@ -88,51 +89,42 @@ def list_boards(sources: Iterable[tuple[Index, LocalStore | None, str]], asked: 
         Fields(index, candidates(index, asked.stage, asked.project), store, name)
         for index, store, name in sources
     ]
-    found: list[_Found] = [(one, run) for one in fields for run in one.runs]
-    if len(fields) > 1:
-        found.sort(key=lambda pair: pair[1].last.started)
     notes: list[str] = []
-    if condition is not None:
+    if condition is None:
+        found: list[_Found] = [(one, at) for one in fields for at in range(len(one.runs))]
+    else:
         for name, at in condition.names.items():
             if problem := _unknown(fields, name):
                 raise wrong(condition.text, at, *problem)
-        notes += _not_compared(found, condition)
-        found = [
-            (one, run)
-            for one, run in found
-            if condition.test(lambda name, one=one, run=run: one.get(run, name))  # type: ignore[misc]
-        ]
+        met = [(one, condition.test(one.column)) for one in fields]
+        found = [(one, at) for one, rows in met for at, holds in enumerate(rows) if holds]
+        notes += _not_compared(fields, condition)
+    if len(fields) > 1:
+        found.sort(key=lambda pair: pair[0].runs[pair[1]].last.started)
     found = _sorted(fields, found, asked.sort)
     total = len(found)
     if asked.limit:
         found = found[: asked.limit] if asked.sort else found[-asked.limit :]
-    rows = {id(one): _full(one.index, [run for whose, run in found if whose is one]) for one in fields}
-    cells = [[one.get(run, name) for name in asked.columns] for one, run in found]
+    rows = {
+        id(one): _full(one.index, [one.runs[at] for whose, at in found if whose is one]) for one in fields
+    }
+    listed = [rows[id(one)][one.runs[at].last.key] for one, at in found]
+    cells = [[one.column(name)[at] for name in asked.columns] for one, at in found]
     notes += [note for one in fields for note in one.notes]
-    return Listed(
-        [rows[id(one)][run.last.key] for one, run in found],
-        total,
-        cells,
-        [one.name for one, _ in found],
-        notes,
-    )
+    return Listed(listed, total, cells, [one.name for one, _ in found], notes)
 
 
-def _not_compared(found: list[_Found], condition: Condition) -> list[str]:
+def _not_compared(fields: Sequence[Fields], condition: Condition) -> list[str]:
     """What a condition passed over since it is of another kind: a number beside text meets nothing."""
     notes = []
     for name, wanted in dict.fromkeys(condition.typed):
-        odd = []
-        for one, run in found:
-            values = known(one.get(run, name))
-            if values and not any(comparable(value, wanted) for value in values):
-                odd.append((run_id(run.last.key), values[0]))
+        odd = [(one, at) for one in fields for at in not_comparable(one.column(name), wanted)]
         if odd:
             kind = {bool: "true or false", float: "a number"}.get(type(wanted), "text")
-            some = f"{json.dumps(odd[0][1])[:60]} in {odd[0][0]}"
-            notes.append(
-                f"{name} is not {kind} in {len(odd)} of {len(found)} runs, which were not compared: {some}"
-            )
+            one, at = odd[0]
+            some = f"{json.dumps(one.column(name)[at][0])[:60]} in {run_id(one.runs[at].last.key)}"
+            count = f"{len(odd)} of {sum(len(each.runs) for each in fields)} runs"
+            notes.append(f"{name} is not {kind} in {count}, which were not compared: {some}")
     return notes
 
 
@@ -147,9 +139,10 @@ def _sorted(fields: Sequence[Fields], found: list[_Found], sort: Sequence[str]) 
         bare = name.removeprefix("-")
         if problem := _unknown(fields, bare):
             raise PlanError(problem[0], where=f"--sort {name}", why=problem[1])
-        keyed = [(_rank(one.get(run, bare)), (one, run)) for one, run in found]
+        columns = {id(one): one.column(bare) for one in fields}
+        keyed = [(_rank(columns[id(one)][at]), (one, at)) for one, at in found]
         there = [pair for pair in keyed if pair[0] is not None]
-        there.sort(key=lambda pair: pair[0] or (), reverse=name.startswith("-"))
+        there.sort(key=itemgetter(0), reverse=name.startswith("-"))
         found = [pair for _, pair in there] + [pair for rank, pair in keyed if rank is None]
     return found
 
@@ -163,6 +156,9 @@ def candidates(index: Index, stage: str | None = None, project: str | None = Non
         by_key.setdefault(slim.key, []).append(slim)
     undecided: list[tuple[Slim, tuple[str, ...]]] = []
     for found in by_key.values():
+        if len(found) == 1:
+            undecided.append((found[0], (found[0].id,)))
+            continue
         last = next((one for one in reversed(found) if one.state == SUCCEEDED), found[-1])
         undecided.append((last, tuple(one.id for one in found)))
     undecided.sort(key=lambda one: one[0].started)
@@ -194,6 +190,7 @@ class Fields:
         self._store = store
         self.notes: list[str] = []
         self._memo: dict[str, dict[Any, Any]] = {}
+        self._columns: dict[str, list[Values]] = {}
         self._parsed: dict[str, dict[str, dict[str, Any]]] = {}
 
     def get(self, one: Candidate, name: str) -> Values:
@@ -204,7 +201,7 @@ class Fields:
             return (self.name,)
         kind, dot, rest = name.partition(".")
         if dot and kind == "params":
-            declared = self._json(one, "params")
+            declared = self._json("params")[one.last.id]
             return _single(declared if rest in declared else self._told("params").get(one.last.id, {}), rest)
         if dot and kind == "tag":
             tags = self._told("tags")
@@ -213,7 +210,7 @@ class Fields:
         return self._final(one, metric) or self._drawn(one, metric)
 
     def _final(self, one: Candidate, metric: str) -> Values:
-        found = self._json(one, "metrics")
+        found = self._json("metrics")[one.last.id]
         return _single(found if metric in found else self._told("finals").get(one.last.id, {}), metric)
 
     def _drawn(self, one: Candidate, name: str) -> Values:
@@ -238,6 +235,20 @@ class Fields:
         found: Sums | None = self._memo["sums"]["sums"]
         return found
 
+    def column(self, name: str) -> list[Values]:
+        """The values of every run under a name, in the order of the runs."""
+        if name not in self._columns:
+            self._columns[name] = self._column(name)
+        return self._columns[name]
+
+    def _column(self, name: str) -> list[Values]:
+        if name in ("stage", "started", "execution", "project"):
+            return [(getattr(one.last, name),) for one in self.runs]
+        if name in FIELDS or name.partition(".")[0] in ("params", "tag", "metric"):
+            return [self.get(one, name) for one in self.runs]
+        found = [(told[name],) if name in told else () for told in self._json("metrics").values()]
+        return [values or self.get(one, name) for values, one in zip(found, self.runs, strict=True)]
+
     def _field(self, one: Candidate, name: str) -> Values:
         last = one.last
         if name in ("experiment", "phase", "cell", "seed"):
@@ -248,12 +259,13 @@ class Fields:
             return (len(one.attempts),)
         return (one.status if name == "status" else getattr(last, _COLUMNS.get(name, name)),)
 
-    def _json(self, one: Candidate, column: str) -> dict[str, Any]:
+    def _json(self, column: str) -> dict[str, dict[str, Any]]:
+        """By attempt, in the order of the runs."""
         if column not in self._parsed:  # all at once: calls cost more than the parsing
             texts = [getattr(run.last, column) or "{}" for run in self.runs]
             found = json.loads(f"[{','.join(texts)}]")
             self._parsed[column] = {run.last.id: told for run, told in zip(self.runs, found, strict=True)}
-        return self._parsed[column][one.last.id]
+        return self._parsed[column]
 
     def _told(self, what: str) -> dict[Any, Any]:
         if what not in self._memo:
@@ -270,9 +282,9 @@ class Fields:
         """Everything that some run here can be asked for."""
         found: dict[str, None] = dict.fromkeys(FIELDS)
         for one in self.runs:
-            found.update(dict.fromkeys(self._json(one, "metrics")))
+            found.update(dict.fromkeys(self._json("metrics")[one.last.id]))
             found.update(dict.fromkeys(self._told("finals").get(one.last.id, ())))
-            for name in (*self._json(one, "params"), *self._told("params").get(one.last.id, ())):
+            for name in (*self._json("params")[one.last.id], *self._told("params").get(one.last.id, ())):
                 found[f"params.{name}"] = None
             for attempt in one.attempts:
                 found.update({f"tag.{name}": None for name in self._told("tags").get(attempt, ())})
@@ -283,7 +295,7 @@ class Fields:
 
     def unknown(self, name: str) -> tuple[str, str] | None:
         """What is wrong with a name, and the nearest one; None where some run has it, and where there are no runs."""
-        if not self.runs or name in FIELDS or any(self.get(one, name) for one in self.runs):
+        if not self.runs or name in FIELDS or any(self.column(name)):
             return None
         known = self.names()
         bare = {one.rpartition(".")[2]: one for one in reversed(known)}
@@ -326,6 +338,8 @@ def _single(values: dict[str, Any], name: str) -> Values:
 
 def _rank(values: Values) -> tuple[Any, ...] | None:
     """Numbers before text; None for what has no place."""
+    if len(values) == 1 and type(value := values[0]) is float:
+        return None if math.isnan(value) else (0, value, "")
     value = plain(values[0]) if values else None
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
