@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pinyon.errors import PlanError
 from pinyon.model.ids import run_id
@@ -259,12 +259,12 @@ class Fields:
             return (len(one.attempts),)
         return (one.status if name == "status" else getattr(last, _COLUMNS.get(name, name)),)
 
-    def _json(self, column: str) -> dict[str, dict[str, Any]]:
+    def _json(self, column: Literal["params", "metrics"]) -> dict[str, dict[str, Any]]:
         """By attempt, in the order of the runs."""
         if column not in self._parsed:  # all at once: calls cost more than the parsing
-            texts = [getattr(run.last, column) or "{}" for run in self.runs]
-            found = json.loads(f"[{','.join(texts)}]")
-            self._parsed[column] = {run.last.id: told for run, told in zip(self.runs, found, strict=True)}
+            texts = self.index.texts(column)
+            found = json.loads(f"[{','.join([texts.get(run.last.id, '{}') for run in self.runs])}]")
+            self._parsed[column] = dict(zip([run.last.id for run in self.runs], found, strict=True))
         return self._parsed[column]
 
     def _told(self, what: str) -> dict[Any, Any]:

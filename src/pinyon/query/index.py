@@ -13,7 +13,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from pinyon.model.event import Event
 from pinyon.model.ids import ProcessId, boot_id, read_process
@@ -53,7 +53,7 @@ _PATIENCE = 30.0
 
 
 class Slim(NamedTuple):
-    """What listings filter attempts by; ``params`` (leaves by dotted name) and ``metrics`` are JSON. See `Attempt`."""
+    """What listings filter attempts by; see `Attempt`."""
 
     id: str
     key: str
@@ -64,8 +64,6 @@ class Slim(NamedTuple):
     started: float
     took: float
     project: str
-    params: str
-    metrics: str
 
 
 class Index:
@@ -275,6 +273,10 @@ class Index:
         columns = ", ".join(Slim._fields)
         found = self._rows(f"select {columns} from attempts where {where} order by epoch, id", *values)
         return list(map(Slim._make, found))
+
+    def texts(self, column: Literal["params", "metrics"]) -> dict[str, str]:
+        """By attempt its parameters (leaves by dotted name) or its metrics, as JSON; of those that have some."""
+        return dict(self._rows(f"select id, {column} from attempts where {column} != ''"))
 
     def keys(self, attempts: Iterable[str] | None = None) -> list[tuple[str, str, str]]:
         """Id, key and project of all attempts, or of these, in (epoch, id) order."""
