@@ -41,7 +41,8 @@ def put(table, names, rows):
     db.executemany(f"insert into {table} ({names}) values ({', '.join('?' * (names.count(',') + 1))})", rows)
 def curves():
     return ((r["run"], r["start"], k, vs) for r in lines() for k, vs in r["points"].items())
-put("runs", "run_uuid, name, start_time, end_time, artifact_uri, source_type, user_id, status, lifecycle_stage, experiment_id",
+put("runs", "run_uuid, name, start_time, end_time, artifact_uri, source_type, user_id, status, lifecycle_stage,"
+  " experiment_id",
   ((r["run"], r["run"], r["start"], r["start"] + 1, folder, "LOCAL", "u", "FINISHED", "active", 0) for r in lines()))
 put("params", "run_uuid, key, value", ((r["run"], k, str(v)) for r in lines() for k, v in r["params"].items()))
 put("metrics", "run_uuid, timestamp, key, value, step, is_nan",
@@ -61,7 +62,7 @@ for line in sys.stdin:
 
 
 def leaderboard(settings: Settings) -> Iterator[Row]:
-    """Top ten of ten runs for each of `size`, 10 metrics of 100 steps each, in journals of their own; beside MLflow's search"""
+    """Top ten of ten runs for each of `size`, 10 metrics of 100 steps, in journals of their own; beside MLflow's search"""
     folder, runs = settings.folder("board"), settings.size * 10
     store = _history(folder, runs)
     pinyon = tools.find("pinyon").command()[0]
@@ -180,14 +181,12 @@ def _growth(settings: Settings, command: list[str | Path]) -> Iterator[Row]:
         store = _history(folder, runs, metrics=1, steps=10)
         cost_of([*command, "runs"], folder)
         compact(store)
-        words = ["runs", "--where", _WHERE, "--sort", _SORT, "--limit", "10"]
-        calls = {
-            "runs": lambda: cost_of([*command, "runs"], folder),  # noqa: B023 - called at once
-            "top ten": lambda: cost_of([*command, *words], folder),  # noqa: B023
-            "metric_0.max": lambda: cost_of(
-                [*command, "runs", "--sort", "-metric_0.max", "--limit", "10"], folder
-            ),  # noqa: B023
+        words = {
+            "runs": ["runs"],
+            "top ten": ["runs", "--where", _WHERE, "--sort", _SORT, "--limit", "10"],
+            "metric_0.max": ["runs", "--sort", "-metric_0.max", "--limit", "10"],
         }
+        calls = {name: partial(cost_of, [*command, *asked], folder) for name, asked in words.items()}
         for name, costs in interleave(2, calls).items():
             yield wall_row(f"growth, {name}, {runs} runs", costs, limit=None)
 

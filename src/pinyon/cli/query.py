@@ -32,7 +32,7 @@ _NAME = 100  # characters of a view's name at most
 @json_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @click.option(
-    "--timeout", type=click.FloatRange(0.01), default=30.0, metavar="S", help="Seconds that it may take."
+    "--timeout", type=click.FloatRange(0.01), default=10.0, metavar="S", help="Seconds that it may take."
 )
 @click.option("--tables", "contract", is_flag=True, help="Show which tables and columns there are.")
 @view_options

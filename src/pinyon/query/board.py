@@ -110,7 +110,7 @@ def list_boards(sources: Iterable[tuple[Index, LocalStore | None, str]], asked: 
     }
     listed = [rows[id(one)][one.runs[at].last.key] for one, at in found]
     cells = [[one.column(name)[at] for name in asked.columns] for one, at in found]
-    notes += [note for one in fields for note in one.notes]
+    notes += [note for one in fields for note in (*one.index.unreadable, *one.notes)]
     return Listed(listed, total, cells, [one.name for one, _ in found], notes)
 
 

@@ -69,6 +69,9 @@ class Slim(NamedTuple):
 class Index:
     """The fold of all journals of one store, brought up to date by `catch_up`.
 
+    Attributes:
+        unreadable: what the last `catch_up` could not read, and why, for people.
+
     Args:
         path: of the file, on a local disk.
         project: whose attempts listings show unless told otherwise; "" shows everybody's.
@@ -78,6 +81,7 @@ class Index:
         self.project = project
         self._path = path
         self._journals = journals
+        self.unreadable: list[str] = []
         self._db = self._connect()
         self._durable: dict[str, int] | None = None
 
@@ -181,6 +185,7 @@ class Index:
 
     def _catch_up(self) -> int:
         self._durable = None  # another process may have folded meanwhile
+        self.unreadable.clear()
         stamp = self._journals.stamp()
         if not self._new_segments(stamp) and not any(self._grown()):
             self._listed(stamp)
@@ -220,7 +225,7 @@ class Index:
         final = 0
         # Asked before reading: a process that dies after the question may still write before the reading.
         dead = bool(process) and _dead(process)
-        with contextlib.suppress(OSError):  # unreadable: it hides no other, and `verify` names it
+        try:
             for event, end in self._journals.read(name, offset):
                 offset = end
                 if event.kind == "opened":
@@ -228,6 +233,8 @@ class Index:
                 elif event.kind == "closed":
                     final = 1
                 batch.add(event)
+        except OSError as error:  # it hides no other
+            self.unreadable.append(f"{name} cannot be read ({error.strerror}), and what it tells is missing")
         batch.segments[name] = (offset, int(final or dead), process)
 
     def _new_segments(self, stamp: tuple[int, ...]) -> list[str]:

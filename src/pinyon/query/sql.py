@@ -18,7 +18,7 @@ from pinyon.query.index import Index
 from pinyon.query.tables import Source, Tables
 from pinyon.store.local import LocalStore
 
-TIMEOUT = 30.0  # seconds
+TIMEOUT = 10.0  # seconds
 _PORTION = 1000  # rows that are fetched at once
 _LONGEST = 100_000  # characters of a query
 _ASKS_FOR_ALL = re.compile(
@@ -76,7 +76,11 @@ def ask(
 
 def _check(sql: str) -> None:
     if len(sql) > _LONGEST:
-        raise PlanError(f"a query of {len(sql)} characters is too long", why=f"{_LONGEST} are allowed")
+        raise PlanError(
+            f"a query of {len(sql)} characters is too long",
+            why=f"{_LONGEST} are allowed",
+            next="ask for less at a time",
+        )
     library = duck.module()
     try:
         found = library.extract_statements(sql)

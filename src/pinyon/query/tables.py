@@ -148,7 +148,7 @@ class One:
         for name in TABLES:
             if name in names:
                 self._make(name)
-        self.notes += self._rows.notes
+        self.notes += [*index.unreadable, *self._rows.notes]
 
     def _make(self, name: str) -> None:
         if name == "points":
