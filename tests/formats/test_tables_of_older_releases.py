@@ -84,6 +84,7 @@ def test_a_store_that_an_older_release_compacted_is_read_and_compacted_further(p
 
 
 def test_a_store_of_a_newer_format_is_read_and_never_written_to(project: Path) -> None:
+    (project / "train.py").touch()
     file = project / ".pinyon" / "format.json"
     file.chmod(0o644)
     file.write_text(json.dumps({**json.loads(file.read_text()), "format": 2}))

@@ -170,6 +170,7 @@ def _files(
 
 def _put(store: LocalStore, connection: duck.Connection, query: str) -> str:
     temporary = store.root / "tmp" / f"{new_id('tables')}.parquet"
+    temporary.parent.mkdir(exist_ok=True)  # a backup has none
     try:
         duck.write_parquet(connection, temporary, query)
         return store.blobs.put(temporary)
