@@ -36,4 +36,5 @@ CASES: dict[str, Callable[[Settings], Iterator[Row]]] = {
     "search": search.search,
     "tables": tables.tables,
     "leaderboard": leaderboard.leaderboard,
+    "growth": leaderboard.growth,
 }

@@ -72,7 +72,6 @@ def leaderboard(settings: Settings) -> Iterator[Row]:
     yield from _commands(settings, folder, [pinyon], runs)
     yield from _beside_mlflow(settings, folder, store, runs)
     yield from _curve(settings, settings.folder("curve"))
-    yield from _growth(settings, [pinyon])
 
 
 def _sizes(store: LocalStore) -> Iterator[Row]:
@@ -174,9 +173,10 @@ def _curve(settings: Settings, folder: Path) -> Iterator[Row]:
     yield from _sizes(store)
 
 
-def _growth(settings: Settings, command: list[str | Path]) -> Iterator[Row]:
-    """How listing, leaderboard and the look of a query grow with the number of runs; points of one metric, ten steps."""
-    for runs in (number for number in _GROWTH if number <= settings.size * 100):
+def growth(settings: Settings) -> Iterator[Row]:
+    """How listings grow: up to thirty runs for each of `size`, each with journals of its own; --size 3334 for 100,000"""
+    command: list[str | Path] = [tools.find("pinyon").command()[0]]
+    for runs in (number for number in _GROWTH if number <= settings.size * 30):
         folder = settings.folder(f"growth-{runs}")
         store = _history(folder, runs, metrics=1, steps=10)
         cost_of([*command, "runs"], folder)

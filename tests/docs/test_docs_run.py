@@ -15,6 +15,7 @@ from transcripts import ROOT, Shell, commands, normal
         ("docs/adopting.md", 16),
         ("docs/dvc.md", 8),
         ("docs/track.md", 12),
+        ("docs/tables.md", 14),
         ("docs/experiments.md", 11),
         ("docs/registry.md", 16),
         ("docs/arguments.md", 9),
