@@ -327,6 +327,18 @@ def _without_writers(told: Told) -> dict[str, Any]:
     return {**found, "events": told.rows("select seq, kind, project from events order by seq")}
 
 
+def test_what_is_left_over_is_taken_by_the_next_run_and_not_only_by_the_sixty_fourth(filled, monkeypatch):
+    monkeypatch.setattr(module, "_SEGMENTS", 1)
+    monkeypatch.setattr(module, "_AT_MOST", 300)
+    rounds = 0
+    while (done := compact_if_worthwhile(filled.store)) is not None and done.more:
+        rounds += 1
+    assert rounds >= 3
+    assert compact(filled.store).files == ()
+    before = filled.tables(*ALL)
+    assert filled.rows("select count(*) from events") == [(len(before["events"]),)]
+
+
 def test_it_is_not_asked_after_every_run(filled, monkeypatch):
     monkeypatch.setattr(module, "_SEGMENTS", 1)
     monkeypatch.setattr(module, "_OFTEN", 3)

@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import NamedTuple
 
 from pinyon.errors import PinyonError, RefConflictError
@@ -40,17 +41,18 @@ _AT_ONCE = 32 << 20  # bytes of journals that become one file
 _BYTES = 4 << 20  # of journals beyond the files: a query reads them in about a second
 _SEGMENTS = 256
 _OFTEN = 64  # segments between two looks whether it is worthwhile
-_AT_MOST = 8 << 20  # bytes that the end of a run takes the time for
+_AT_MOST = 16 << 20  # bytes that the end of a run takes the time for
 
 
 class Compacted(NamedTuple):
     """What a compaction has written. ``files`` is empty where there was nothing to do, and where somebody else was quicker
-    (then ``lost``)."""
+    (then ``lost``). ``more`` is left for the next time."""
 
     files: tuple[Part, ...] = ()
     merged: int = 0
     lost: bool = False
     notes: tuple[str, ...] = ()
+    more: bool = False
 
 
 def compact(store: LocalStore, *, most: float = float("inf"), actor: str = "") -> Compacted:
@@ -78,7 +80,7 @@ def compact(store: LocalStore, *, most: float = float("inf"), actor: str = "") -
         most -= read
         if written.lost or read < _AT_ONCE:
             break
-    return done
+    return done._replace(more=most <= 0)
 
 
 def _step(store: LocalStore, most: float, actor: str) -> tuple[Compacted, int]:
@@ -209,21 +211,24 @@ def _taken(
 
 
 def compact_if_worthwhile(store: LocalStore, *, actor: str = "") -> Compacted | None:
-    """Compact where queries have much to read beyond the Parquet files, but never more than takes about a second.
+    """Compact where queries have much to read beyond the Parquet files, but never more than takes about two seconds.
 
     None where they have not, and where it did not work: nobody's run fails for this, and `pinyon compact` says why.
     """
     try:
         if not _is_due(store) or not duck.installed() or not _worthwhile(store):
             return None
-        return compact(store, most=_AT_MOST, actor=actor)
+        done = compact(store, most=_AT_MOST, actor=actor)
+        if done.more:  # so that large journals do not outrun it
+            _looked(store).unlink(missing_ok=True)
+        return done
     except (PinyonError, OSError):
         return None
 
 
 def _is_due(store: LocalStore) -> bool:
     """Whether many segments have come since the last look: a look reads what is covered, which grows with history."""
-    looked = store.cache / "tables-looked"
+    looked = _looked(store)
     count = len(os.listdir(store.root / "journals"))
     with contextlib.suppress(OSError, ValueError):
         if 0 <= count - int(looked.read_text()) < _OFTEN:
@@ -231,6 +236,10 @@ def _is_due(store: LocalStore) -> bool:
     make_cache(str(store.cache))
     looked.write_text(str(count))
     return True
+
+
+def _looked(store: LocalStore) -> Path:
+    return store.cache / "tables-looked"
 
 
 def _worthwhile(store: LocalStore) -> bool:
