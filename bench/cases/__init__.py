@@ -10,6 +10,7 @@ from bench.cases import (
     data,
     floor,
     isolated,
+    leaderboard,
     logging,
     metering,
     noop,
@@ -42,4 +43,6 @@ CASES: dict[str, Callable[[Settings], Iterator[Row]]] = {
     "metering": metering.metering,
     "unchanged": unchanged.unchanged,
     "watch": watch.watch,
+    "leaderboard": leaderboard.leaderboard,
+    "growth": leaderboard.growth,
 }

@@ -19,6 +19,7 @@ from transcripts import ROOT, Shell, commands, normal
         ("docs/capture.md", 9),
         ("docs/unchanged.md", 5),
         ("docs/watch.md", 5),
+        ("docs/tables.md", 14),
         ("docs/experiments.md", 11),
         ("docs/registry.md", 16),
         ("docs/arguments.md", 9),

@@ -13,7 +13,7 @@ import pytest
 from test_data_kill import every_call
 
 from pinyon.query.compact import compact
-from pinyon.query.cover import covered
+from pinyon.query.cover import told
 from pinyon.query.index import Index
 from pinyon.query.tables import Tables
 from pinyon.store.local import LocalStore
@@ -54,7 +54,7 @@ def test_compaction_killed_anywhere(tmp_path: Path) -> None:
         assert verify(LocalStore(root / ".pinyon")).damage == ()
         compact(LocalStore(root / ".pinyon"))
         assert rows(root) == expected
-        assert len(covered(LocalStore(root / ".pinyon")).parts) == 2
+        assert len(told(LocalStore(root / ".pinyon")).parts) == 2
 
     expected: list[str] = []
 

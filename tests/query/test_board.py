@@ -8,6 +8,7 @@ from stores import Told, point, run_of
 from pinyon.errors import PlanError
 from pinyon.query.board import FIELDS, Asked, Fields, candidates, list_board, value_of
 from pinyon.query.runs import list_runs
+from pinyon.query.where import Values
 
 
 @pytest.fixture
@@ -135,7 +136,7 @@ def test_a_sort_by_what_no_run_has_is_refused(filled):
 
 def test_where_there_are_no_runs_every_name_may_be_right(told):
     told.index.catch_up()
-    assert list_board(told.index, Asked("what = 1", ["-ever"])) == ([], 0)
+    assert list_board(told.index, Asked("what = 1", ["-ever"]))[:2] == ([], 0)
 
 
 def test_other_projects_are_not_ours(told):
@@ -147,8 +148,47 @@ def test_other_projects_are_not_ours(told):
     assert len(list_board(told.index, Asked(project="all")).rows) == 2
 
 
-def test_points_are_no_metric_of_a_board(filled):
-    """The last point of a curve is nobody's final value."""
+def test_the_last_point_of_a_curve_is_nobodys_final_value_unless_one_asks_for_it(filled):
     filled.points([point("a-1-1", 1, curve=1.0)])
-    with pytest.raises(PlanError):
-        names(filled, "curve > 0")
+    asked = Asked("curve > 0")
+    for store in (None, filled.store):
+        with pytest.raises(PlanError) as caught:
+            list_board(filled.index, asked, store)
+        assert ("did you mean curve.last?" in str(caught.value)) == (store is not None)
+    [row] = list_board(filled.index, Asked("curve.last > 0"), filled.store).rows
+    assert row.attempt.id == "a-1-1"
+
+
+def test_what_points_sum_up_to_can_be_asked_for(filled):
+    for number, values in {0: [3.0, 1.0, "NaN", 2.0], 1: [5.0, 4.0], 2: ["NaN"]}.items():
+        filled.points([point(f"a-{number}-1", step, val_loss=value) for step, value in enumerate(values)])
+
+    def ask(
+        where: str = "", *sort: str, columns: tuple[str, ...] = ()
+    ) -> tuple[list[int], list[list[Values]]]:
+        found = list_board(filled.index, Asked(where, sort, 0, "train", None, columns), filled.store)
+        return [int(row.attempt.id.split("-")[1]) for row in found.rows], found.cells
+
+    assert ask("val_loss.best < 2")[0] == [0]
+    assert ask("val_loss.nan > 0 and val_loss.n > 1")[0] == [0]
+    assert ask("val_loss.max >= 3", "-val_loss.last")[0] == [1, 0]
+    assert ask("accuracy.last > 0.85")[0] == [1]  # a final value goes before points
+    found, cells = ask(
+        "", "val_loss.min", columns=("run", "val_loss.min", "val_loss.n", "metric.val_loss.max")
+    )
+    assert found == [0, 1, 2, 3, 4]
+    assert cells[:2] == [[(run_of(0),), (1.0,), (4,), (3.0,)], [(run_of(1),), (4.0,), (2,), (5.0,)]]
+    assert cells[2][1:3] == [(), (1,)]
+
+
+def test_what_a_condition_cannot_compare_is_said(filled):
+    filled.attempt(9, inputs={"params": [["params.yaml", "lr", "auto"]]})
+    filled.index.catch_up()
+    found = list_board(filled.index, Asked("params.lr < 0.35"))
+    assert [row.attempt.id for row in found.rows] == [
+        row.attempt.id for row in found.rows if row.attempt.id != "a-9-1"
+    ]
+    assert found.notes == [
+        f'params.lr is not a number in 1 of 7 runs, which were not compared: "auto" in {run_of(9)}'
+    ]
+    assert list_board(filled.index, Asked("params.lr = null or stage ~ t")).notes == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -26,7 +27,17 @@ def found(path: Path, data: bytes, start: int = 0, stop: int | None = None) -> p
 
 
 def rows(told: points.Found) -> list[tuple[object, ...]]:
-    return list(zip(*told.points[2:], strict=True))
+    return [row[1:] for row in placed(told)]
+
+
+def placed(told: points.Found) -> list[tuple[Any, ...]]:
+    """Where its line begins, attempt, metric, step, t and value of every point."""
+    lines = zip(*told.points[:1], *told.points[2:7], strict=True)
+    return [
+        (at, attempt, name, step, t, value)
+        for at, attempt, step, t, names, values in lines
+        for name, value in zip(names, values, strict=True)
+    ]
 
 
 @pytest.fixture
@@ -69,6 +80,16 @@ def test_points_without_a_step_and_with_one_beyond_all_bounds(file):
     told = found(file, spelled([point("a-1", None, x=1), point("a-1", 2**70, x=2), point("a-1", -5, x=3)]))
     assert [(row[2], row[4]) for row in rows(told)] == [(None, 1.0), (-5, 3.0)]
     assert told.end == 0  # one of the lines was not understood, so nothing is settled
+
+
+def test_objects_are_no_numbers_and_a_line_may_hold_both(file):
+    words = {"type": "text", "text": "\u00e9 \ud800", "flush": 1}
+    both = {**point("a-1", 3, 0.25, loss=0.5), "o": {"words": words}}
+    told = found(file, spelled([both, {"v": 1, "attempt": "a-1", "t": 1, "step": 4, "o": {"words": words}}]))
+    assert list(told.points.numbers()) == [("a-1", "loss", 3, 0.5)]
+    assert told.points.names == [("loss",), ("words",), ("words",)]
+    assert [one and json.loads(one[0]) for one in told.points.objects] == [None, words, words]
+    assert told.end == file.stat().st_size
 
 
 @pytest.mark.parametrize(
@@ -116,7 +137,7 @@ def test_no_flipped_bit_becomes_a_wrong_value(tmp_path_factory, at, bit):
     # The last flush line vouches for its batch; without it these are points that were not flushed, and may be wrong.
     wrong = {json.dumps(one) for one in rows(told)} - right
     assert not wrong or not told.damaged
-    settled = [row for row, place in zip(rows(told), told.points.at, strict=True) if place < told.end]
+    settled = [row[1:] for row in placed(told) if row[0] < told.end]
     assert {json.dumps(one) for one in settled} <= right
     if at < len(spelled(BATCHES[0])):  # two of three batches are untouched
         assert len(rows(told)) >= 12
@@ -131,7 +152,7 @@ def test_a_file_cut_anywhere_gives_its_first_points(tmp_path_factory, end):
     assert some.damaged == []
     # What is settled stays: reading on from there gives the rest.
     rest = found(path, spelled(*BATCHES), some.end)
-    settled = [row for row, place in zip(rows(some), some.points.at, strict=True) if place < some.end]
+    settled = [row[1:] for row in placed(some) if row[0] < some.end]
     assert settled + rows(rest) == whole
 
 
@@ -151,6 +172,6 @@ def test_segments_are_only_those_of_points(tmp_path):
 
 def test_points_know_their_batch(file):
     data = spelled([point("a-1", 1, x=1, y=2)], [point("a-1", 2, x=3)], tail=[point("a-1", 3, x=4)], first=7)
-    assert found(file, data).points.batch == [7, 7, 8, None]
+    assert found(file, data).points.batch == [7, 8, None]
     odd = data.replace(b'"flush": 7', b'"flush": true').replace(b'"flush": 8', b'"flush": -1')
-    assert found(file, odd).points.batch == [1, 1, None, None]
+    assert found(file, odd).points.batch == [1, None, None]

@@ -26,6 +26,7 @@ _SECTIONS = {
         "show",
         "logs",
         "bundle",
+        "history",
         "metrics",
         "params",
         "plots",

@@ -15,12 +15,15 @@ import click
 
 from pinyon.cli.options import json_option
 from pinyon.cli.output import plain
+from pinyon.cli.views import view_options
 from pinyon.errors import PlanError
 
 if TYPE_CHECKING:
     from pinyon.query.sql import Answer
+    from pinyon.session import Records
 
 _SHOWN = 200
+_NAME = 100  # characters of a view's name at most
 
 
 @click.command(
@@ -29,40 +32,75 @@ _SHOWN = 200
 @json_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @click.option(
-    "--timeout", type=click.FloatRange(0.01), default=30.0, metavar="S", help="Seconds that it may take."
+    "--timeout", type=click.FloatRange(0.01), default=10.0, metavar="S", help="Seconds that it may take."
 )
 @click.option("--tables", "contract", is_flag=True, help="Show which tables and columns there are.")
+@view_options
 @click.argument("sql", required=False)
 @click.pass_obj
 def command(
-    directory: str, sql: str | None, as_json: bool, as_csv: bool, timeout: float, contract: bool
+    directory: str,
+    sql: str | None,
+    as_json: bool,
+    as_csv: bool,
+    timeout: float,
+    contract: bool,
+    others: tuple[str, ...],
+    save: str | None,
+    listed: bool,
+    forget: str | None,
 ) -> None:
     """Answer one SELECT over tables of everything recorded.
 
-    SQL is DuckDB's; - reads it from standard input. Nothing outside the tables can be read, and nothing be changed.
+    SQL is DuckDB's, or the name of a saved view; - reads it from standard input. Nothing outside the tables can be read,
+    and nothing be changed.
     """
     if contract:
         _print_contract(as_json)
         return
-    if not sql:
+    if not sql and not listed and not forget:
         raise PlanError(
             "there is no query", next='pinyon query "SELECT * FROM runs", or pinyon query --tables'
         )
+    from pinyon.cli import views
     from pinyon.query.sql import ask
-    from pinyon.session import open_records
+    from pinyon.query.tables import Source
+    from pinyon.session import open_others, open_records
 
-    text = sys.stdin.read() if sql == "-" else sql
+    text = sys.stdin.read() if sql == "-" else sql or ""
     with ExitStack() as stack:
         records = open_records(Path(directory), stack)
-        answer = stack.enter_context(ask(records.store, records.fold, text, timeout))
+        if listed or forget:
+            views.print_views(records.store, as_json) if listed else views.forget(records.store, forget or "")
+            return
+        asked = _asked(records, text)
+        found, notes = open_others([*asked.get("with", ()), *others], Path(directory), stack)
+        sources = [Source(one.store, one.fold, name) for name, one in found]
+        answer = stack.enter_context(ask(records.store, records.fold, asked["sql"], timeout, sources))
         if as_json:
             _print_json(answer)
         elif as_csv:
             _print_csv(answer)
         else:
             _print(answer)
+        if save:
+            keep = {"sql": asked["sql"], **({"with": list(others)} if others else {})}
+            views.save(records.store, save, "query", keep)
         for note in answer.notes:
             click.echo(f"note: {note} → pinyon verify", err=True)
+        views.print_notes(notes)
+
+
+def _asked(records: Records, text: str) -> dict[str, Any]:
+    """A query; one word is no query, so it is the name of a view."""
+    if not text.split() or len(text.split()) > 1 or len(text) > _NAME:
+        return {"sql": text}
+    from pinyon.query.views import load
+
+    view = load(records.store, text.strip(), "query")
+    if view is None or not isinstance(view.asked.get("sql"), str):
+        raise PlanError(f"the view '{text.strip()}' has no query", next="pinyon query --views")
+    return view.asked
 
 
 def _print_contract(as_json: bool) -> None:

@@ -13,6 +13,8 @@ points: run VARCHAR, attempt VARCHAR, metric VARCHAR, step BIGINT, t DOUBLE, val
 summary: run VARCHAR, metric VARCHAR, last DOUBLE, text VARCHAR, best DOUBLE, min DOUBLE, max DOUBLE, n BIGINT,
     nan BIGINT
 artifacts: run VARCHAR, attempt VARCHAR, name VARCHAR, path VARCHAR, digest VARCHAR, size BIGINT, role VARCHAR
+media: run VARCHAR, attempt VARCHAR, name VARCHAR, type VARCHAR, step BIGINT, t DOUBLE, value JSON, digest VARCHAR,
+    size BIGINT
 checkpoints: run VARCHAR, attempt VARCHAR, step BIGINT, digest VARCHAR, size BIGINT, metrics JSON, replicas INTEGER
 stages: stage VARCHAR, command VARCHAR, wdir VARCHAR, deps JSON, outs JSON
 cells: experiment VARCHAR, phase VARCHAR, cell VARCHAR, number INTEGER, seed VARCHAR, overlay JSON, recipe VARCHAR,

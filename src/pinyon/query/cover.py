@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
@@ -19,14 +19,31 @@ REF = "tables"
 Stretches = Mapping[str, Sequence[tuple[int, int]]]
 
 
+# What is wanted of points: the rows, what they sum up to, the objects among them.
+ROWS, SUMMARY, OBJECTS = "rows", "summary", "objects"
+
+
 class Part(NamedTuple):
-    """A Parquet file of ``table`` (points or events), by the names of its blob and of the list of what it covers."""
+    """A Parquet file of ``table`` (points or events), by the names of its blob and of the list of what it covers.
+
+    Attributes:
+        summary: of points: the file of what they sum up to; "" where nobody made one.
+        objects: of points: the file of the objects among them; "" where there are none, None where nobody has looked.
+    """
 
     table: str
     blob: str
     list: str
     rows: int
+    summary: str = ""
+    objects: str | None = None
     covers: Stretches = {}
+
+    def files(self, wanted: Collection[str]) -> tuple[str, ...]:
+        """The blobs that answer for what is wanted."""
+        found: tuple[str, ...] = (self.summary or self.blob,) if SUMMARY in wanted else ()
+        found += (self.blob,) if ROWS in wanted or self.table != "points" else ()
+        return found + ((self.objects,) if OBJECTS in wanted and self.objects else ())
 
 
 class Covered(NamedTuple):
@@ -41,40 +58,57 @@ class Covered(NamedTuple):
         """The files of one table."""
         return [part for part in self.parts if part.table == table]
 
-    def gaps(self, table: str, segment: str) -> Iterator[tuple[int, int | None]]:
-        """Stretches of a segment that no file covers; the last one has no end."""
-        at = 0
-        for start, end in sorted(one for part in self.of(table) for one in part.covers.get(segment, ())):
-            if start > at:
-                yield at, start
-            at = end
-        yield at, None
+    def gaps(self) -> Callable[[str], list[tuple[int, int | None]]]:
+        """For each segment the stretches that no file covers; the last one has no end. All files are of one table."""
+        known: dict[str, list[tuple[int, int]]] = {}
+        for part in self.parts:
+            for segment, stretches in part.covers.items():
+                known.setdefault(segment, []).extend(stretches)
+        return lambda segment: _between(known.get(segment, ()))
 
 
-def covered(store: LocalStore) -> Covered:
-    """What the newest version of the ref says, as far as its files are here and sound."""
-    try:
-        ref = store.refs.get(REF)
-        told = (
-            [Part(row["table"], row["blob"], row["list"], row["rows"]) for row in ref.value["files"]]
-            if ref
-            else []
-        )
-    except (PinyonError, OSError, KeyError, TypeError) as error:
-        return Covered(-1, (), (f"the ref '{REF}' cannot be used: {error}",))
+def _between(stretches: Iterable[tuple[int, int]]) -> list[tuple[int, int | None]]:
+    found: list[tuple[int, int | None]] = []
+    at = 0
+    for start, end in sorted(stretches):
+        if start > at:
+            found.append((at, start))
+        at = end
+    return [*found, (at, None)]
+
+
+def covered(store: LocalStore, table: str, wanted: Collection[str] = (ROWS,)) -> Covered:
+    """What the newest version of the ref says of one table, as far as the files that are wanted are here and sound."""
+    known = told(store)
     parts: list[Part] = []
     notes: list[str] = []
-    for part in told:
+    for part in known.of(table):
+        if OBJECTS in wanted and part.objects is None:
+            continue  # an older release's: the journals know
         try:
-            whole = part._replace(covers=_read(store, part))
+            whole = part._replace(covers=_read(store, part, wanted))
         except (PinyonError, OSError, ValueError, TypeError) as error:
             notes.append(f"a Parquet file is read from the journals instead: {error}")
             continue
-        if not any(
-            _overlap(whole, other) for other in parts
-        ):  # counting twice would be worse than reading twice
+        # Counting twice would be worse than reading twice.
+        if not any(_overlap(whole, other) for other in parts):
             parts.append(whole)
-    return Covered(ref.version if ref else 0, tuple(parts), tuple(notes))
+    return Covered(known.version, tuple(parts), (*known.notes, *notes))
+
+
+def told(store: LocalStore) -> Covered:
+    """What the newest version of the ref says; nobody has looked at the files."""
+    try:
+        ref = store.refs.get(REF)
+        parts = tuple(_part(row) for row in ref.value["files"]) if ref else ()
+    except (PinyonError, OSError, KeyError, TypeError) as error:
+        return Covered(-1, (), (f"the ref '{REF}' cannot be used: {error}",))
+    return Covered(ref.version if ref else 0, parts)
+
+
+def _part(row: dict[str, Any]) -> Part:
+    summary, objects = row.get("summary") or "", row.get("objects")
+    return Part(row["table"], row["blob"], row["list"], row["rows"], summary, objects)
 
 
 def open_blob(store: LocalStore, blob: str, stack: ExitStack) -> str:
@@ -85,16 +119,17 @@ def open_blob(store: LocalStore, blob: str, stack: ExitStack) -> str:
     return f"/dev/fd/{fd}"
 
 
-def _read(store: LocalStore, part: Part) -> Stretches:
+def _read(store: LocalStore, part: Part, wanted: Collection[str]) -> Stretches:
     """What a file covers.
 
     Raises:
         StoreError: it, or the list of what it covers, is missing or damaged.
     """
-    damage = store.blobs.verify(part.blob)
-    if damage is not None:
-        raise ValueError(f"{damage.file}: {damage.what}")
-    os.stat(store.blobs.path(part.blob))
+    for blob in part.files(wanted):
+        damage = store.blobs.verify(blob)
+        if damage is not None:
+            raise ValueError(f"{damage.file}: {damage.what}")
+        os.stat(store.blobs.path(blob))
     rows = json.loads(store.blobs.read(part.list))
     return joined((str(name), int(start), int(end)) for name, start, end in rows)
 
@@ -127,4 +162,11 @@ def listed(covers: Stretches) -> list[tuple[str, int, int]]:
 
 def value_of(parts: list[Part]) -> dict[str, Any]:
     """What the ref says of files."""
-    return {"files": [{"table": p.table, "blob": p.blob, "list": p.list, "rows": p.rows} for p in parts]}
+    return {"files": [_row(part) for part in parts]}
+
+
+def _row(part: Part) -> dict[str, Any]:
+    row = {"table": part.table, "blob": part.blob, "list": part.list, "rows": part.rows}
+    if part.summary:
+        row["summary"] = part.summary
+    return row if part.objects is None else {**row, "objects": part.objects}

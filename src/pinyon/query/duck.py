@@ -77,26 +77,16 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def select_all(columns: Sequence[tuple[str, str]], table: str, files: Sequence[str]) -> str:
-    """The rows of a table and of Parquet files with the same columns, as SQL writes it."""
-    names = ", ".join(f"{name(column)}::{type} as {name(column)}" for column, type in columns)
-    listed = ", ".join(quoted(file) for file in files)
-    more = f" union all select {names} from read_parquet([{listed}])" if files else ""
-    return f"select {names} from {name(table)}{more}"
-
-
-def write_parquet(
-    connection: Connection, path: Path, table: str, columns: Sequence[tuple[str, str]], files: Sequence[str]
-) -> None:
-    """One file of a table and of other files with the same columns.
+def write_parquet(connection: Connection, path: Path, query: str) -> None:
+    """The rows of a query as a file.
 
     Raises:
         OSError: it cannot be written.
         ExecuteError: DuckDB gave up.
     """
-    target = f"{quoted(str(path))} (format parquet, compression zstd)"
+    target = f"{quoted(str(path))} (format parquet, parquet_version v2, compression zstd)"
     try:
-        connection.execute(f"copy ({select_all(columns, table, files)}) to {target}")
+        connection.execute(f"copy ({query}) to {target}")
     except module().IOException as error:
         raise OSError(ENOSPC if "No space" in str(error) else EIO, str(error), str(path)) from error
     except module().Error as error:

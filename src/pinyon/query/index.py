@@ -13,7 +13,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from pinyon.model.event import Event
 from pinyon.model.ids import ProcessId, boot_id, read_process
@@ -55,7 +55,7 @@ _STILL = 5.0  # seconds for which a writer that was alive is not asked for again
 
 
 class Slim(NamedTuple):
-    """What listings filter attempts by; ``params`` (leaves by dotted name) and ``metrics`` are JSON. See `Attempt`."""
+    """What listings filter attempts by; see `Attempt`."""
 
     id: str
     key: str
@@ -66,12 +66,13 @@ class Slim(NamedTuple):
     started: float
     took: float
     project: str
-    params: str
-    metrics: str
 
 
 class Index:
     """The fold of all journals of one store, brought up to date by `catch_up`.
+
+    Attributes:
+        unreadable: what the last `catch_up` could not read, and why, for people.
 
     Args:
         path: of the file, on a local disk.
@@ -82,6 +83,7 @@ class Index:
         self.project = project
         self._path = path
         self._journals = journals
+        self.unreadable: list[str] = []
         self._db = self._connect()
         self._durable: dict[str, int] | None = None
         self._lived: dict[str, float] = {}  # by process: when it was last seen alive, by our monotonic clock
@@ -186,6 +188,7 @@ class Index:
 
     def _catch_up(self) -> int:
         self._durable = None  # another process may have folded meanwhile
+        self.unreadable.clear()
         stamp = self._journals.stamp()
         if not self._new_segments(stamp) and not any(self._grown()):
             self._listed(stamp)
@@ -225,7 +228,7 @@ class Index:
         final = 0
         # Asked before reading: a process that dies after the question may still write before the reading.
         dead = bool(process) and self._gone(process)
-        with contextlib.suppress(OSError):  # unreadable: it hides no other, and `verify` names it
+        try:
             for event, end in self._journals.read(name, offset):
                 offset = end
                 if event.kind == "opened":
@@ -233,6 +236,8 @@ class Index:
                 elif event.kind == "closed":
                     final = 1
                 batch.add(event)
+        except OSError as error:  # it hides no other
+            self.unreadable.append(f"{name} cannot be read ({error.strerror}), and what it tells is missing")
         batch.segments[name] = (offset, int(final or dead), process)
 
     def _gone(self, process: str) -> bool:
@@ -300,7 +305,19 @@ class Index:
         """The same attempts without most of what is known of them: a tenth of the time."""
         columns = ", ".join(Slim._fields)
         found = self._rows(f"select {columns} from attempts where {where} order by epoch, id", *values)
-        return [Slim(*row) for row in found]
+        return list(map(Slim._make, found))
+
+    def texts(self, column: Literal["params", "metrics"]) -> dict[str, str]:
+        """By attempt its parameters (leaves by dotted name) or its metrics, as JSON; of those that have some."""
+        return dict(self._rows(f"select id, {column} from attempts where {column} != ''"))
+
+    def keys(self, attempts: Iterable[str] | None = None) -> list[tuple[str, str, str]]:
+        """Id, key and project of all attempts, or of these, in (epoch, id) order."""
+        some = "" if attempts is None else "and id in (select value from json_each(?))"
+        return self._rows(
+            f"select id, key, project from attempts where key != '' {some} order by epoch, id",
+            *([] if attempts is None else [json.dumps(list(attempts))]),
+        )
 
     def newest(self, where: str, most: int, *values: object) -> list[Attempt]:
         """Those of `attempts` that ended last, by their clocks."""

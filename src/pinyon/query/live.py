@@ -169,15 +169,15 @@ class Live:
         return told
 
     def _take(self, lot: Points, now: float) -> None:
-        for name, metric, step, t, value in zip(
-            lot.attempt, lot.metric, lot.step, lot.t, lot.value, strict=True
-        ):
+        for name, t in zip(lot.attempt, lot.t, strict=True):
             told = self._told[name] if name in self._fresh else self._touch(name, now)
+            told.t = max(told.t, t or 0.0)
+        for name, metric, step, value in lot.numbers():
+            told = self._told[name]
             old = told.metrics.get(metric)
             recent = old[2] if old else deque(maxlen=_RECENT)
             recent.append(value)
             told.metrics[metric] = (value, step, recent)
-            told.t = max(told.t, t or 0.0)
 
     def _now(self, attempt: Attempt, verdict: Verdict, now: float) -> Now:
         told = self._told.setdefault(attempt.id, _Told())

@@ -4,25 +4,37 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+_HEAD = 4096  # bytes: the first point of most segments tells whose it is
+_KINDS = {"m", "o"}  # a line holds numbers, objects, or both
 _LARGEST = 2**63  # steps are 64 bits wide
 _NOT_FINITE = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 
 
 class Points(NamedTuple):
-    """Columns of equal length: where its line begins, number of its batch (None for what was not flushed), attempt, metric,
-    step, seconds since the attempt began, value."""
+    """A line each: where it begins, number of its batch (None for what was not flushed), attempt, step, seconds since the
+    attempt began, names, and for each name its value. ``objects`` is None for numbers; of a line of objects it is the JSON
+    of each, and the values are None."""
 
     at: list[int]
     batch: list[int | None]
     attempt: list[str]
-    metric: list[str]
     step: list[int | None]
     t: list[float | None]
-    value: list[float]
+    names: list[tuple[str, ...]]
+    values: list[list[float | None]]
+    objects: list[list[str] | None]
+
+    def numbers(self) -> Iterator[tuple[str, str, int | None, float]]:
+        """Attempt, metric, step and value of every point, in order."""
+        lines = zip(self.attempt, self.step, self.names, self.values, self.objects, strict=True)
+        for attempt, step, names, values, objects in lines:
+            if objects is None:
+                for metric, value in zip(names, values, strict=True):
+                    yield attempt, metric, step, value  # type: ignore[misc]
 
 
 class Found(NamedTuple):
@@ -55,7 +67,7 @@ def read(path: Path, start: int = 0, stop: int | None = None) -> Found:
 
 def parse(data: bytes, start: int = 0) -> Found:
     """The points of bytes of a segment that stand at this offset; see `read`."""
-    found = Points([], [], [], [], [], [], [])
+    found = Points([], [], [], [], [], [], [], [])
     damaged: list[int] = []
     end, begin, sure = 0, 0, True  # `begin` of the batch
     for at, line in _flushes(data):
@@ -70,6 +82,21 @@ def parse(data: bytes, start: int = 0) -> Found:
     return Found(found, start + end, damaged)
 
 
+def mentions(path: Path, attempts: Collection[str]) -> bool:
+    """Whether a segment may hold points of these. Most have one writer, whose points are all of one attempt; a supervisor's
+    have those of each that it looked after."""
+    with open(path, "rb") as file:
+        head = file.read(_HEAD)
+        first = head.partition(b"\n")[0]
+        try:
+            if json.loads(first).get("attempt") in attempts:
+                return True
+        except (ValueError, AttributeError, RecursionError):
+            return True  # torn, damaged or longer: the reader knows what to make of it
+        data = head + file.read()
+    return any(name.encode() in data for name in attempts)
+
+
 def _flushes(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Offsets of whole flush lines, and the lines without their line feed."""
     at = data.find(b'"flush"')
@@ -78,7 +105,7 @@ def _flushes(data: bytes) -> Iterator[tuple[int, bytes]]:
         if end < 0:
             return
         line = data[begin:end]
-        if isinstance(record := _json(line), dict) and "flush" in record and "m" not in record:
+        if isinstance(record := _json(line), dict) and "flush" in record and not _KINDS & record.keys():
             yield begin, line
         at = data.find(b'"flush"', end)
 
@@ -99,7 +126,7 @@ def _sound_from(data: bytes, begin: int, end: int, line: bytes) -> int | None:
     for one in data[begin:end].splitlines(keepends=True):
         at += len(one)
         told = _json(one)
-        if not (isinstance(told, dict) and "m" in told) and zlib.crc32(data[at:end]) == crc:
+        if not (isinstance(told, dict) and _KINDS & told.keys()) and zlib.crc32(data[at:end]) == crc:
             return at
     return None
 
@@ -135,21 +162,34 @@ def _take(points: Points, data: bytes, at: int, batch: int | None) -> bool:
 
 
 def _point(points: Points, record: dict[str, Any], at: int) -> bool:
-    attempt, step, metrics = record.get("attempt"), record.get("step"), record.get("m")
+    attempt, step = record.get("attempt"), record.get("step")
+    numbers, objects = record.get("m"), record.get("o")
     whole = step is None or (isinstance(step, int) and -_LARGEST <= step < _LARGEST)
-    if not (isinstance(attempt, str) and isinstance(metrics, dict) and whole):
+    known = isinstance(numbers, dict) or (numbers is None and isinstance(objects, dict))
+    if not (isinstance(attempt, str) and known and whole):
         return False
     since = _number(record.get("t"))
-    for metric, told in metrics.items():
-        value = _number(told)
-        if value is not None:
-            points.at.append(at)
-            points.attempt.append(attempt)
-            points.metric.append(metric)
-            points.step.append(step)
-            points.t.append(since)
-            points.value.append(value)
+    if numbers:
+        names, values = tuple(numbers), [_number(told) for told in numbers.values()]
+        if None in values:
+            told = [(name, value) for name, value in zip(names, values, strict=True) if value is not None]
+            names, values = tuple(name for name, _ in told), [value for _, value in told]
+        _add(points, (at, attempt, step, since, names, values, None))
+    if isinstance(objects, dict):
+        things = {name: json.dumps(told, ensure_ascii=False) for name, told in objects.items()}
+        _add(points, (at, attempt, step, since, tuple(things), [None] * len(things), list(things.values())))
     return True
+
+
+def _add(points: Points, line: tuple[Any, ...]) -> None:
+    at, attempt, step, since, names, values, objects = line
+    points.at.append(at)
+    points.attempt.append(attempt)
+    points.step.append(step)
+    points.t.append(since)
+    points.names.append(names)
+    points.values.append(values)
+    points.objects.append(objects)
 
 
 def _number(value: Any) -> float | None:

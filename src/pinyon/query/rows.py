@@ -22,6 +22,10 @@ from pinyon.store.local import LocalStore
 
 Row = tuple[Any, ...]
 _MOST = 2**63  # of BIGINT
+# Roles of artifacts that are to be looked at or listened to (docs/FORMAT.md §5).
+MEDIA = frozenset({
+    "image", "audio", "video", "figure", "html", "table", "text", "histogram", "embedding", "confusion_matrix",
+})  # fmt: skip
 
 
 class Rows:
@@ -141,6 +145,18 @@ class Rows:
             body, (maker, attempt, project) = event.body, self._about(event.body["attempt"])
             name, path, digest, role = (_text(body.get(key)) for key in ("name", "path", "digest", "role"))
             yield maker, attempt, name, path, digest, _whole(body.get("size")), role or "artifact", project
+
+    def _media(self) -> Iterator[Row]:
+        """Objects that were too large for a line."""
+        for event in self._index.told("artifact"):
+            body, (run, attempt, project) = event.body, self._about(event.body["attempt"])
+            type, about = _text(body.get("role")), body.get("about")
+            if type not in MEDIA:
+                continue
+            told = about if isinstance(about, dict) else {}
+            name, digest, size = _text(body.get("name")), _text(body.get("digest")), _whole(body.get("size"))
+            step, t = _whole(told.get("step")), _number(told.get("t"))
+            yield run, attempt, name, type, step, t, _json(told), digest, size, project
 
     def _checkpoints(self) -> Iterator[Row]:
         known = self._index.told("checkpoint")

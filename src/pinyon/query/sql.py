@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from difflib import get_close_matches
 from threading import Timer
@@ -15,10 +15,10 @@ from pinyon.errors import ExecuteError, PinyonError, PlanError
 from pinyon.query import duck
 from pinyon.query.contract import TABLES
 from pinyon.query.index import Index
-from pinyon.query.tables import Tables
+from pinyon.query.tables import Source, Tables
 from pinyon.store.local import LocalStore
 
-TIMEOUT = 30.0  # seconds
+TIMEOUT = 10.0  # seconds
 _PORTION = 1000  # rows that are fetched at once
 _LONGEST = 100_000  # characters of a query
 _ASKS_FOR_ALL = re.compile(
@@ -40,10 +40,13 @@ class Answer(NamedTuple):
 
 
 @contextmanager
-def ask(store: LocalStore, index: Index, sql: str, timeout: float = TIMEOUT) -> Iterator[Answer]:
+def ask(
+    store: LocalStore, index: Index, sql: str, timeout: float = TIMEOUT, others: Sequence[Source] = ()
+) -> Iterator[Answer]:
     """Answer one SELECT. Nothing outside the database can be read, and nothing at all be written.
 
     Args:
+        others: stores whose tables are joined to these (`pinyon.query.tables.Tables`).
         timeout: seconds for the query itself; making the tables does not count.
 
     Raises:
@@ -54,7 +57,7 @@ def ask(store: LocalStore, index: Index, sql: str, timeout: float = TIMEOUT) -> 
     _check(sql)
     with ExitStack() as stack:
         with _explained(sql, timeout):
-            tables = Tables(store, index, _wanted(sql), stack)
+            tables = Tables(store, index, _wanted(sql), stack, others)
         connection = tables.connection
         connection.execute(
             "begin transaction read only"
@@ -73,7 +76,11 @@ def ask(store: LocalStore, index: Index, sql: str, timeout: float = TIMEOUT) -> 
 
 def _check(sql: str) -> None:
     if len(sql) > _LONGEST:
-        raise PlanError(f"a query of {len(sql)} characters is too long", why=f"{_LONGEST} are allowed")
+        raise PlanError(
+            f"a query of {len(sql)} characters is too long",
+            why=f"{_LONGEST} are allowed",
+            next="ask for less at a time",
+        )
     library = duck.module()
     try:
         found = library.extract_statements(sql)

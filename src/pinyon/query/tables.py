@@ -3,74 +3,39 @@ lies in journals beyond them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import ExitStack
+from typing import NamedTuple
 
-from pinyon.model.ids import run_id
+from pinyon.errors import PinyonError
 from pinyon.query import duck, raw
 from pinyon.query.contract import TABLES, Columns
-from pinyon.query.cover import covered, open_blob
-from pinyon.query.direction import directions
+from pinyon.query.counted import Counted
+from pinyon.query.cover import OBJECTS, ROWS, SUMMARY, covered, open_blob
 from pinyon.query.index import Index
 from pinyon.query.rows import Rows
 from pinyon.store.local import LocalStore
 
-# Tables of ours that are no part of the contract, in a schema of their own.
-_ATTEMPTS = (("attempt", "VARCHAR"), ("run", "VARCHAR"), ("rank", "BIGINT"), ("project", "VARCHAR"))
-_RESUMED = (("attempt", "VARCHAR"), ("step", "BIGINT"))
-_FINALS = (
+_WANTED = {"points": ROWS, "summary": SUMMARY, "media": OBJECTS}  # what these need of the points
+_FINALS = (  # a table of ours that is no part of the contract, in a schema of its own
     ("run", "VARCHAR"), ("metric", "VARCHAR"), ("number", "DOUBLE"), ("text", "VARCHAR"), ("project", "VARCHAR"),
 )  # fmt: skip
-_DIRECTIONS = (("metric", "VARCHAR"), ("goal", "VARCHAR"))
-# After a write that failed, a writer writes the same batch again into its next segment; the first may have landed, too. And
-# what a dead writer left in its ring is written into a next segment, although a part of it may be in the one before.
-_ONCE = """
-create table raw.again as
-    with begun as (
-        select segment, split_part(segment, '.', 1) as writer, number, min(batch) as first
-        from raw.every_point group by all
-    )
-    select segment, min(first) over (
-        partition by writer order by number rows between 1 following and unbounded following
-    ) as batch from begun qualify batch is not null;
-create view raw.all_points as
-    select p.* from raw.every_point p left join raw.again a using (segment)
-    where a.batch is null or p.batch < a.batch
+_POINTS = """
+create view points as select run, attempt, metric, step, t, value, project from raw.seen where object is null
 """
-# A later attempt overrules earlier ones of its run from the step on at which it resumed, but not before its first point.
-_CUTS = """
-create table raw.cuts as
-    with first as (select attempt, min(step) as step from raw.all_points group by attempt),
-    began as (
-        select run, rank, attempt, greatest(first.step, resumed.step) as step
-        from raw.attempts join first using (attempt) left join raw.resumed using (attempt)
-    )
-    select attempt, min(step) over (
-        partition by run order by rank rows between 1 following and unbounded following
-    ) as step from began
-"""
-_SEEN = """
-create view raw.seen as
-    select a.run, p.attempt, p.metric, p.step, p.t, p.value, coalesce(a.project, '') as project,
-        (
-            coalesce(p.step, -9223372036854775808), coalesce(a.rank, 0), split_part(p.segment, '.', 1), p.number, p.byte
-        ) as place
-    from raw.all_points p left join raw.attempts a using (attempt) left join raw.cuts c using (attempt)
-    where c.step is null or p.step is null or p.step < c.step
-"""
-_POINTS = "create view points as select run, attempt, metric, step, t, value, project from raw.seen"
 _SUMMARY = """
 create view summary as
-    with drawn as (
-        select run, metric, project, arg_max(value, place) as last,
-            min(value) filter (not isnan(value)) as low, max(value) filter (not isnan(value)) as high,
-            count(*) as n, count(*) filter (isnan(value)) as nan
-        from raw.seen where run is not null group by all
-    )
     select run, metric, case when text is null then coalesce(number, last) end as last, text,
         case goal when 'maximize' then high when 'minimize' then low end as best, low as min, high as max,
         coalesce(n, 0) as n, coalesce(nan, 0) as nan, project
-    from drawn full join raw.finals using (run, metric, project) left join raw.directions using (metric)
+    from raw.drawn full join raw.finals using (run, metric, project) left join raw.directions using (metric)
+"""
+# What lies in the journal, and what was too large for it.
+_MEDIA = """
+create view media as
+    select run, attempt, metric as name, object->>'type' as type, step, t, object as value, null::VARCHAR as digest,
+        null::BIGINT as size, project from raw.seen where object is not null
+    union all by name from raw.kept
 """
 # A write that failed may have landed all the same: then the next segment tells the record again.
 _EVENTS = """
@@ -80,18 +45,35 @@ create view events as
 """
 
 
+class Source(NamedTuple):
+    """A store whose tables are wanted. ``name`` tells several apart: the column ``store``."""
+
+    store: LocalStore
+    fold: Index
+    name: str = ""
+
+
 class Tables:
-    """The tables of one store, in a database that is closed to everything else once they are made.
+    """The tables of one store, or of several in one, in a database that is closed to everything else once they are made.
 
     Attributes:
         connection: the database.
         notes: what had to be left out, for people.
     """
 
-    def __init__(self, store: LocalStore, index: Index, names: Iterable[str], stack: ExitStack) -> None:
+    def __init__(
+        self,
+        store: LocalStore,
+        index: Index,
+        names: Collection[str],
+        stack: ExitStack,
+        others: Sequence[Source] = (),
+    ) -> None:
         """Args:
             names: of the tables that are wanted.
             stack: closes the database and its files.
+            others: stores whose tables are joined to those of the first, whose name is ".". Every table then has a last
+                column ``store``. One that cannot be read is left out and named.
 
         Raises:
             PlanError: DuckDB is not installed.
@@ -99,28 +81,88 @@ class Tables:
         self.connection = duck.connect()
         stack.callback(self.connection.close)
         self.notes: list[str] = []
+        files: list[str] = []
+        if not others:
+            files = self._add(One(self.connection, store, index, names, stack))
+        else:
+            files = self._join([Source(store, index, "."), *others], names, stack)
+        duck.lock(self.connection, files)
+
+    def _add(self, one: One) -> list[str]:
+        self.notes += one.notes
+        return one.files
+
+    def _join(self, sources: Sequence[Source], names: Collection[str], stack: ExitStack) -> list[str]:
+        """Each store in a database of its own in memory, and over them views of all."""
+        files: list[str] = []
+        joined: list[tuple[str, str]] = []
+        for number, source in enumerate(sources):
+            database = f"store{number}"
+            self.connection.execute(f"attach ':memory:' as {database}")
+            self.connection.execute(f"use {database}")
+            try:
+                files += self._add(One(self.connection, source.store, source.fold, names, stack))
+            except (PinyonError, OSError, duck.module().Error) as error:
+                if not number:
+                    raise
+                self.notes.append(f"the store {source.name} is left out: {error}")
+                continue
+            joined.append((database, source.name))
+        self.connection.execute("use memory")
+        for name in names:
+            rows = " union all ".join(
+                f"select *, {duck.quoted(duck.clean(label))} as store from {database}.main.{name}"
+                for database, label in joined
+            )
+            self.connection.execute(f"create view {name} as {rows}")
+        return files
+
+
+class One:
+    """Makes the tables of one store where the database stands.
+
+    Attributes:
+        files: that the database has to read for them.
+        notes: what had to be left out, for people.
+    """
+
+    def __init__(
+        self,
+        connection: duck.Connection,
+        store: LocalStore,
+        index: Index,
+        names: Collection[str],
+        stack: ExitStack,
+    ) -> None:
+        self.connection = connection
+        self.files: list[str] = []
+        self.notes: list[str] = []
         self._store, self._index, self._stack = store, index, stack
         self._rows = Rows(store, index)
-        self._files: list[str] = []
-        self._made: set[str] = set()
-        self._covered = covered(store)
-        self.connection.execute("create schema raw")
+        wanted = {which for name, which in _WANTED.items() if name in names}
+        if wanted:
+            self._counted = Counted(self.connection, store, index, stack, wanted)
+            self.files += self._counted.files
+            self.notes += self._counted.notes
+        self.connection.execute("create schema if not exists raw")
         for name in TABLES:
-            if name in set(names):
+            if name in names:
                 self._make(name)
-        self.notes += [*self._covered.notes, *self._rows.notes]
-        duck.lock(self.connection, self._files)
+        self.notes += [*index.unreadable, *self._rows.notes]
 
     def _make(self, name: str) -> None:
         if name == "points":
-            self._seen()
             self._view(_POINTS)
         elif name == "summary":
-            self._seen()
-            self._summary()
+            finals = list(self._rows.finals())
+            self._fill("finals", _FINALS, finals)
+            self._counted.directions(row[1] for row in finals)
+            self._view(_SUMMARY)
+        elif name == "media":
+            self._fill("kept", TABLES[name], self._rows.of(name))
+            self._view(_MEDIA)
         elif name == "events":
-            self._all("events", "all_events")
-            self._view(_EVENTS)
+            self._events()
         else:
             duck.create(self.connection, name, TABLES[name])
             duck.fill(self.connection, name, TABLES[name], self._rows.of(name))
@@ -133,47 +175,18 @@ class Tables:
         duck.create(self.connection, f"raw.{name}", columns)
         duck.fill(self.connection, f"raw.{name}", columns, rows)
 
-    def _seen(self) -> None:
-        """Points that no later attempt has overruled."""
-        if "seen" in self._made:
-            return
-        self._made.add("seen")
-        self._all("points", "every_point")
-        self._view(_ONCE)
-        rows = (
-            (one.id, run_id(one.key), rank, one.project)
-            for rank, one in enumerate(self._index.slim("key != ''"))
-        )
-        self._fill("attempts", _ATTEMPTS, rows)
-        told = ((event.body["attempt"], event.body.get("step")) for event in self._index.told("resumed"))
-        steps = [(name, step) for name, step in told if isinstance(step, int) and abs(step) < 2**63]
-        self._fill("resumed", _RESUMED, steps)
-        self._view(_CUTS)
-        self._view(_SEEN)
-
-    def _summary(self) -> None:
-        finals = list(self._rows.finals())
-        self._fill("finals", _FINALS, finals)
-        drawn = self.connection.execute("select distinct metric from raw.all_points").fetchall()
-        known = directions(self._index)
-        metrics = {metric for (metric,) in drawn} | {duck.clean(row[1]) for row in finals}
-        self._fill("directions", _DIRECTIONS, ((name, known.of(name)) for name in sorted(metrics)))
-        self._view(_SUMMARY)
-
-    def _all(self, table: str, view: str) -> None:
-        """A view of what Parquet files and journals beyond them hold."""
-        columns = raw.COLUMNS[table]
-        self._fill(table, columns, ())
-        for gathered in raw.gather(self._beyond(table)):
-            duck.add_columns(self.connection, f"raw.{table}", columns, gathered.columns)
+    def _events(self) -> None:
+        """Of Parquet files and of journals beyond them."""
+        known = covered(self._store, "events")
+        self.notes += known.notes
+        duck.create(self.connection, "raw.events", raw.EVENTS)
+        stretches = (one for _, _, some in raw.uncovered(self._store, "events", known) for one in some)
+        for gathered in raw.gather(stretches):
+            raw.put(self.connection, "events", "raw.events", gathered.columns)
             self.notes += gathered.notes
-        files = [self._open(part.blob) for part in self._covered.of(table)]
-        self._view(f"create view raw.{view} as {duck.select_all(columns, f'raw.{table}', files)}")
-
-    def _beyond(self, table: str) -> Iterator[raw.Stretch]:
-        for _, _, pieces in raw.uncovered(self._store, table, self._covered):
-            yield from pieces
-
-    def _open(self, blob: str) -> str:
-        self._files.append(open_blob(self._store, blob, self._stack))
-        return self._files[-1]
+        sources = ["from raw.events"]
+        for part in known.parts:
+            self.files.append(open_blob(self._store, part.blob, self._stack))
+            sources.append(raw.stored(self.connection, "events", self.files[-1]))
+        self._view(f"create view raw.all_events as {' union all '.join(sources)}")
+        self._view(_EVENTS)

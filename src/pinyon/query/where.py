@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -18,8 +18,10 @@ from pinyon.errors import PlanError
 from pinyon.model import units
 
 Values = tuple[Any, ...]
-Get = Callable[[str], Values]
-Test = Callable[[Get], bool]
+# By name the values of every row; a test says of each row whether it meets the condition: whole columns at once, since a
+# call for each row would cost more than the comparing.
+Get = Callable[[str], Sequence[Values]]
+Test = Callable[[Get], list[bool]]
 
 _TOKEN = re.compile(
     r"""\s*(?:(?P<open>\()|(?P<close>\))|(?P<op><=|>=|==|!=|<|>|=|~)
@@ -52,11 +54,17 @@ class Token(NamedTuple):
 
 
 class Condition(NamedTuple):
-    """A parsed text. ``names`` are those it asks of, each with the position of its first use."""
+    """A parsed text.
+
+    Attributes:
+        names: that it asks of, each with the position of its first use.
+        typed: (name, value) of the comparisons that ask for a value of one kind.
+    """
 
     text: str
     test: Test
     names: dict[str, int]
+    typed: list[tuple[str, Any]] = []
 
 
 def parse(text: str) -> Condition:
@@ -66,7 +74,7 @@ def parse(text: str) -> Condition:
         PlanError: it is none; the message shows where with a caret.
     """
     parser = _Parser(text)
-    return Condition(text, parser.whole(), parser.names)
+    return Condition(text, parser.whole(), parser.names, parser.typed)
 
 
 def wrong(text: str, at: int, what: str, why: str) -> PlanError:
@@ -78,6 +86,7 @@ def wrong(text: str, at: int, what: str, why: str) -> PlanError:
 class _Parser:
     def __init__(self, text: str) -> None:
         self.names: dict[str, int] = {}
+        self.typed: list[tuple[str, Any]] = []
         self._text = text
         self._tokens = _tokens(text)
         self._next = 0
@@ -115,13 +124,13 @@ class _Parser:
         tests = [self._both()]
         while self._is("or"):
             tests.append(self._both())
-        return tests[0] if len(tests) == 1 else lambda get: any(test(get) for test in tests)
+        return tests[0] if len(tests) == 1 else lambda get: _joined(any, tests, get)
 
     def _both(self) -> Test:
         tests = [self._one()]
         while self._is("and"):
             tests.append(self._one())
-        return tests[0] if len(tests) == 1 else lambda get: all(test(get) for test in tests)
+        return tests[0] if len(tests) == 1 else lambda get: _joined(all, tests, get)
 
     def _one(self) -> Test:
         self._depth += 1
@@ -130,7 +139,7 @@ class _Parser:
         try:
             if self._is("not"):
                 negated = self._one()
-                return lambda get: not negated(get)
+                return lambda get: [not met for met in negated(get)]
             if self._peek().kind != "open":
                 return self._comparison()
             self._take()
@@ -154,7 +163,10 @@ class _Parser:
             raise self._wrong(value, "a value")
         plain = _unquoted(name)
         self.names.setdefault(plain, name.at)
-        return _test(plain, op.text, self._value(plain, op, value))
+        wanted = self._value(plain, op, value)
+        if wanted is not None and op.text != "~":
+            self.typed.append((plain, wanted))
+        return _test(plain, op.text, wanted)
 
     def _value(self, name: str, op: Token, token: Token) -> Any:
         if token.kind == "quoted":
@@ -199,21 +211,60 @@ def _unquoted(token: Token) -> str:
     return re.sub(r"\\(.)", r"\1", token.text[1:-1]) if token.kind == "quoted" else token.text
 
 
+def _joined(how: Callable[[Iterable[bool]], bool], tests: list[Test], get: Get) -> list[bool]:
+    return [how(row) for row in zip(*(test(get) for test in tests), strict=True)]
+
+
 def _test(name: str, op: str, wanted: Any) -> Test:
     if op == "!=":
         same = _test(name, "=", wanted)
         if wanted is None:
-            return lambda get: not same(get)
-        return lambda get: bool(_known(get(name))) and not same(get)
+            return lambda get: [not met for met in same(get)]
+        return lambda get: [
+            bool(known(values)) and not met for values, met in zip(get(name), same(get), strict=True)
+        ]
     if wanted is None:
-        return lambda get: not _known(get(name))
+        return lambda get: [not known(values) for values in get(name)]
     if op == "~":
-        return lambda get: any(str(wanted).lower() in _text(value) for value in get(name))
-    compare = _ORDER.get(op, operator.eq)
-    return lambda get: any(_meets(compare, value, wanted) for value in get(name))
+        text = str(wanted).lower()
+        return lambda get: [any(text in _text(value) for value in values) for values in get(name)]
+    return lambda get: _compared(get(name), _ORDER.get(op, operator.eq), wanted)
 
 
-def _known(values: Values) -> Values:
+def _compared(column: Sequence[Values], compare: Callable[[Any, Any], bool], wanted: Any) -> list[bool]:
+    kind, met = type(wanted), []
+    for values in column:
+        # Most rows have one value, of the kind that is wanted.
+        if (
+            len(values) == 1
+            and type(value := values[0]) is kind
+            and (kind is float or value not in _NOT_FINITE)
+        ):
+            met.append(compare(value, wanted))
+        else:
+            met.append(any(_meets(compare, value, wanted) for value in values))
+    return met
+
+
+def not_comparable(column: Sequence[Values], wanted: Any) -> list[int]:
+    """The rows whose values are known, and none of them of the kind that a comparison asks for."""
+    kind = type(wanted)
+    odd = [
+        at
+        for at, values in enumerate(column)
+        if not (
+            len(values) == 1 and type(values[0]) is kind and (kind is float or values[0] not in _NOT_FINITE)
+        )
+    ]
+    return [
+        at
+        for at in odd
+        if (held := known(column[at])) and not any(comparable(value, wanted) for value in held)
+    ]
+
+
+def known(values: Values) -> Values:
+    """Those that are neither null nor NaN."""
     return tuple(
         v for v in values if v is not None and not (isinstance(n := plain(v), float) and math.isnan(n))
     )
@@ -224,14 +275,20 @@ def plain(value: Any) -> Any:
     return _NOT_FINITE.get(value, value) if isinstance(value, str) else value
 
 
+def comparable(value: Any, wanted: Any) -> bool:
+    """Whether a value that is known is of the kind that a comparison asks for."""
+    value = plain(value)
+    if isinstance(value, bool) or isinstance(wanted, bool):
+        return isinstance(value, bool) and isinstance(wanted, bool)
+    return isinstance(value, int | float) if isinstance(wanted, float) else isinstance(value, str)
+
+
 def _text(value: Any) -> str:
     return str(value).lower()
 
 
 def _meets(compare: Callable[[Any, Any], bool], value: Any, wanted: Any) -> bool:
+    if not comparable(value, wanted):
+        return False
     value = plain(value)
-    if isinstance(value, bool) or isinstance(wanted, bool):
-        return value is wanted
-    if isinstance(value, int | float) and isinstance(wanted, float):
-        return compare(value, wanted)
-    return isinstance(value, str) and isinstance(wanted, str) and compare(value, wanted)
+    return value is wanted if isinstance(value, bool) else compare(value, wanted)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import NamedTuple
 
-from pinyon.errors import PinyonError
+from pinyon.errors import PinyonError, SpecError
 from pinyon.execute.restore import present, sound
 from pinyon.model.project import Project
 from pinyon.query.index import FILE, Index
@@ -37,6 +38,22 @@ def open_records(start: Path, stack: ExitStack) -> Records:
     """
     root = find_root(start)
     return records_of(root, home_store(root), stack)
+
+
+def open_others(
+    starts: Sequence[str], start: Path, stack: ExitStack
+) -> tuple[list[tuple[str, Records]], list[str]]:
+    """What is known of other projects, seen from ``start``, each with what it was called by; and why some are left out."""
+    found: list[tuple[str, Records]] = []
+    notes: list[str] = []
+    for other in starts:
+        try:
+            if not (start / other).is_dir():
+                raise SpecError("there is no such directory", where=other)
+            found.append((other, open_records(start / other, stack)))
+        except (PinyonError, OSError) as error:
+            notes.append(f"{other} is left out: {error}")
+    return found, notes
 
 
 def records_of(root: Path, store: LocalStore, stack: ExitStack, project: Project | None = None) -> Records:

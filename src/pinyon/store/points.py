@@ -191,7 +191,7 @@ def _last_in(data: bytes, whole: bool) -> int | None:
 
 def verify_points(path: Path) -> Iterator[Damage]:
     """What is wrong in one segment: batches that are not what was written, and a harmless end without a flush line."""
-    writer = path.name.split(".", 1)[0]
+    writer, _, number = path.name.split(".")[:3]
     offset = start = 0  # of the line, and of its batch
     batch, count, flushes = 0, 0, -1  # crc and lines since the last flush line, and its number
     try:
@@ -203,7 +203,7 @@ def verify_points(path: Path) -> Iterator[Damage]:
                 if end is None:
                     yield Damage(str(path), offset, "this line is no point")
                 elif "flush" in end and end.get("v") == 1:
-                    if what := _fault(end, batch, count, flushes, writer):
+                    if what := _fault(end, batch, count, flushes, writer, first=not int(number)):
                         yield Damage(str(path), start, what)
                     flushes = end["flush"] if isinstance(end["flush"], int) else flushes + 1
                     offset += len(line)
@@ -229,14 +229,14 @@ def _record(line: bytes) -> dict[str, Any] | None:
     return record if record["v"] != 1 or "flush" in record or "attempt" in record else None
 
 
-def _fault(end: dict[str, Any], crc: int, lines: int, before: int, writer: str) -> str:
-    """What is wrong with a batch and its flush line; "" when nothing is."""
+def _fault(end: dict[str, Any], crc: int, lines: int, before: int, writer: str, *, first: bool) -> str:
+    """What is wrong with a batch and its flush line; "" when nothing is. A writer's first segment begins with batch 0."""
     if not all(isinstance(end.get(name), kind) for name, kind in _END.items()):
         return "the end of these points is not what was written"
     if end["writer"] != writer:
         return f"points of {end['writer']} stand in a file of {writer}"
     if end["crc"] != f"{crc:08x}" or end["lines"] != lines:
         return "these points are not what was written (crc)"
-    if before >= 0 and end["flush"] != before + 1:
+    if (before >= 0 or first) and end["flush"] != before + 1:
         return f"batch {end['flush']} stands where {before + 1} belongs"
     return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 from pinyon.store import tree
@@ -33,12 +34,13 @@ def verify(store: Store, tell: Callable[[str, int], None] = lambda _what, _count
     for count, segment in enumerate(segments):
         tell("journals", count)
         found += store.journals.verify(segment)
-        for event, _ in store.journals.read(segment):
-            records += 1
-            if event.kind == "outputs":
-                needed.update(row[1] for row in event.body.get("outs", ()) if row[4])
-            elif event.kind == "deleted":
-                gone.update(digests(event.body))
+        with suppress(OSError):  # it cannot be read, which has just been said
+            for event, _ in store.journals.read(segment):
+                records += 1
+                if event.kind == "outputs":
+                    needed.update(row[1] for row in event.body.get("outs", ()) if row[4])
+                elif event.kind == "deleted":
+                    gone.update(digests(event.body))
     for segment in store.journals.points():
         found += store.journals.verify(segment)
     blobs = 0
