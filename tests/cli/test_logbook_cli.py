@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import shutil
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -83,7 +84,7 @@ def test_a_note_about_an_experiment_and_a_model(project: Any) -> None:
     assert (moved["model"], moved["what"], moved["why"]) == ("lstm", "staging: nothing → 1", "first | one")
     page = project.good("logbook").out
     assert "first \\| one" in page
-    assert page.count("## ") == 2  # analysis, and the note without a topic
+    assert page.count("## ") == 3  # dependencies, analysis, and the note without a topic
 
 
 @pytest.mark.parametrize(
@@ -157,23 +158,25 @@ def test_data_and_lock_files_are_told_of(project: Any) -> None:
 
 
 def test_environments_are_told_of_where_they_changed(project: Any) -> None:
-    from pinyon.store.local import LocalStore
-
-    store = LocalStore(project.root / ".pinyon")
-    packages: list[dict[str, str]] = [{"numpy": "1.26"}, {"numpy": "1.26"}, {"numpy": "2.3", "torch": "2.9"}]
-    for found in packages:
-        project.good("run", "-f", "-s", "side")
-        newest = project.good("runs", "--json").json()[-1]["execution"]
-        told = {"pythons": [{"version": "3.12.1", "packages": found}]}
-        digest = store.blobs.put(json.dumps(told).encode())
-        journal = store.journals.open_writer()
-        journal.append("captured", {"execution": newest, "environment": digest})
-        journal.close()
+    packages = project.root / "env/lib/python3.11/site-packages"
+    (project.root / "env/bin").mkdir(parents=True)
+    (project.root / "env/bin/python").symlink_to(sys.executable)
+    (project.root / "env/pyvenv.cfg").write_text(
+        f"home = {Path(sys.base_prefix) / 'bin'}\ninclude-system-site-packages = false\n"
+    )
+    for found in (["numpy-1.26"], ["numpy-1.26"], ["numpy-2.3", "torch-2.9"]):
+        shutil.rmtree(packages, ignore_errors=True)
+        for one in found:
+            (packages / f"{one}.dist-info").mkdir(parents=True)
+        project.good("run", "--", "env/bin/python", "-c", "pass")
     text = [
         one["text"]
         for one in project.good("logbook", "--json", "--topic", "dependency").json()["environments"]
     ]
-    assert text == ["Python 3.12.1; packages: 1", "numpy 1.26 → 2.3, torch absent → 2.9"]
+    assert len(text) == 2
+    assert text[0].startswith("Python 3.11.")
+    assert text[0].endswith("; packages: 1")
+    assert text[1] == "numpy 1.26 → 2.3, torch absent → 2.9"
     assert "| numpy 1.26 → 2.3, torch absent → 2.9 | r-" in project.good("logbook").out
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pinyon.query.history import History
 
 
-@click.command("history", epilog="Example: pinyon history train loss --csv > loss.csv")
+@click.command("history", epilog="Example: pinyon history train loss --csv")
 @json_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print every point as CSV.")
 @click.argument("run", shell_complete=completes("state_names"))

@@ -9,6 +9,7 @@ from contextlib import suppress
 from fnmatch import fnmatch
 from typing import Any
 
+from pinyon.capture.differences import differences
 from pinyon.errors import PinyonError
 from pinyon.model.actor import actor_of, parse_actor
 from pinyon.model.experiment import words
@@ -16,6 +17,7 @@ from pinyon.model.ids import run_id
 from pinyon.query.index import Index
 from pinyon.registry.registry import Registry
 from pinyon.report import logbook as book
+from pinyon.report.captured import some
 from pinyon.report.logbook import Logbook
 from pinyon.report.models import change_line
 from pinyon.session.records import Records
@@ -27,7 +29,6 @@ _LOCKS = (
     "uv.lock", "pixi.lock", "poetry.lock", "pdm.lock", "pylock*.toml", "Pipfile.lock", "conda-lock.y*ml",
     "environment*.y*ml", "requirements*.txt", "*requirements.txt",
 )  # fmt: skip
-_NAMED = 6  # packages that a change of the environment names
 
 
 def read_logbook(records: Records) -> Logbook:
@@ -119,45 +120,35 @@ def _locks(records: Records) -> list[book.Lock]:
 def _environments(records: Records) -> list[book.Environment]:
     """What executions found around them, where it was captured: the first of them, then what each changed."""
     fold, found = records.fold, list[book.Environment]()
-    digest, before = "", dict[str, str]()
+    digest, before = "", dict[str, Any]()
     own, values = fold.seen_by(None)
     for name, told in reversed(fold.executions(own, *values)):
         ts, body = told["captured"][2:] if "captured" in told else (0.0, {})
         if body.get("environment", digest) == digest:
             continue
         digest = body["environment"]
-        now = _packages(records, digest)
-        changed = [
-            f"{one} {before.get(one, 'absent')} → {now.get(one, 'absent')}"
-            for one in sorted(before.keys() | now.keys())
-            if before.get(one) != now.get(one)
-        ]
-        more = f" and {len(changed) - _NAMED} more" if len(changed) > _NAMED else ""
-        text = (
-            ", ".join(changed[:_NAMED]) + more
-            if before
-            else f"Python {now.get('python', '?')}; packages: {len(now) - 1}"
-        )
+        now = _environment(records, digest)
+        changed = differences(before, now) if before else _pythons(now)
         if changed:
             runs = [run_id(attempt.key) for attempt in fold.attempts("execution = ?", name)]
-            found.append(book.Environment(ts, runs[0] if runs else "", text))
+            found.append(book.Environment(ts, runs[0] if runs else "", some(changed)))
         before = now
     return found
 
 
-def _packages(records: Records, digest: Any) -> dict[str, str]:
-    """Versions of Python and of packages by name; empty where the blob is not here."""
+def _environment(records: Records, digest: Any) -> dict[str, Any]:
+    """What a run found around it; nothing where the blob is not here."""
     try:
         told = json.loads(records.store.blobs.read(str(digest)))
-        found: dict[str, str] = {}
-        for python in told["pythons"]:
-            found |= {
-                "python": str(python["version"]),
-                **{str(k): str(v) for k, v in python["packages"].items()},
-            }
-    except (PinyonError, OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (PinyonError, OSError, ValueError):
         return {}
-    return found
+    return told if isinstance(told, dict) else {}
+
+
+def _pythons(environment: Mapping[str, Any]) -> list[str]:
+    return [
+        f"Python {one['version']}; packages: {len(one['packages'])}" for one in environment.get("pythons", ())
+    ]
 
 
 def _chosen(fold: Index) -> list[book.Chosen]:
