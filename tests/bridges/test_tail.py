@@ -79,7 +79,7 @@ class Tail:
         rows: list[tuple[str, int, float]] = []
         for segment in self.store.journals.points():
             found = reader.read(self.store.root / "journals" / segment).points
-            rows += zip(found.metric, found.step, found.value, strict=True)  # type: ignore[arg-type]
+            rows += [(metric, step or 0, value) for _, metric, step, value in found.numbers()]
         return sorted(rows)
 
     def facts(self, kind: str) -> list[dict[str, Any]]:

@@ -36,7 +36,7 @@ def points(store: LocalStore, attempt: str) -> list[tuple[str, int | None, float
     rows: list[tuple[str, int | None, float]] = []
     for segment in store.journals.points():
         found = reader.read(store.root / "journals" / segment).points
-        every = zip(found.attempt, found.metric, found.step, found.value, strict=True)
+        every = found.numbers()
         rows += [row[1:] for row in every if row[0] == attempt]
     return sorted(rows)
 

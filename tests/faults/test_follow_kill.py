@@ -65,7 +65,7 @@ def numbers(root: Path) -> Counter[Number]:
     for segment in store.journals.points():
         assert not [damage for damage in store.journals.verify(segment) if not damage.torn]
         columns = reader.read(store.root / "journals" / segment).points
-        found.update(zip(columns.metric, columns.value, strict=True))
+        found.update((metric, value) for _, metric, _, value in columns.numbers())
     return found
 
 
