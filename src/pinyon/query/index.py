@@ -34,7 +34,7 @@ create table attempts (
     id text primary key, key text, stage text, execution text, recipe text, epoch integer, ts real, open integer,
     project text, seconds real, state text, started real, took real, params text, metrics text, doc text
 ) without rowid;
-create index attempts_key on attempts (key);
+create index attempts_key on attempts (key, epoch, id, started, state, stage, project);
 create index attempts_stage on attempts (stage, ts, seconds);
 create index attempts_execution on attempts (execution, recipe);
 create index attempts_open on attempts (id) where open;
@@ -313,7 +313,7 @@ class Index:
         )
 
     def leaves(self, wanted: Iterable[str], where: str, *values: object) -> list[tuple[Any, ...]]:
-        """As `columns`, in no order, of nothing but ``id``, ``params`` and ``metrics``: those lie apart from the documents."""
+        """As `columns`, in no order, of ``id``, ``params`` and ``metrics`` only: those lie apart from the documents."""
         return self._rows(
             f"select {', '.join(wanted)} from attempts indexed by attempts_leaves where {where}", *values
         )

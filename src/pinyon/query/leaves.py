@@ -13,43 +13,52 @@ from pinyon.query.where import Values
 Column = Literal["params", "metrics"]
 # Names that JSON, as it is written here, and sqlite spell alike.
 _ALIKE = re.compile(r"[ !#-\[\]-~]+")
-# A list of the leaf and of something else: sqlite writes of a single one what it takes it for, of several the very text.
-# What is no JSON for it, as NaN is none, comes whole.
-_LEAF = """
-case when not json_valid({column}) then {column} when json_type({column}, ?) is null then '[]'
-else json_extract({column}, ?, '$.""') end
-"""
+# A list: sqlite writes of a single value what it takes it for, of several the very text. What is no JSON for it, as NaN is
+# none, comes whole.
+_LEAVES = """case when json_valid({column}) then json_extract({column}, {paths}, '$.""') else {column} end"""
 
 
 def leaves(index: Index, column: Column, names: Iterable[str]) -> dict[str, dict[str, Values]]:
     """By name, then by attempt: the value of a leaf, () where there is none. Attempts of a form that we do not know are
     left out."""
     wanted = list(dict.fromkeys(names))
+    if not wanted:
+        return {}
     if not all(map(_ALIKE.fullmatch, wanted)):
         whole = documents(index, column)
         return {name: {one: _leaf(told, name) for one, told in whole.items()} for name in wanted}
-    paths = [path for name in wanted for path in [f'$."{name}"'] * 2]
-    asked = ["id", *[_LEAF.format(column=column)] * len(wanted)]
-    rows = index.leaves(asked, f"{column} != ''", *paths)
-    ids, *texts = zip(*rows, strict=True) if rows else [()] * len(asked)
-    return {
-        name: dict(zip(ids, _parsed(told, name), strict=True))
-        for name, told in zip(wanted, texts, strict=True)
-    }
+    paths = [f'$."{name}"' for name in wanted]
+    asked = _LEAVES.format(column=column, paths=", ".join("?" * len(paths)))
+    rows = index.leaves(("id", asked), f"{column} != ''", *paths)
+    ids, told = [name for name, _ in rows], _parsed([text for _, text in rows])
+    found = {name: _values(ids, told, at, name) for at, name in enumerate(wanted)}
+    for name, path in zip(wanted, paths, strict=True):
+        if (None,) in found[name].values():  # null, or nothing
+            nothing = (
+                f"{column} != '' and case when json_valid({column}) then json_type({column}, ?) is null end"
+            )
+            found[name].update({one: () for (one,) in index.leaves(("id",), nothing, path)})
+    return found
 
 
 def documents(index: Index, column: Column) -> dict[str, dict[str, Any]]:
     """By attempt everything that a column has."""
     rows = index.leaves(("id", column), f"{column} != ''")
-    found = json.loads(
-        f"[{','.join([text for _, text in rows])}]"
-    )  # at once: calls cost more than the parsing
+    found = _parsed([text for _, text in rows])
     return {name: told for (name, _), told in zip(rows, found, strict=True)}
 
 
-def _parsed(texts: Iterable[str], name: str) -> list[Values]:
-    found = json.loads(f"[{','.join(texts)}]")
-    return [_leaf(one, name) if type(one) is dict else tuple(one[:1]) for one in found]
+def _parsed(texts: list[str]) -> list[Any]:
+    """All at once: calls would cost more than the parsing."""
+    found: list[Any] = json.loads(f"[{','.join(texts)}]")
+    return found
+
+
+def _values(ids: list[str], told: list[Any], at: int, name: str) -> dict[str, Values]:
+    return {
+        one: (values[at],) if type(values) is list else _leaf(values, name)
+        for one, values in zip(ids, told, strict=True)
+    }
 
 
 def _leaf(told: dict[str, Any], name: str) -> Values:
