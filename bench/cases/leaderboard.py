@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench import tools
-from bench.measure import Cost, Row, cost_here, cost_of, cpu_row, interleave, ratio_row, wall_row
+from bench.measure import Cost, Row, cost_here, cost_of, cpu_row, interleave, ratio_row
 from bench.settings import Settings
 from pinyon.model.ids import this_process
 from pinyon.query.compact import compact
@@ -197,7 +197,7 @@ def growth(settings: Settings) -> Iterator[Row]:
         }
         calls = {name: partial(cost_of, [*command, *asked], folder) for name, asked in words.items()}
         for name, costs in interleave(2, calls).items():
-            yield wall_row(f"growth, {name}, {runs} runs", costs, limit=None)
+            yield cpu_row(f"growth, {name}, {runs} runs", costs)
 
 
 def _history(folder: Path, runs: int, metrics: int = _METRICS, steps: int = _STEPS) -> LocalStore:
