@@ -156,6 +156,7 @@ def _ask(command: list[str | Path], place: Path) -> _Answer:
 
 def _curve(settings: Settings, folder: Path) -> Iterator[Row]:
     """A history of 100,000 points."""
+    (folder / "pinyon.yaml").write_text("stages:\n  train: {cmd: 'true'}\n")
     store = LocalStore(folder / ".pinyon")
     store.prepare("bench")
     drawn = random.Random(2)
@@ -179,6 +180,8 @@ def _curve(settings: Settings, folder: Path) -> Iterator[Row]:
     yield cpu_row(
         f"history, {_CURVE} points in Parquet", [cost_here(look) for _ in range(settings.rounds)], limit=100
     )
+    whole = [tools.find("pinyon").command()[0], "history", "a-curve", "loss", "--csv"]
+    yield cpu_row("pinyon history --csv, the same", [cost_of(whole, folder) for _ in range(settings.rounds)])
     yield from _sizes(store)
 
 
