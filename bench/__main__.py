@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from bench import machine, results, tools
+from bench import machine, picture, results, tools
 from bench.cases import CASES
 from bench.measure import adopt_orphans
 from bench.settings import Settings
@@ -52,6 +52,8 @@ def main() -> None:
             shutil.rmtree(scratch, ignore_errors=True)
         if into:
             results.record(into, {name: results.case(title, facts, rows)})
+            if full and name == "growth":
+                picture.main()
 
 
 if __name__ == "__main__":

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import random
-import subprocess
-import time
+import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bench import tools
-from bench.measure import Cost, Row, cost_here, cost_of, cpu_row, interleave, ratio_row, wall_row
+from bench.measure import Cost, Row, cost_here, cost_of, cpu_row, interleave, ratio_row
 from bench.settings import Settings
 from pinyon.model.ids import this_process
-from pinyon.query.board import Asked, list_board
 from pinyon.query.compact import compact
 from pinyon.query.cover import told
 from pinyon.query.history import history
@@ -26,7 +24,7 @@ from pinyon.store.points import Point, PointsWriter
 _METRICS, _STEPS, _CURVE = 10, 100, 100_000
 _WHERE, _SORT = "params.lr < 0.03", "-metric_0"
 _GROWTH = (1000, 3000, 10_000, 30_000, 100_000)
-_MLFLOW = """
+_FILL = """
 import json, sqlite3, sys, time, logging
 logging.disable(logging.WARNING)
 folder, runs = sys.argv[1], sys.argv[2]
@@ -51,13 +49,29 @@ put("latest_metrics", "run_uuid, timestamp, key, value, step, is_nan",
   ((run, start + len(vs) - 1, k, vs[-1], len(vs) - 1, 0) for run, start, k, vs in curves()))
 put("tags", "run_uuid, key, value", ((r["run"], "stage", "train") for r in lines()))
 db.commit(), db.close()
+"""
+# One question in a process that has imported its library and has asked nothing yet: a connection and caches that are new.
+_SEARCH = """
+import json, sys, time
 from mlflow.tracking import MlflowClient
-client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
-for line in sys.stdin:
-    began, cpu = time.perf_counter(), time.process_time()
-    found = client.search_runs(["0"], "tags.stage = 'train' and metrics.metric_1 > 0", order_by=["metrics.metric_0 DESC"],
-        max_results=10)
-    print(json.dumps([time.process_time() - cpu, time.perf_counter() - began, [r.info.run_id for r in found]]), flush=True)
+client = MlflowClient(f"sqlite:///{sys.argv[1]}/mlflow.db")
+began, cpu = time.perf_counter(), time.process_time()
+found = client.search_runs(["0"], "tags.stage = 'train' and metrics.metric_1 > 0", order_by=["metrics.metric_0 DESC"],
+    max_results=10)
+print(json.dumps([time.process_time() - cpu, time.perf_counter() - began, [r.info.run_id for r in found]]))
+"""
+_LIST = """
+import json, sys, time
+from pathlib import Path
+from pinyon.query.board import Asked, list_board
+from pinyon.query.index import FILE, Index
+from pinyon.store.local import LocalStore
+began, cpu = time.perf_counter(), time.process_time()
+store = LocalStore(Path(sys.argv[1]) / ".pinyon")
+index = Index(store.cache / FILE, store.journals)
+index.catch_up()
+found = list_board(index, Asked("stage = train and metric_1 > 0", ["-metric_0"], 10)).rows
+print(json.dumps([time.process_time() - cpu, time.perf_counter() - began, [row.attempt.id for row in found]]))
 """
 
 
@@ -70,7 +84,7 @@ def leaderboard(settings: Settings) -> Iterator[Row]:
     yield cpu_row(f"compact, {runs * _METRICS * _STEPS} points", [cost_here(lambda: compact(store))])
     yield from _sizes(store)
     yield from _commands(settings, folder, [pinyon], runs)
-    yield from _beside_mlflow(settings, folder, store, runs)
+    yield from _beside_mlflow(settings, folder, runs)
     yield from _curve(settings, settings.folder("curve"))
 
 
@@ -102,51 +116,47 @@ def _commands(settings: Settings, folder: Path, command: list[str | Path], runs:
         yield cpu_row(f"pinyon {name}, {runs} runs", costs, limit=words[name][1])
 
 
-def _beside_mlflow(settings: Settings, folder: Path, store: LocalStore, runs: int) -> Iterator[Row]:
-    index = Index(store.cache / FILE, store.journals)
-    asked = Asked("stage = train and metric_1 > 0", ["-metric_0"], 10)
-
-    def ours() -> list[str]:
-        index.catch_up()
-        return [row.attempt.id for row in list_board(index, asked).rows]
-
+def _beside_mlflow(settings: Settings, folder: Path, runs: int) -> Iterator[Row]:
+    """The library call alone, and the whole process with its imports."""
     peer = tools.find("mlflow").path
+    rounds = max(settings.rounds // 3, 2)
     if peer is None:
-        yield cpu_row(
-            f"list_board, top ten of {runs}", [cost_here(ours) for _ in range(settings.rounds)], limit=300
-        )
+        asked = [_ask([sys.executable, "-c", _LIST, folder], folder) for _ in range(rounds)]
+        yield cpu_row(f"list_board, top ten of {runs}, first question", [one.call for one in asked], limit=85)
         yield Row("MLflow search_runs", note="not installed")
         return
-    place = settings.folder("mlflow")
-    began = time.perf_counter()
-    child = subprocess.Popen(
-        [peer.parent / "python", "-c", _MLFLOW, place, folder / "runs.jsonl"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert child.stdin is not None
-    assert child.stdout is not None
+    python, place = peer.parent / "python", settings.folder("mlflow")
+    filled = cost_of([python, "-c", _FILL, place, folder / "runs.jsonl"], place).wall
+    costs: dict[str, list[_Answer]] = {"ours": [], "theirs": []}
+    for _ in range(rounds):
+        costs["ours"].append(_ask([sys.executable, "-c", _LIST, folder], folder))
+        costs["theirs"].append(_ask([python, "-c", _SEARCH, place], place))
+        assert costs["ours"][-1].found == costs["theirs"][-1].found, "both find the same runs"
+    calls, wholes = ({who: [one[at] for one in told] for who, told in costs.items()} for at in (0, 1))
+    yield cpu_row(f"list_board, top ten of {runs}, first question", calls["ours"], limit=85)
+    yield cpu_row("MLflow search_runs, the same", calls["theirs"], note=f"filled in {filled:.0f} s")
+    yield ratio_row("MLflow ÷ Pinyon, the calls", calls["theirs"], calls["ours"], limit=None)
+    yield cpu_row(f"list_board, top ten of {runs}, with imports", wholes["ours"], limit=300)
+    yield cpu_row("MLflow search_runs, with imports", wholes["theirs"])
+    yield ratio_row("MLflow ÷ Pinyon, with imports", wholes["theirs"], wholes["ours"], limit=None)
 
-    def theirs() -> tuple[Cost, list[str]]:
-        print(file=child.stdin, flush=True)
-        cpu, wall, found = json.loads(child.stdout.readline())  # type: ignore[union-attr]
-        return Cost(cpu, wall), found
 
-    first = theirs()[1]
-    filled = time.perf_counter() - began
-    assert first == ours(), "both find the same runs"
-    costs: dict[str, list[Cost]] = {"ours": [], "theirs": []}
-    for _ in range(max(settings.rounds // 3, 2)):
-        costs["ours"].append(cost_here(ours))
-        costs["theirs"].append(theirs()[0])
-    child.stdin.close()
-    child.wait()
-    yield cpu_row(f"list_board, top ten of {runs}", costs["ours"], limit=300)
-    yield cpu_row("MLflow search_runs, the same", costs["theirs"], note=f"filled in {filled:.0f} s")
-    yield ratio_row("MLflow ÷ Pinyon", costs["theirs"], costs["ours"], limit=None)
+class _Answer(NamedTuple):
+    call: Cost
+    whole: Cost
+    found: list[str]
+
+
+def _ask(command: list[str | Path], place: Path) -> _Answer:
+    log = place / ".answer"
+    whole = cost_of(command, place, log=log)
+    cpu, wall, found = json.loads(log.read_text().splitlines()[-1])
+    return _Answer(Cost(cpu, wall), whole, found)
 
 
 def _curve(settings: Settings, folder: Path) -> Iterator[Row]:
     """A history of 100,000 points."""
+    (folder / "pinyon.yaml").write_text("stages:\n  train: {cmd: 'true'}\n")
     store = LocalStore(folder / ".pinyon")
     store.prepare("bench")
     drawn = random.Random(2)
@@ -170,6 +180,8 @@ def _curve(settings: Settings, folder: Path) -> Iterator[Row]:
     yield cpu_row(
         f"history, {_CURVE} points in Parquet", [cost_here(look) for _ in range(settings.rounds)], limit=100
     )
+    whole = [tools.find("pinyon").command()[0], "history", "a-curve", "loss", "--csv"]
+    yield cpu_row("pinyon history --csv, the same", [cost_of(whole, folder) for _ in range(settings.rounds)])
     yield from _sizes(store)
 
 
@@ -188,7 +200,7 @@ def growth(settings: Settings) -> Iterator[Row]:
         }
         calls = {name: partial(cost_of, [*command, *asked], folder) for name, asked in words.items()}
         for name, costs in interleave(2, calls).items():
-            yield wall_row(f"growth, {name}, {runs} runs", costs, limit=None)
+            yield cpu_row(f"growth, {name}, {runs} runs", costs)
 
 
 def _history(folder: Path, runs: int, metrics: int = _METRICS, steps: int = _STEPS) -> LocalStore:

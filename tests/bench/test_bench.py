@@ -5,6 +5,9 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
+
+from bench.picture import draw
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,6 +29,16 @@ def bench(scratch, *arguments):
         *arguments,
     ]
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
+
+
+def test_growth_is_drawn_from_what_is_recorded():
+    results = json.loads((ROOT / "bench" / "results.json").read_text())
+    svg = draw(results)
+    assert (ROOT / "docs" / "img" / "growth.svg").read_text() == svg
+    assert ElementTree.fromstring(svg).tag.endswith("svg")
+    sizes = {row["what"].split(", ")[-1] for row in results["growth"]["rows"]}
+    assert len(sizes) >= 3
+    assert svg.count("<polyline") == 3
 
 
 def test_a_small_case_prints_a_table_records_it_and_leaves_nothing_behind(tmp_path):

@@ -19,6 +19,7 @@ from pinyon.errors import PlanError
 from pinyon.model.experiment import Cell, Experiment, Objective, Phase, Selection, Standing
 from pinyon.model.outcome import SUCCEEDED, Attempt, Output
 from pinyon.model.study import PhaseStudy, Replicate, Study, StudyResult
+from pinyon.store.local import LocalStore
 
 SPEC = """\
 stages:
@@ -75,6 +76,20 @@ def test_the_only_experiment_is_shown_as_markdown_with_what_to_do_next(root: Pat
     assert "lr/2 (lr=0.2): f1 0.2 is the highest." in result.stdout
     assert result.stderr == "with pictures: pinyon report rates --html report.html\n"
     assert good(root, "rates").stdout == result.stdout
+
+
+def test_a_damaged_journal_is_named(root: Path) -> None:
+    store = LocalStore(root / ".pinyon")
+    store.prepare("p")
+    driver = store.journals.open_writer(project="p")
+    driver.append("noted", {"text": "one"})
+    driver.close()
+    name = f"{driver.writer}.facts.0.jsonl"
+    path = store.root / "journals" / name
+    path.write_bytes(path.read_bytes().replace(b'"one"', b'"two"'))
+    result = good(root)
+    assert result.stdout.startswith("# Experiment rates\n")
+    assert f"note: {name} has 1 damaged line," in result.stderr
 
 
 def test_a_person_sees_it_drawn(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

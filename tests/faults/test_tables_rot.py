@@ -242,3 +242,44 @@ def _call(root: Path, *words: str, code: int = 0) -> tuple[str, str]:
     assert done.returncode == code, done.stderr[-2000:]
     assert "Traceback" not in done.stderr
     return done.stdout, done.stderr
+
+
+def test_runs_and_query_name_a_journal_with_rotten_lines(tmp_path: Path) -> None:
+    (tmp_path / "pinyon.yaml").write_text("stages:\n  train: {cmd: 'true'}\n")
+    store = fill(tmp_path)
+    assert "damaged" not in _call(tmp_path, "runs", "--json")[1]
+    [name] = [
+        one
+        for one in store.journals.segments()
+        if b'"a-3"' in (data := (store.root / "journals" / one).read_bytes()) and b'"intent"' in data
+    ]
+    path = store.root / "journals" / name
+    lines = path.read_bytes().splitlines(keepends=True)
+    for at in [number for number, line in enumerate(lines) if b'"outputs"' in line][1:3]:
+        lines[at] = lines[at].replace(b"accuracy", b"acuuracy")
+    path.write_bytes(b"".join(lines))
+    for file in store.cache.glob("index-*"):  # a line that was read before it rotted is known
+        file.unlink()
+    for _ in range(2):  # the second time nothing is read again
+        for words in (["runs", "--json"], ["query", "from runs", "--json"]):
+            text, said = _call(tmp_path, *words)
+            assert len(json.loads(text)) == 4
+            assert f"{name} has 2 damaged lines" in said
+    for at in range(3):  # new records count no line twice
+        driver = store.journals.open_writer(project="p")
+        attempt(store, driver, 10 + at, range(1))
+        driver.close()
+        assert f"{name} has 2 damaged lines" in _call(tmp_path, "runs", "--json")[1]
+
+
+def test_rotten_last_lines_are_counted_once(tmp_path: Path) -> None:
+    store = fill(tmp_path)
+    driver = store.journals.open_writer(project="p")
+    driver.append("tagged", {"attempt": "a-1", "tags": {"a": "1"}})
+    with open(store.root / "journals" / f"{driver.writer}.facts.0.jsonl", "ab") as file:
+        file.write(b"rotten\n")
+    with closing(Index(tmp_path / "index.sqlite", store.journals)) as index:
+        for _ in range(3):
+            index.catch_up()
+            [said] = index.unreadable
+            assert "has 1 damaged line," in said

@@ -93,3 +93,51 @@ def test_every_reader_answers_in_little_memory(root: Path) -> None:
     ask("status")
     print(f"{expected} points, {METRICS} metrics; MB: {needed}")
     assert max(needed.values()) <= 1024
+
+
+SCRIPT = """
+import pinyon
+with pinyon.run(name="train") as run:
+    for n in range(100_500):
+        run.log({f"m{n}": 1.0}, step=n)
+    run.log({f"w{n}": 1.0 for n in range(1000)} | {"m0": 2.0}, step=1)
+    run.note("x" * (10 << 20))
+    run.tag("t" * 10_000, big="x" * (10 << 20))
+    run.summary["words"] = "x" * (10 << 20)
+    run.use({"p" * 10_000: ["x" * (10 << 20)]})
+with pinyon.run(name="other") as run:
+    for end in "ab":
+        run.log({"n" * 10_000 + end: 1.0, "m": 1.0}, step=0)
+print("trained")
+"""
+
+
+def test_what_a_script_says_is_kept_within_caps_and_training_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "pinyon.yaml").write_text("stages:\n  train: {cmd: 'true'}\n  other: {cmd: 'true'}\n")
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT], cwd=tmp_path, capture_output=True, text=True, timeout=300
+    )
+    assert (done.returncode, done.stdout) == (0, "trained\n"), done.stderr[-1000:]
+    said = [line for line in done.stderr.splitlines() if "are the most" in line or "is cut" in line]
+    # Of the first run names, texts and metrics, of the second names.
+    assert len(said) == 4, done.stderr[-2000:]
+    rows = json.loads(
+        call(
+            tmp_path,
+            *("query", "--json", "--timeout", "120"),
+            "select r.stage, count(*) as points, count(distinct metric) as metrics, max(length(metric)) as longest "
+            "from points join runs r using (run) where regexp_matches(metric, '^([mw][0-9]*|nnn.*)$') "
+            "group by 1 order by 1",
+        )[0]
+    )
+    assert [list(row.values()) for row in rows] == [
+        ["@other", 4, 3, 500],
+        ["@train", 100_001, 100_000, 6],
+    ]
+    [run] = json.loads(call(tmp_path, "runs", "--stage", "@train", "--json")[0])
+    assert run["metrics"]["words"] == "x" * 999_999 + "…"
+    assert sorted(map(len, run["tags"])) == [3, 500]
+    assert len(run["tags"]["big"]) == 1_000_000
+    journals = sum(path.stat().st_size for path in (tmp_path / ".pinyon" / "journals").glob("*.facts.*"))
+    print(f"100,500 metrics, 40 MB of text: {journals} bytes of facts")
+    assert journals < 8 << 20

@@ -35,7 +35,7 @@ class MemoryJournals:
         self.calls["size"] += 1
         return len(self.records.get(segment, ()))
 
-    def read(self, segment: str, offset: int = 0) -> Iterator[tuple[Event, int]]:
+    def read(self, segment: str, offset: int = 0, rotten: Any = None) -> Iterator[tuple[Event, int]]:
         self.calls["read"] += 1
         for event in self.records[segment][offset:]:
             offset += 1

@@ -98,8 +98,7 @@ def test_what_is_asked_of_the_slim_row_is_what_the_full_one_has(filled):
     fields = Fields(filled.index, runs)
     full = {row.attempt.key: row for row in list_runs(filled.index)}
     for name in (*FIELDS, *fields.names(), "metric.accuracy", "nothing"):
-        for one in runs:
-            assert fields.get(one, name) == value_of(full[one.last.key], name), name
+        assert fields.column(name) == [value_of(full[one.key], name) for one in runs], name
 
 
 def test_what_counts_of_a_run_is_its_newest_success(told):

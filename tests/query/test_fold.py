@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from journals import ALIVE, DEAD, Writer, ended, histories, intent
 
 from pinyon.model.event import Event
-from pinyon.query.fold import Document, attempt_of, join, merge, subject
-from pinyon.query.index import fold
+from pinyon.query.fold import Document, attempt_of, fold, join, merge, subject
 
 
 def flat(segments: dict[str, list[Event]]) -> list[Event]:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from pinyon.model.outcome import Output, next_epoch
-from pinyon.query.index import Index, fold
+from pinyon.query.fold import fold
+from pinyon.query.index import Index
 from pinyon.query.runs import list_runs
 from pinyon.query.state import ProjectState
 from pinyon.query.status import describe

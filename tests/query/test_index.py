@@ -19,7 +19,8 @@ from journals import AWAY, DEAD, MemoryJournals, Writer, ended, histories, inten
 from pinyon.model.event import Event
 from pinyon.model.outcome import FINAL, Attempt
 from pinyon.query import index as module
-from pinyon.query.index import Index, fold
+from pinyon.query.fold import fold
+from pinyon.query.index import Index
 from pinyon.store.journal import LocalJournals
 
 

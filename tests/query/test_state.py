@@ -13,7 +13,8 @@ from journals import ALIVE, AWAY, MemoryJournals, Writer, ended, histories, inte
 
 from pinyon.model.event import Event
 from pinyon.model.outcome import FINAL, SUCCEEDED, Attempt, next_epoch
-from pinyon.query.index import Index, fold
+from pinyon.query.fold import fold
+from pinyon.query.index import Index
 from pinyon.query.state import ProjectState
 
 BEFORE = ALIVE._replace(boot="the boot before")

@@ -80,6 +80,7 @@ def _only(directory: str) -> str:
 def _view(directory: str, experiment: str) -> StudyView:
     """The study as it is on record, with its learning curves, who began each of its executions with which code,
     and the model that its winner became."""
+    from pinyon.cli.views import print_notes
     from pinyon.query.curves import curves_of
     from pinyon.query.runs import finals_of
     from pinyon.registry.registry import Registry
@@ -100,7 +101,9 @@ def _view(directory: str, experiment: str) -> StudyView:
         summaries = finals_of(records.fold, ids)
         asked, registry = result.study.experiment.promote, Registry(records.store, records.fold.project)
         model = registry.model(asked.model) if asked and asked.model in registry.names() else None
+        unreadable = records.fold.unreadable
     told = {name: document["execution"][3] for name, document in found if "execution" in document}
+    print_notes(unreadable)
     return study_view(result, curves, executions=told, summaries=summaries, model=model)
 
 

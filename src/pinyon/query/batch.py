@@ -20,7 +20,7 @@ class Batch:
         self._durable: dict[str, int] = {}
         self._restored: list[tuple[str, float, str]] = []
         self._told: list[tuple[Any, ...]] = []
-        self.segments: dict[str, tuple[int, int, str]] = {}
+        self.segments: dict[str, tuple[int, int, str, int]] = {}
         self.count = 0
 
     def add(self, event: Event) -> None:
@@ -65,7 +65,8 @@ class Batch:
         )
         self._db.executemany("insert or replace into told values (?,?,?,?,?,?)", self._told)
         self._db.executemany(
-            "insert or replace into segments values (?,?,?,?)",
+            "insert into segments values (?,?,?,?,?) on conflict (name) do update set offset = excluded.offset,"
+            " final = excluded.final, process = excluded.process, rotten = rotten + excluded.rotten",
             [(name, *row) for name, row in self.segments.items()],
         )
 

@@ -7,12 +7,13 @@ anything else is the name of a metric, whose final value counts. ``METRIC.best``
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
-from operator import itemgetter
-from typing import Any, Literal, NamedTuple
+from operator import attrgetter, itemgetter
+from typing import Any, NamedTuple
 
 from pinyon.errors import PlanError
 from pinyon.model.ids import run_id
@@ -21,7 +22,8 @@ from pinyon.query import duck
 from pinyon.query.alive import look
 from pinyon.query.cells import Member, by_recipe, members
 from pinyon.query.fold import params_of
-from pinyon.query.index import Index, Slim
+from pinyon.query.index import Index
+from pinyon.query.leaves import Column, documents, leaves
 from pinyon.query.runs import RunRow, finals_of, flags_of, rows_of, tags_of
 from pinyon.query.sums import ASKS, Sums
 from pinyon.query.where import Condition, Values, not_comparable, parse, plain, wrong
@@ -31,7 +33,11 @@ FIELDS = (
     "run", "stage", "status", "experiment", "phase", "cell", "seed", "attempt", "attempts", "execution", "started",
     "seconds", "project", "parent", "group",
 )  # fmt: skip
-_COLUMNS = {"attempt": "id", "seconds": "took"}
+_COLUMNS = {"seconds": "took"}
+_KNOWN = {
+    "attempt": "id",
+    **{name: name for name in ("status", "started", "stage", "project")},
+}  # of `Candidate`
 
 
 class Asked(NamedTuple):
@@ -48,11 +54,21 @@ class Asked(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """A run, as far as it has been looked at."""
+    """A run, as far as it has been looked at: by the attempt ``id`` that counts of it. ``several`` are all of them, where
+    there are more."""
 
-    last: Slim
-    attempts: tuple[str, ...]
+    id: str
+    key: str
+    started: float
     status: str
+    stage: str
+    project: str
+    several: tuple[str, ...] | None
+
+    @property
+    def attempts(self) -> tuple[str, ...]:
+        """Of all its attempts the ids."""
+        return self.several or (self.id,)
 
 
 class Listed(NamedTuple):
@@ -85,9 +101,20 @@ def list_board(index: Index, asked: Asked, store: LocalStore | None = None) -> L
 
 def list_boards(sources: Iterable[tuple[Index, LocalStore | None, str]], asked: Asked) -> Listed:
     """The runs of several stores in one list, each with a name, which conditions know as ``store``; as `list_board`."""
+    collects = gc.isenabled()
+    gc.disable()  # tens of thousands of small things, none of them garbage: looking would be an eighth of the time
+    try:
+        return _list_boards(sources, asked)
+    finally:
+        if collects:
+            gc.enable()
+
+
+def _list_boards(sources: Iterable[tuple[Index, LocalStore | None, str]], asked: Asked) -> Listed:
     condition = parse(asked.where) if asked.where.strip() else None
+    names = [*(condition.names if condition else ()), *(one.removeprefix("-") for one in asked.sort)]
     fields = [
-        Fields(index, candidates(index, asked.stage, asked.project), store, name)
+        Fields(index, candidates(index, asked.stage, asked.project), store, name, (*names, *asked.columns))
         for index, store, name in sources
     ]
     notes: list[str] = []
@@ -101,7 +128,7 @@ def list_boards(sources: Iterable[tuple[Index, LocalStore | None, str]], asked: 
         found = [(one, at) for one, rows in met for at, holds in enumerate(rows) if holds]
         notes += _not_compared(fields, condition)
     if len(fields) > 1:
-        found.sort(key=lambda pair: pair[0].runs[pair[1]].last.started)
+        found.sort(key=lambda pair: pair[0].runs[pair[1]].started)
     found = _sorted(fields, found, asked.sort)
     total = len(found)
     if asked.limit:
@@ -109,7 +136,7 @@ def list_boards(sources: Iterable[tuple[Index, LocalStore | None, str]], asked: 
     rows = {
         id(one): _full(one.index, [one.runs[at] for whose, at in found if whose is one]) for one in fields
     }
-    listed = [rows[id(one)][one.runs[at].last.key] for one, at in found]
+    listed = [rows[id(one)][one.runs[at].key] for one, at in found]
     cells = [[one.column(name)[at] for name in asked.columns] for one, at in found]
     notes += [note for one in fields for note in (*one.index.unreadable, *one.notes)]
     return Listed(listed, total, cells, [one.name for one, _ in found], notes)
@@ -123,7 +150,7 @@ def _not_compared(fields: Sequence[Fields], condition: Condition) -> list[str]:
         if odd:
             kind = {bool: "true or false", float: "a number"}.get(type(wanted), "text")
             one, at = odd[0]
-            some = f"{json.dumps(one.column(name)[at][0])[:60]} in {run_id(one.runs[at].last.key)}"
+            some = f"{json.dumps(one.column(name)[at][0])[:60]} in {run_id(one.runs[at].key)}"
             count = f"{len(odd)} of {sum(len(each.runs) for each in fields)} runs"
             notes.append(f"{name} is not {kind} in {count}, which were not compared: {some}")
     return notes
@@ -152,19 +179,26 @@ def candidates(index: Index, stage: str | None = None, project: str | None = Non
     """Every run, the newest last. What counts of one is as for `pinyon.query.runs.list_runs`."""
     own, values = index.seen_by(project)
     which, what = ("stage = ?", (stage,)) if stage is not None else ("key != ''", ())
-    by_key: dict[str, list[Slim]] = {}
-    for slim in index.slim(f"{which} and {own}", *what, *values):
-        by_key.setdefault(slim.key, []).append(slim)
-    undecided: list[tuple[Slim, tuple[str, ...]]] = []
-    for found in by_key.values():
-        if len(found) == 1:
-            undecided.append((found[0], (found[0].id,)))
-            continue
-        last = next((one for one in reversed(found) if one.state == SUCCEEDED), found[-1])
-        undecided.append((last, tuple(one.id for one in found)))
-    undecided.sort(key=lambda one: one[0].started)
-    alive = _statuses(index, [last.id for last, _ in undecided if last.state not in FINAL])
-    return [Candidate(last, names, alive.get(last.id, last.state)) for last, names in undecided]
+    asked = ("id", "key", "started", "state", "stage", "project", "null")
+    found = list(map(Candidate._make, index.columns(asked, f"{which} and {own}", *what, *values)))
+    if len({one.key for one in found}) < len(found):
+        found = _counting(found)
+    found.sort(key=attrgetter("started"))
+    alive = _statuses(index, [one.id for one in found if one.status not in FINAL])
+    return [one._replace(status=alive.get(one.id, one.status)) for one in found] if alive else found
+
+
+def _counting(attempts: list[Candidate]) -> list[Candidate]:
+    """One of each run."""
+    by_key: dict[str, list[Candidate]] = {}
+    for one in attempts:
+        by_key.setdefault(one.key, []).append(one)
+    return [
+        next((one for one in reversed(found) if one.status == SUCCEEDED), found[-1])._replace(
+            several=tuple(one.id for one in found) if len(found) > 1 else None
+        )
+        for found in by_key.values()
+    ]
 
 
 def _statuses(index: Index, names: list[str]) -> dict[str, str]:
@@ -176,55 +210,93 @@ def _statuses(index: Index, names: list[str]) -> dict[str, str]:
 
 def _full(index: Index, found: Iterable[Candidate]) -> dict[str, RunRow]:
     """By key."""
-    keys = [one.last.key for one in found]
+    keys = [one.key for one in found]
     attempts = index.attempts("key in (select value from json_each(?))", json.dumps(keys))
     return {row.attempt.key: row for row in rows_of(index, attempts)}
 
 
 class Fields:
-    """What runs can be asked for by name. Reads of the index only what is asked for."""
+    """What runs can be asked for by name. Reads of the index only what is asked for.
+
+    Args:
+        name: of the store, where there are several.
+        wanted: names that will be asked for; those are read together.
+    """
 
     def __init__(
-        self, index: Index, runs: list[Candidate], store: LocalStore | None = None, name: str = ""
+        self,
+        index: Index,
+        runs: list[Candidate],
+        store: LocalStore | None = None,
+        name: str = "",
+        wanted: Iterable[str] = (),
     ) -> None:
         self.runs, self.index, self.name = runs, index, name
         self._store = store
         self.notes: list[str] = []
         self._memo: dict[str, dict[Any, Any]] = {}
         self._columns: dict[str, list[Values]] = {}
-        self._parsed: dict[str, dict[str, dict[str, Any]]] = {}
+        self._wanted = tuple(wanted)
+        self._taken: dict[Column, dict[str, dict[str, Values]]] = {"params": {}, "metrics": {}}
 
-    def get(self, one: Candidate, name: str) -> Values:
-        """The values that a run has under a name; none, one, or one for each cell that it belongs to."""
+    def column(self, name: str) -> list[Values]:
+        """The values of every run under a name, in the order of the runs: none, one, or one for each cell that it belongs
+        to."""
+        if name not in self._columns:
+            self._columns[name] = self._column(name)
+        return self._columns[name]
+
+    def _column(self, name: str) -> list[Values]:
         if name in FIELDS:
-            return self._field(one, name)
+            return self._field(name)
         if name == "store" and self.name:
-            return (self.name,)
-        kind, dot, rest = name.partition(".")
-        if dot and kind == "params":
-            declared = self._json("params")[one.last.id]
-            return _single(declared if rest in declared else self._told("params").get(one.last.id, {}), rest)
-        if dot and kind == "tag":
+            return [(self.name,)] * len(self.runs)
+        column, leaf = _place(name)
+        if column == "params":
+            return self._either(leaf, "params", "params")
+        if column == "tag":
             tags = self._told("tags")
-            return _single({k: v for a in one.attempts for k, v in tags.get(a, {}).items()}, rest)
-        metric = rest if dot and kind == "metric" else name
-        return self._final(one, metric) or self._drawn(one, metric)
+            merged = ({k: v for a in one.attempts for k, v in tags.get(a, {}).items()} for one in self.runs)
+            return [_single(told, leaf) for told in merged]
+        found = self._either(leaf, "metrics", "finals")
+        return found if all(found) else self._or_drawn(found, leaf)
 
-    def _final(self, one: Candidate, metric: str) -> Values:
-        found = self._json("metrics")[one.last.id]
-        return _single(found if metric in found else self._told("finals").get(one.last.id, {}), metric)
+    def _either(self, leaf: str, column: Column, told: str) -> list[Values]:
+        """What is declared, else what the training process told."""
+        declared = self._leaf(column, leaf)
+        found = [declared.get(one.id, ()) for one in self.runs]
+        if all(found):
+            return found
+        others = self._told(told)
+        return [
+            values or _single(others.get(one.id, {}), leaf)
+            for values, one in zip(found, self.runs, strict=True)
+        ]
 
-    def _drawn(self, one: Candidate, name: str) -> Values:
-        """What its points sum up to. The last of them is nobody's final value unless one asks for it."""
+    def _leaf(self, column: Column, name: str) -> dict[str, Values]:
+        """By attempt; the first time of all names that are wanted of the column."""
+        taken = self._taken[column]
+        if name not in taken:
+            places = [] if taken else [_place(one) for one in self._wanted if one not in FIELDS]
+            taken |= leaves(self.index, column, [name, *(leaf for where, leaf in places if where == column)])
+        return taken[name]
+
+    def _or_drawn(self, found: list[Values], name: str) -> list[Values]:
+        """What points sum up to. The last of them is nobody's final value unless one asks for it."""
         metric, dot, what = name.rpartition(".")
         if not (dot and what in ASKS):
-            return ()
-        if what == "last" and (final := self._final(one, metric)):
-            return final
-        sums = self._sums()
-        told = sums.of(metric).get((run_id(one.last.key), one.last.project)) if sums else None
-        value = None if told is None else getattr(told, what)
-        return () if value is None else (value,)
+            return found
+        if what == "last":
+            finals = self._either(metric, "metrics", "finals")
+            found = [known or final for known, final in zip(found, finals, strict=True)]
+        if (sums := self._sums()) is None:
+            return found
+        drawn = sums.of(metric)
+        keys = ((run_id(one.key), one.project) for one in self.runs)
+        values = ((getattr(drawn[key], what) if key in drawn else None) for key in keys)
+        return [
+            known or (() if value is None else (value,)) for known, value in zip(found, values, strict=True)
+        ]
 
     def _sums(self) -> Sums | None:
         """What points sum up to; None where there are none."""
@@ -236,41 +308,34 @@ class Fields:
         found: Sums | None = self._memo["sums"]["sums"]
         return found
 
-    def column(self, name: str) -> list[Values]:
-        """The values of every run under a name, in the order of the runs."""
-        if name not in self._columns:
-            self._columns[name] = self._column(name)
-        return self._columns[name]
-
-    def _column(self, name: str) -> list[Values]:
-        if name in ("stage", "started", "execution", "project"):
-            return [(getattr(one.last, name),) for one in self.runs]
-        if name in FIELDS or name.partition(".")[0] in ("params", "tag", "metric"):
-            return [self.get(one, name) for one in self.runs]
-        found = [(told[name],) if name in told else () for told in self._json("metrics").values()]
-        return [values or self.get(one, name) for values, one in zip(found, self.runs, strict=True)]
-
-    def _field(self, one: Candidate, name: str) -> Values:
-        last = one.last
+    def _field(self, name: str) -> list[Values]:
         if name in ("parent", "group"):
-            told = self._told("kin").get(last.id, ("", ""))[name == "group"]
-            tagged = self.get(one, "tag.group") if name == "group" else ()
-            return tagged or ((told,) if told else ())
+            kin, at = self._told("kin"), name == "group"
+            told = [_text(kin.get(one.id, ("", ""))[at]) for one in self.runs]
+            tagged = self.column("tag.group") if at else told
+            return [first or second for first, second in zip(tagged, told, strict=True)]
         if name in ("experiment", "phase", "cell", "seed"):
-            return _of_cells(self._told("cells").get((last.project, last.recipe), ()), name)
+            return self._of_cells(name)
         if name == "run":
-            return (run_id(last.key),)
+            return [(run_id(one.key),) for one in self.runs]
         if name == "attempts":
-            return (len(one.attempts),)
-        return (one.status if name == "status" else getattr(last, _COLUMNS.get(name, name)),)
+            return [(len(one.attempts),) for one in self.runs]
+        if name in _KNOWN:
+            known = attrgetter(_KNOWN[name])
+            return [(known(one),) for one in self.runs]
+        values = self._plain(_COLUMNS.get(name, name))
+        return [(values[one.id],) for one in self.runs]
 
-    def _json(self, column: Literal["params", "metrics"]) -> dict[str, dict[str, Any]]:
-        """By attempt, in the order of the runs."""
-        if column not in self._parsed:  # all at once: calls cost more than the parsing
-            texts = self.index.texts(column)
-            found = json.loads(f"[{','.join([texts.get(run.last.id, '{}') for run in self.runs])}]")
-            self._parsed[column] = dict(zip([run.last.id for run in self.runs], found, strict=True))
-        return self._parsed[column]
+    def _of_cells(self, name: str) -> list[Values]:
+        cells = self._told("cells")
+        if not cells:
+            return [()] * len(self.runs)
+        recipes = self._plain("recipe")
+        return [_of_cells(cells.get((one.project, recipes[one.id]), ()), name) for one in self.runs]
+
+    def _plain(self, column: str) -> dict[str, Any]:
+        """By attempt."""
+        return dict(self.index.columns(("id", column), "key != ''"))
 
     def _told(self, what: str) -> dict[Any, Any]:
         if what not in self._memo:
@@ -287,10 +352,11 @@ class Fields:
     def names(self) -> list[str]:
         """Everything that some run here can be asked for."""
         found: dict[str, None] = dict.fromkeys(FIELDS)
+        metrics, params = documents(self.index, "metrics"), documents(self.index, "params")
         for one in self.runs:
-            found.update(dict.fromkeys(self._json("metrics")[one.last.id]))
-            found.update(dict.fromkeys(self._told("finals").get(one.last.id, ())))
-            for name in (*self._json("params")[one.last.id], *self._told("params").get(one.last.id, ())):
+            found.update(dict.fromkeys(metrics.get(one.id, ())))
+            found.update(dict.fromkeys(self._told("finals").get(one.id, ())))
+            for name in (*params.get(one.id, ()), *self._told("params").get(one.id, ())):
                 found[f"params.{name}"] = None
             for attempt in one.attempts:
                 found.update({f"tag.{name}": None for name in self._told("tags").get(attempt, ())})
@@ -338,6 +404,18 @@ def _of_cells(cells: Iterable[Member], name: str) -> Values:
 def _seed(text: str) -> Any:
     """A seed as it compares: most are numbers."""
     return int(text) if text.isdecimal() and len(text) < 20 else text
+
+
+def _place(name: str) -> tuple[str, str]:
+    """Where to look for what is no field: in params, metrics or tag, and for what."""
+    kind, dot, rest = name.partition(".")
+    if dot and kind in ("params", "tag"):
+        return kind, rest
+    return "metrics", rest if dot and kind == "metric" else name
+
+
+def _text(text: str) -> Values:
+    return (text,) if text else ()
 
 
 def _single(values: dict[str, Any], name: str) -> Values:

@@ -6,7 +6,7 @@ records of one kind exist, the smaller (writer, seq) stays. What the attempt *is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pinyon.model.event import Event
@@ -68,6 +68,25 @@ def attempt_of(name: str, document: Document, *, durable: bool = True) -> Attemp
         return _attempt(name, document, durable) if "intent" in document else None
     except (KeyError, TypeError, ValueError, IndexError, AttributeError):
         return None
+
+
+def fold(events: Iterable[Event]) -> dict[str, Attempt]:
+    """All attempts of some records, in memory; what `pinyon.query.index.Index` does on disk."""
+    documents: dict[str, Document] = {}
+    through: dict[str, int] = {}
+    for event in events:
+        if event.kind == "durable":
+            through[event.writer] = max(through.get(event.writer, -1), int(event.body["through"]))
+        about = subject(event)
+        if about and about[0] == "attempt":
+            join(documents.setdefault(about[1], {}), event)
+    found: dict[str, Attempt] = {}
+    for name, document in sorted(documents.items()):
+        ended = document.get("ended")
+        attempt = attempt_of(name, document, durable=ended is None or through.get(ended[0], -1) >= ended[1])
+        if attempt is not None:
+            found[name] = attempt
+    return found
 
 
 def _attempt(name: str, document: Document, durable: bool) -> Attempt:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from contextlib import ExitStack
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pinyon.model.outcome import Attempt
 from pinyon.query import duck
@@ -14,12 +14,21 @@ from pinyon.query.cover import ROWS
 from pinyon.query.index import Index
 from pinyon.store.local import LocalStore
 
+_POINTS = "select step, t, value from raw.seen where attempt = $1 and metric = $2 and object is null"
 # Text that Python's own reader of JSON takes apart costs a third of handing over values one by one.
-_LINE = """
+_LINE = f"""
 select to_json(list(step)), to_json(list(t)), to_json(list(value)) from (
-    select step, t, value from raw.seen where attempt = $1 and metric = $2 and object is null
-    order by step nulls first, segment, number, byte
+    {_POINTS} order by step nulls first, segment, number, byte
 )
+"""
+# Most lines have every step once and lie in their order: then nobody need sort them, and their steps need no telling.
+_RANGE = f"""
+with whole as (
+    select list(step) as steps, list(t) as ts, list(value) as vs, min(step) as low, max(step) as high from ({_POINTS})
+)
+select low, high, to_json(ts), to_json(vs) from whole
+where high::HUGEINT - low = len(steps) - 1 and steps = case when high::HUGEINT - low = len(steps) - 1
+    then range(low, low + len(steps)) end
 """
 
 
@@ -55,7 +64,7 @@ def history(store: LocalStore, index: Index, attempts: Iterable[Attempt], metric
         PlanError: DuckDB is not installed.
     """
     names = [attempt.id for attempt in attempts]
-    lines, metric = [], duck.clean(metric)
+    metric = duck.clean(metric)
     with ExitStack() as stack:
         connection = duck.connect()
         stack.callback(connection.close)
@@ -63,8 +72,16 @@ def history(store: LocalStore, index: Index, attempts: Iterable[Attempt], metric
         told = connection.execute(
             "select distinct attempt, metric from raw.whole where attempt in $1 and not object", [names]
         ).fetchall()
-        for name in names:
-            if (name, metric) in told:
-                columns = connection.execute(_LINE, [name, metric]).fetchall()[0]
-                lines.append(Line(name, *(json.loads(column or "[]") for column in columns)))
+        lines = [Line(name, *_columns(connection, name, metric)) for name in names if (name, metric) in told]
     return History(tuple(lines), tuple(sorted({name for _, name in told})), tuple(counted.notes))
+
+
+def _columns(
+    connection: duck.Connection, attempt: str, metric: str
+) -> tuple[list[Any], list[Any], list[Any]]:
+    whole = connection.execute(_RANGE, [attempt, metric]).fetchall()
+    if whole:
+        low, high, ts, values = whole[0]
+        return list(range(low, high + 1)), json.loads(ts), json.loads(values)
+    steps, ts, values = connection.execute(_LINE, [attempt, metric]).fetchall()[0]
+    return json.loads(steps or "[]"), json.loads(ts or "[]"), json.loads(values or "[]")

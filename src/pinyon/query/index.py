@@ -13,31 +13,35 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pinyon.model.event import Event
 from pinyon.model.ids import ProcessId, boot_id, read_process
 from pinyon.model.outcome import Attempt
 from pinyon.query.batch import Batch
-from pinyon.query.fold import Document, attempt_of, join, subject
+from pinyon.query.fold import Document, attempt_of
 from pinyon.store.place import make_cache
 from pinyon.store.protocol import Journals
 
 _T = TypeVar("_T")
 IndexFailed = sqlite3.Error  # what asking an index may raise when its file goes away
-_VERSION = "10"
+_VERSION = "11"
 FILE = f"index-{_VERSION}.sqlite"  # in the cache; another release keeps its own beside it
 _SCHEMA = """
 create table meta (key text primary key, value text) without rowid;
-create table segments (name text primary key, offset integer, final integer, process text) without rowid;
+create table segments (
+    name text primary key, offset integer, final integer, process text, rotten integer
+) without rowid;
+create index segments_rotten on segments (name, rotten) where rotten;
 create table attempts (
     id text primary key, key text, stage text, execution text, recipe text, epoch integer, ts real, open integer,
     project text, seconds real, state text, started real, took real, params text, metrics text, doc text
 ) without rowid;
-create index attempts_key on attempts (key);
+create index attempts_key on attempts (key, epoch, id, started, state, stage, project);
 create index attempts_stage on attempts (stage, ts, seconds);
 create index attempts_execution on attempts (execution, recipe);
 create index attempts_open on attempts (id) where open;
+create index attempts_leaves on attempts (id, params, metrics);
 create table executions (id text primary key, ts real, project text, doc text) without rowid;
 create table restored (stage text, ts real, attempt text, primary key (stage, attempt)) without rowid;
 create table told (
@@ -71,9 +75,6 @@ class Slim(NamedTuple):
 class Index:
     """The fold of all journals of one store, brought up to date by `catch_up`.
 
-    Attributes:
-        unreadable: what the last `catch_up` could not read, and why, for people.
-
     Args:
         path: of the file, on a local disk.
         project: whose attempts listings show unless told otherwise; "" shows everybody's.
@@ -83,7 +84,7 @@ class Index:
         self.project = project
         self._path = path
         self._journals = journals
-        self.unreadable: list[str] = []
+        self._unread: list[str] = []  # by the last `catch_up`
         self._db = self._connect()
         self._durable: dict[str, int] | None = None
         self._lived: dict[str, float] = {}  # by process: when it was last seen alive, by our monotonic clock
@@ -188,7 +189,7 @@ class Index:
 
     def _catch_up(self) -> int:
         self._durable = None  # another process may have folded meanwhile
-        self.unreadable.clear()
+        self._unread.clear()
         stamp = self._journals.stamp()
         if not self._new_segments(stamp) and not any(self._grown()):
             self._listed(stamp)
@@ -197,12 +198,12 @@ class Index:
         self._db.execute("begin immediate")
         try:
             # Known from now on, empty ones too: nothing but its size will tell that one of them grows.
-            rows = [(name, 0, 0, "") for name in self._new_segments(stamp)]
-            self._db.executemany("insert into segments values (?,?,?,?)", rows)
+            rows = [(name, 0, 0, "", 0) for name in self._new_segments(stamp)]
+            self._db.executemany("insert into segments values (?,?,?,?,?)", rows)
             batch = Batch(self._db)
             for name, offset, process, size in self._grown():
                 if size == offset:
-                    batch.segments[name] = (offset, 1, process)
+                    batch.segments[name] = (offset, 1, process, 0)
                 else:
                     self._read(name, offset, process, batch)
             batch.write()
@@ -228,8 +229,9 @@ class Index:
         final = 0
         # Asked before reading: a process that dies after the question may still write before the reading.
         dead = bool(process) and self._gone(process)
+        rotten: list[int] = []
         try:
-            for event, end in self._journals.read(name, offset):
+            for event, end in self._journals.read(name, offset, rotten.append):
                 offset = end
                 if event.kind == "opened":
                     process = json.dumps(event.body.get("process"))
@@ -237,8 +239,8 @@ class Index:
                     final = 1
                 batch.add(event)
         except OSError as error:  # it hides no other
-            self.unreadable.append(f"{name} cannot be read ({error.strerror}), and what it tells is missing")
-        batch.segments[name] = (offset, int(final or dead), process)
+            self._unread.append(f"{name} cannot be read ({error.strerror}), and what it tells is missing")
+        batch.segments[name] = (max(offset, *rotten, 0), int(final or dead), process, len(rotten))
 
     def _gone(self, process: str) -> bool:
         """Whether a writer is provably dead, so that its segments need no more looks; one that lived a moment ago may wait,
@@ -263,6 +265,16 @@ class Index:
         """Every segment of a directory with this stamp is known: until it changes, nobody need list it again."""
         if stamp and time.time_ns() - stamp[-1] > _RACY_NS:
             self._db.execute("insert or replace into meta values ('journals', ?)", (json.dumps(stamp),))
+
+    @property
+    def unreadable(self) -> list[str]:
+        """What could not be read of journals, for people."""
+        rows = self._rows("select name, rotten from segments where rotten order by name")
+        damaged = [
+            f"{name} has {count} damaged line{'s' * (count > 1)}, and what stood there is missing (pinyon verify)"
+            for name, count in rows
+        ]
+        return [*self._unread, *damaged]
 
     def growing(self) -> list[str]:
         """Segments that may still get records: the only ones a later call must look at."""
@@ -303,13 +315,19 @@ class Index:
 
     def slim(self, where: str, *values: object) -> list[Slim]:
         """The same attempts without most of what is known of them: a tenth of the time."""
-        columns = ", ".join(Slim._fields)
-        found = self._rows(f"select {columns} from attempts where {where} order by epoch, id", *values)
-        return list(map(Slim._make, found))
+        return list(map(Slim._make, self.columns(Slim._fields, where, *values)))
 
-    def texts(self, column: Literal["params", "metrics"]) -> dict[str, str]:
-        """By attempt its parameters (leaves by dotted name) or its metrics, as JSON; of those that have some."""
-        return dict(self._rows(f"select id, {column} from attempts where {column} != ''"))
+    def columns(self, wanted: Iterable[str], where: str, *values: object) -> list[tuple[Any, ...]]:
+        """Of the same attempts some columns, or what SQL makes of them; values of these come before those of ``where``."""
+        return self._rows(
+            f"select {', '.join(wanted)} from attempts where {where} order by epoch, id", *values
+        )
+
+    def leaves(self, wanted: Iterable[str], where: str, *values: object) -> list[tuple[Any, ...]]:
+        """As `columns`, in no order, of ``id``, ``params`` and ``metrics`` only: those lie apart from the documents."""
+        return self._rows(
+            f"select {', '.join(wanted)} from attempts indexed by attempts_leaves where {where}", *values
+        )
 
     def keys(self, attempts: Iterable[str] | None = None) -> list[tuple[str, str, str]]:
         """Id, key and project of all attempts, or of these, in (epoch, id) order."""
@@ -469,22 +487,3 @@ def _dead(process: str) -> bool:
 
 def _stamp() -> dict[str, str]:
     return {"version": _VERSION, "boot": boot_id()}
-
-
-def fold(events: Iterable[Event]) -> dict[str, Attempt]:
-    """All attempts of some records, in memory; what `Index` does on disk."""
-    documents: dict[str, Document] = {}
-    through: dict[str, int] = {}
-    for event in events:
-        if event.kind == "durable":
-            through[event.writer] = max(through.get(event.writer, -1), int(event.body["through"]))
-        about = subject(event)
-        if about and about[0] == "attempt":
-            join(documents.setdefault(about[1], {}), event)
-    found: dict[str, Attempt] = {}
-    for name, document in sorted(documents.items()):
-        ended = document.get("ended")
-        attempt = attempt_of(name, document, durable=ended is None or through.get(ended[0], -1) >= ended[1])
-        if attempt is not None:
-            found[name] = attempt
-    return found

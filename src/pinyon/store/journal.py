@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -209,12 +209,16 @@ class LocalJournals:
         except FileNotFoundError:
             return 0
 
-    def read(self, segment: str, offset: int = 0) -> Iterator[tuple[Event, int]]:
+    def read(
+        self, segment: str, offset: int = 0, rotten: Callable[[int], object] | None = None
+    ) -> Iterator[tuple[Event, int]]:
         """See `pinyon.store.protocol.Journals.read`."""
         for line, end in _lines(self._dir / segment, offset):
             record = _record(line)
             if record is not None and record["v"] == 1:
                 yield Event(*(record[field] for field in Event._fields)), end
+            elif record is None and rotten is not None:
+                rotten(end)
 
     def verify(self, segment: str) -> Iterator[Damage]:
         """See `pinyon.store.protocol.Journals.verify`. The chain of later segments begins with the earlier one's end."""

@@ -204,9 +204,12 @@ class Journals(Protocol):
         """Bytes of a segment now; 0 when it is gone."""
         ...
 
-    def read(self, segment: str, offset: int = 0) -> Iterator[tuple[Event, int]]:
+    def read(
+        self, segment: str, offset: int = 0, rotten: Callable[[int], object] | None = None
+    ) -> Iterator[tuple[Event, int]]:
         """Sound records from a byte offset on, each with the offset after it. Stops quietly before a torn last line;
-        skips damage elsewhere (`verify` reports both). The chain is not checked here."""
+        skips damage elsewhere (`verify` reports both), and calls ``rotten`` with the offset after it. The chain is not
+        checked here."""
         ...
 
     def verify(self, segment: str) -> Iterator[Damage]:

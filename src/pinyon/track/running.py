@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pinyon.errors import DivergedError, TrackError
 from pinyon.track import prune, shutdown
+from pinyon.track.caps import Caps
 from pinyon.track.helpers import NanGuard
 from pinyon.track.params import Params, merge
 from pinyon.track.sink import Sink, note
@@ -39,7 +40,7 @@ class Summary(MutableMapping[str, Any]):
 
     def update(self, *args: Any, **named: Any) -> None:
         """Set several in one record."""
-        values = {str(name): fact(value) for name, value in dict(*args, **named).items()}
+        values = self._run.caps.fact({str(name): fact(value) for name, value in dict(*args, **named).items()})
         if values:
             self._values.update(values)
             self._run._tell("summary", {"values": values})
@@ -71,6 +72,7 @@ class Run:
         attempt, stage, execution: whose try it is.
         params: its parameters (`pinyon.track.params.Params`).
         summary: its final numbers or texts; the newest of a name counts.
+        caps: what of long names and texts is kept.
     """
 
     def __init__(self, identity: Identity, params: Mapping[str, Any], stop: prune.StopWhen | None) -> None:
@@ -80,6 +82,7 @@ class Run:
         self.summary = Summary(self)
         self._identity, self._declared, self._stop = identity, dict(params), stop
         self._sink = Sink(identity.store, identity.attempt, identity.project)
+        self.caps = Caps(self._say)
         self._pid = os.getpid()
         self._zero = time.monotonic() - max(0.0, time.time() - identity.started)
         self._newest: dict[str, Any] = {}  # of each metric, for the condition
@@ -113,9 +116,11 @@ class Run:
             if values is not None:  # which is packed before this returns, so it need not be copied
                 named = {**values, **named} if named or type(values) is not dict else values
             kind = (*named, *map(type, named.values()))
-            if kind not in self._sink.kinds and not _plain(kind, len(named)):
-                others = []
-                named = numbers(named, lambda name, value, others=others: others.append((name, value)))
+            if kind not in self._sink.kinds:
+                if not _plain(kind, len(named)):
+                    others = []
+                    named = numbers(named, lambda name, value, others=others: others.append((name, value)))
+                named = self.caps.metrics(named)
                 kind = (*named, *map(type, named.values()))
             if step is None:
                 step = self._loops[0] if len(self._loops) == 1 else self._step + 1
@@ -132,10 +137,13 @@ class Run:
             self._newest.update(named)
             self._heed(self._stop)
 
+    def _say(self, what: str, text: str) -> None:
+        self._sink.once(what, text)  # of the sink that is there by then: a fork gets one of its own
+
     def _keep(self, things: list[tuple[str, Any]], t: float, step: int) -> None:
         from pinyon.track.media.record import keep_all
 
-        keep_all(self._sink, things, t, step)
+        keep_all(self._sink, [(self.caps.name(name), value) for name, value in things], t, step)
 
     def _heed(self, stop: prune.StopWhen) -> None:
         """End what was flagged by an earlier call; else flag it if the condition holds now."""
@@ -229,7 +237,7 @@ class Run:
 
     def _tell(self, kind: str, body: dict[str, Any], *, lazy: bool = False) -> None:
         try:
-            self._sink.tell(kind, body, lazy=lazy)
+            self._sink.tell(kind, self.caps.fact(body), lazy=lazy)
         except Exception as error:  # noqa: BLE001 - as in `log`
             self._sink.once(kind, f"{kind} could not be recorded: {error}")
 

@@ -26,7 +26,7 @@ def _event(line: bytes) -> Event | None:
 class _DropsUnknownKinds(LocalJournals):
     """What this version does not know is not there."""
 
-    def read(self, segment: str, offset: int = 0) -> Iterator[tuple[Event, int]]:
+    def read(self, segment: str, offset: int = 0, rotten: Any = None) -> Iterator[tuple[Event, int]]:
         known = {"opened", "closed", *DRIVER_KINDS, *SUPERVISOR_KINDS}
         return (found for found in super().read(segment, offset) if found[0].kind in known)
 
@@ -35,7 +35,7 @@ class _DropsUnknownKinds(LocalJournals):
 class _SplitsLinesAsText(LocalJournals):
     """U+2028 in a text ends the line."""
 
-    def read(self, segment: str, offset: int = 0) -> Iterator[tuple[Event, int]]:
+    def read(self, segment: str, offset: int = 0, rotten: Any = None) -> Iterator[tuple[Event, int]]:
         for line in (self._dir / segment).read_text(errors="replace").splitlines():
             if (event := _event(line.encode())) is not None:
                 yield event, 0
@@ -45,7 +45,7 @@ class _SplitsLinesAsText(LocalJournals):
 class _StopsAtDamage(LocalJournals):
     """Reads up to the first bad line."""
 
-    def read(self, segment: str, offset: int = 0) -> Iterator[tuple[Event, int]]:
+    def read(self, segment: str, offset: int = 0, rotten: Any = None) -> Iterator[tuple[Event, int]]:
         for expected, (event, end) in enumerate(super().read(segment, offset)):
             if event.seq != expected:
                 return
@@ -56,7 +56,7 @@ class _StopsAtDamage(LocalJournals):
 class _ResumesOneLineLate(LocalJournals):
     """Distrusts the line after a bad one."""
 
-    def read(self, segment: str, offset: int = 0) -> Iterator[tuple[Event, int]]:
+    def read(self, segment: str, offset: int = 0, rotten: Any = None) -> Iterator[tuple[Event, int]]:
         before = -1
         for event, end in super().read(segment, offset):
             if event.seq == before + 1 or event.seq == 0:
@@ -100,7 +100,7 @@ class _HidesTornTails(LocalJournals):
 class _FailsAtTornTails(LocalJournals):
     """A half line ends the reading with an error."""
 
-    def read(self, segment: str, offset: int = 0) -> Iterator[tuple[Event, int]]:
+    def read(self, segment: str, offset: int = 0, rotten: Any = None) -> Iterator[tuple[Event, int]]:
         yield from super().read(segment, offset)
         json.loads((self._dir / segment).read_bytes().splitlines()[-1])
 
@@ -133,7 +133,7 @@ class _TrustsFileNames(LocalJournals):
 class _TrustsShapes(LocalJournals):
     """A field that is absent ends the reading with an error."""
 
-    def read(self, segment: str, offset: int = 0) -> Iterator[tuple[Event, int]]:
+    def read(self, segment: str, offset: int = 0, rotten: Any = None) -> Iterator[tuple[Event, int]]:
         for line in (self._dir / segment).read_bytes().splitlines():
             if (event := _event(line)) is not None:
                 yield event, 0
@@ -155,7 +155,7 @@ class _RefusesNewerFormats(LocalJournals):
 class _ReadsFromTheBeginning(LocalJournals):
     """Whatever the offset."""
 
-    def read(self, segment: str, offset: int = 0) -> Iterator[tuple[Event, int]]:
+    def read(self, segment: str, offset: int = 0, rotten: Any = None) -> Iterator[tuple[Event, int]]:
         return super().read(segment)
 
 
