@@ -36,8 +36,8 @@ def points(store: LocalStore, attempt: str) -> list[tuple[str, int | None, float
     rows: list[tuple[str, int | None, float]] = []
     for segment in store.journals.points():
         found = reader.read(store.root / "journals" / segment).points
-        every = found.numbers()
-        rows += [row[1:] for row in every if row[0] == attempt]
+        every = (row for row in found.numbers() if row[0] == attempt)
+        rows += [(name, step, value) for _, name, step, value in every if not name.startswith("system.")]
     return sorted(rows)
 
 

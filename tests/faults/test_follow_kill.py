@@ -65,7 +65,8 @@ def numbers(root: Path) -> Counter[Number]:
     for segment in store.journals.points():
         assert not [damage for damage in store.journals.verify(segment) if not damage.torn]
         columns = reader.read(store.root / "journals" / segment).points
-        found.update((metric, value) for _, metric, _, value in columns.numbers())
+        rows = columns.numbers()
+        found.update((name, value) for _, name, _, value in rows if not name.startswith("system."))
     return found
 
 

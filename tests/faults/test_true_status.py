@@ -16,7 +16,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -28,25 +29,28 @@ from pinyon.query import alive, live
 from pinyon.query.going import Going
 from pinyon.query.index import FILE, Index
 from pinyon.query.runs import list_runs
+from pinyon.session.records import open_records
 from pinyon.store.local import LocalStore
 from pinyon.store.points import Point, PointsWriter
 
 DEEP = os.environ.get("PINYON_FAULTS") == "deep"
 KILLS = 1000 if DEEP else 100
 PINYON = [sys.executable, "-m", "pinyon.cli"]
-SPEC = """
-stages:
-  a: {cmd: 'echo a > $HERE/began-a; sleep 30; echo > a', outs: [a]}
-  b: {cmd: 'echo b > $HERE/began-b; sleep 30; echo > b', outs: [b]}
-"""
+STAGES = "abcdefgh"
+SOLOS = ("s1", "s2")
+SPEC = "stages:\n" + "".join(
+    f"  {name}: {{cmd: 'echo > $HERE/began-{name}; sleep 60; echo > {name}', outs: [{name}]}}\n"
+    for name in STAGES
+)
 SOLO = """
 import os, sys, time
 import pinyon
 with pinyon.run():
-    open(os.environ["HERE"] + "/began-solo", "w").close()
+    open(os.environ["HERE"] + "/began-" + sys.argv[1], "w").close()
     time.sleep(60)
 """
 KINDS = ("own", "attempt", "supervisor", "driver")
+VICTIMS = ["attempt"] * len(STAGES) + ["own"] * len(SOLOS) + ["supervisor", "driver"]  # of one start
 
 
 class World:
@@ -64,21 +68,17 @@ class World:
             "GIT_CEILING_DIRECTORIES": str(root),
         }
         self.here, self.out = root, root / "said"
-        self.driver: subprocess.Popen[bytes] | None = None
-        self.solo: subprocess.Popen[bytes] | None = None
+        self.started: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> None:
-        """A driver with two stages, and a run of a process's own: all at work when this returns."""
+        """A driver with its stages, and runs of processes' own: all at work when this returns."""
         with self.out.open("ab") as out:
-            self._start({"cwd": self.root, "env": self.env, "stdout": out, "stderr": out})
-
-    def _start(self, quiet: dict[str, Any]) -> None:
-        if self.driver is None:
-            self.driver = subprocess.Popen([*PINYON, "run", "-j", "2", "-k", "-f"], **quiet)
-            self.wait("a", "b")
-        if self.solo is None:
-            self.solo = subprocess.Popen([sys.executable, "solo.py"], **quiet)
-            self.wait("solo")
+            quiet: dict[str, Any] = {"cwd": self.root, "env": self.env, "stdout": out, "stderr": out}
+            self.started = [
+                subprocess.Popen([*PINYON, "run", "-j", str(len(STAGES)), "-k", "-f"], **quiet),
+                *(subprocess.Popen([sys.executable, "solo.py", name], **quiet) for name in SOLOS),
+            ]
+        self.wait(*STAGES, *SOLOS)
 
     def wait(self, *names: str) -> None:
         deadline = time.monotonic() + 30
@@ -112,8 +112,8 @@ class World:
         pid = dice.choice(pids)
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        for process in (self.driver, self.solo):
-            if process is not None and process.pid == pid:
+        for process in self.started:
+            if process.pid == pid:
                 process.wait()
         deadline = time.monotonic() + 10
         while lives(pid) and time.monotonic() < deadline:
@@ -121,11 +121,17 @@ class World:
         return True
 
     def runs(self) -> list[dict[str, Any]]:
+        """As the command says it."""
         done = subprocess.run(
             [*PINYON, "runs", "--json"], cwd=self.root, env={**self.env, "PINYON_WORLD": ""}, capture_output=True,
             text=True, check=True, timeout=60,
         )  # fmt: skip
         return list(json.loads(done.stdout))
+
+    def seen(self) -> dict[str, str]:
+        """The status of each attempt by what the command is made of, in a few milliseconds."""
+        with ExitStack() as stack:
+            return {run.attempt.id: run.status for run in list_runs(open_records(self.root, stack).fold)}
 
     def clean(self) -> None:
         for kind in KINDS:
@@ -134,15 +140,13 @@ class World:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
                 self.reap()
-        self.reap()
+        for process in self.started:
+            process.wait(60)
 
     def reap(self) -> None:
-        """Forget what has ended, so that it is started anew."""
-        for name in ("driver", "solo"):
-            process = getattr(self, name)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                if process is not None and process.wait(0.01) is not None:
-                    setattr(self, name, None)
+        """Leave no zombies of ours."""
+        for process in self.started:
+            process.poll()
 
 
 def lives(pid: int) -> bool:
@@ -164,31 +168,32 @@ def intents(root: Path) -> dict[str, ProcessId]:
 
 @pytest.mark.timeout(1800 if DEEP else 240)
 def test_who_is_dead_never_runs_and_who_lives_is_never_lost(tmp_path: Path) -> None:
+    """Each verdict is taken right after its kill; what the command says, after the last kill of each start."""
     seed = int(os.environ.get("PINYON_SEED", time.time_ns() % 10**6))
     dice, world = random.Random(seed), World(tmp_path)
     kills, answers = Counter[str](), Counter[str]()
+
+    def checked(ask: Callable[[], dict[str, str]], what: str) -> None:
+        before = {name: lives(process.pid) for name, process in intents(world.root).items()}
+        statuses = ask()
+        after = {name: lives(process.pid) for name, process in intents(world.root).items()}
+        answers.update(statuses.values())
+        for name, status in statuses.items():
+            if not before.get(name, True):  # one that is not known here began meanwhile
+                assert status not in ("RUNNING", "SUBMITTED"), (seed, what, name)
+            if after.get(name):
+                assert status != "LOST", (seed, what, name)
+
     try:
         while sum(kills.values()) < KILLS:
             world.start()
-            for kind in dice.sample(KINDS, dice.randint(1, 3)):
-                if not world.kill(kind, dice):
-                    continue
-                kills[kind] += 1
-                before = {name: lives(process.pid) for name, process in intents(world.root).items()}
-                rows = world.runs()
-                after = {name: lives(process.pid) for name, process in intents(world.root).items()}
-                for row in rows:
-                    name, status = row["attempt"], row["status"]
-                    answers[status] += 1
-                    if not before.get(name, True):  # one that is not known here began meanwhile
-                        assert status not in ("RUNNING", "SUBMITTED"), (seed, kind, row)
-                    if after.get(name):
-                        assert status != "LOST", (seed, kind, row)
-            if dice.random() < 0.3:
-                world.clean()
-            world.reap()
-            if world.driver is None and world.processes("supervisor"):
-                world.clean()  # its attempts would be waited for
+            for kind in dice.sample(VICTIMS, len(VICTIMS)):
+                if world.kill(kind, dice):
+                    kills[kind] += 1
+                    checked(world.seen, kind)
+                    time.sleep(dice.uniform(0, 0.03))
+            checked(lambda: {row["attempt"]: row["status"] for row in world.runs()}, "the command")
+            world.clean()
     finally:
         world.clean()
     print(f"\nseed {seed}: kills {dict(kills)}, answers {dict(answers)}")

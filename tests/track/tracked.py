@@ -91,7 +91,8 @@ class Place:
         return sorted((self.store.root / "journals").glob("*.points.*.jsonl"))
 
     def points(self) -> list[dict[str, Any]]:
-        """Every point that counts, each segment held to docs/FORMAT.md §5; what the dead have left is taken in first."""
+        """Every point that counts, each segment held to docs/FORMAT.md §5; what the dead have left is taken in first.
+        Without system metrics: how many there are hangs on how long a script takes on this machine."""
         assert [one.why for one in recover(str(self.store.root)) if one.why] == []
         found: dict[str, list[dict[str, Any]]] = {}
         for segment in self.segments():
@@ -100,7 +101,8 @@ class Place:
             if first is not None:  # this batch, all behind it and what was not flushed stands here again
                 mine[:] = [point for point in mine if point["batch"] is not None and point["batch"] < first]
             mine += points
-        return [point for points in found.values() for point in points]
+        every = [point for points in found.values() for point in points]
+        return [point for point in every if not all(name.startswith("system.") for name in point["m"])]
 
     def objects(self) -> list[dict[str, Any]]:
         """Every line of what is no number, held to the same."""

@@ -96,7 +96,6 @@ class LocalJournalWriter:
             self._open()
 
     def _open(self) -> None:
-        self._directory.mkdir(parents=True, exist_ok=True)
         number = self._number + 1
         path = self._directory / f"{self._writer}.facts.{number}.jsonl"
         fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o664)

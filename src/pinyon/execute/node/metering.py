@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from pinyon.capture.sampling import Pace, Sampler
 
 _FIRST = 1.0  # seconds; shorter commands cost nothing
+_KEPT = 1000  # samples that wait while the disk refuses them
 
 
 class Meter:
@@ -25,6 +28,7 @@ class Meter:
         self._count = 0
         self._sampler: Sampler | None = None
         self._pace: Pace | None = None
+        self._waiting: deque[Point] = deque(maxlen=_KEPT)
 
     def begin(self, pid: int) -> None:
         """See `Companion.begin`."""
@@ -46,14 +50,23 @@ class Meter:
         values: dict[str, Any] = dict(self._sampler.sample())
         if values:
             point = Point(self._count, now - self._began + self._zero, self._count, values)
-            self._around.points.write([point], self._around.spec.attempt)
+            self._waiting.append(point)
             self._count += 1
+            self._write()
         self._pace.taken()
         return self._pace.next
 
     def end(self) -> Iterator[float]:
         """See `Companion.end`."""
+        self._write()
         return iter(())
+
+    def _write(self) -> None:
+        """What waits; it waits on where the store is away or its disk is full."""
+        with contextlib.suppress(OSError):
+            if self._waiting:
+                self._around.points.write(list(self._waiting), self._around.spec.attempt)
+                self._waiting.clear()
 
 
 def meter(around: Around) -> Companion:

@@ -201,6 +201,8 @@ class Supervisor:
     def _open_log(self, path: str) -> tuple[str, int]:
         if path not in self._logs:
             full = f"{self.store.root}/{path}"
+            # Nothing is made in the bare mount point of a store that is away.
+            os.stat(f"{self.store.root}/format.json")
             os.makedirs(os.path.dirname(full), exist_ok=True)
             flags = os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
             self._logs[path] = os.open(full, flags, 0o664)
