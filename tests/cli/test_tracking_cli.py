@@ -103,3 +103,30 @@ os.kill(os.getpid(), 9)
     assert json.loads(told.stdout)[0] == {"n": 50, "last": 49}
     os.unlink(aside)
     os.rmdir(os.path.dirname(aside))
+
+
+LOGS = """
+import pinyon
+run = pinyon.run(params={"lr": 0.1})
+for step in run.progress(range(200)):
+    run.log(loss=1 / (step + 1), step=step)
+run.log(seen=pinyon.Histogram([1.0, 2.0, 3.0]))
+run.summary["loss"] = 0.005
+run.tag("good")
+run.note("it works")
+run.checkpoint(200, weights=list(range(1000)))
+"""
+
+
+def test_an_attempt_leaves_at_most_twelve_files(tmp_path: Path) -> None:
+    def there() -> set[str]:
+        store = tmp_path / ".pinyon"
+        files = (path.relative_to(store) for path in store.rglob("*") if path.is_file())
+        return {str(path) for path in files if path.parts[0] not in ("cache", "locks")}  # which attempts share
+
+    for wrapper in ((), ("-m", "pinyon.cli", "run", "--", sys.executable)):
+        assert script(tmp_path, LOGS, *wrapper).returncode == 0
+        before = there()
+        assert script(tmp_path, LOGS, *wrapper).returncode == 0
+        new = there() - before
+        assert 2 <= len(new) <= 12, sorted(new)
