@@ -22,6 +22,7 @@ from pinyon.query import index as module
 from pinyon.query.fold import fold
 from pinyon.query.index import Index
 from pinyon.store.journal import LocalJournals
+from pinyon.store.local import LocalStore
 
 
 def known(index: Index) -> dict[str, Attempt]:
@@ -296,6 +297,7 @@ import sys, time
 from pathlib import Path
 from pinyon.query.index import Index
 from pinyon.store.journal import LocalJournals
+from pinyon.store.local import LocalStore
 root, go = Path(sys.argv[1]), Path(sys.argv[2])
 print("ready", flush=True)
 while not go.exists():
@@ -309,6 +311,7 @@ for _ in range(5):
 
 
 def test_processes_that_open_and_fold_at_once_do_not_hurt_each_other(tmp_path):
+    LocalStore(tmp_path).prepare("p")
     writer = LocalJournals(tmp_path).open_writer()
     for number in range(200):
         writer.append("intent", intent(Writer("w"), f"a-{number}", key=f"k{number}").body)
