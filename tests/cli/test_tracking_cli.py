@@ -122,7 +122,9 @@ def test_an_attempt_leaves_at_most_twelve_files(tmp_path: Path) -> None:
     def there() -> set[str]:
         store = tmp_path / ".pinyon"
         files = (path.relative_to(store) for path in store.rglob("*") if path.is_file())
-        return {str(path) for path in files if path.parts[0] not in ("cache", "locks")}  # which attempts share
+        return {
+            str(path) for path in files if path.parts[0] not in ("cache", "locks")
+        }  # which attempts share
 
     for wrapper in ((), ("-m", "pinyon.cli", "run", "--", sys.executable)):
         assert script(tmp_path, LOGS, *wrapper).returncode == 0
