@@ -1,10 +1,11 @@
-"""``python -m bench.picture``: docs/img/growth.svg, drawn from the case ``growth`` of results.json."""
+"""``python -m bench.picture [FILE]``: docs/img/growth.svg, drawn from the case ``growth`` of results.json."""
 
 from __future__ import annotations
 
 import json
 import re
 import statistics
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def draw(results: dict[str, Any]) -> str:
 def main() -> None:
     """Write the picture."""
     results = json.loads((_HERE / "results.json").read_text(encoding="utf-8"))
-    path = _HERE.parent / "docs" / "img" / "growth.svg"
+    path = Path(sys.argv[1]) if sys.argv[1:] else _HERE.parent / "docs" / "img" / "growth.svg"
     path.write_text(draw(results), encoding="utf-8")
     print(path)
 

@@ -33,6 +33,7 @@ SAME = [  # what differs from run to run, and what stands for it
     ),  # which of two lanes is free depends on how busy the machine is
     (re.compile(r"\bcommit [0-9a-f]{10}\b"), "COMMIT"),
     (re.compile(r"^python {4}\d.*$", re.MULTILINE), "PYTHON"),
+    (re.compile(r"\bPython \d+\.\d+\.\d+; packages: \d+"), "PYTHON"),
     (re.compile(r"^machine {3}.*$", re.MULTILINE), "MACHINE"),
     (re.compile(r" +"), " "),  # columns are as wide as what stands in them
 ]
