@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -67,10 +68,8 @@ def talk(empty: Any) -> Talk:
 
 
 def follow(project: Any, *arguments: str) -> subprocess.Popen[bytes]:
-    from conftest import PINYON
-
     process = subprocess.Popen(
-        [*PINYON, "logs", "-f", *arguments], cwd=project.root, env=project.env,
+        [sys.executable, "-m", "pinyon.cli", "logs", "-f", *arguments], cwd=project.root, env=project.env,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     project._processes.append(process)
@@ -174,9 +173,7 @@ def test_the_last_lines(talk: Talk, lines: int, ends: bytes) -> None:
     talk.say(text)
     talk.end(1, 0)
     assert driver.wait(30) == 0
-    from conftest import PINYON
-
-    command = [*PINYON, "logs", "-n", str(lines), "talk"]
+    command = [sys.executable, "-m", "pinyon.cli", "logs", "-n", str(lines), "talk"]
     done = subprocess.run(command, cwd=talk.project.root, env=talk.project.env, capture_output=True)
     whole = [part + b"\n" for part in text.split(b"\n")]
     whole[-1] = whole[-1][:-1]

@@ -30,7 +30,8 @@ def settle(bench: Bench) -> None:
             os.utime(path, ns=(then, then))
 
 
-def test_a_file_is_kept_and_pointed_at(tracked: Bench) -> None:
+def test_a_file_is_kept_and_pointed_at(tracked: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PINYON_ACTOR", "person:ann")
     tracked.write("data/x.bin", b"abc" * 1000)
     (added,) = tracked.add("data/x.bin")
     digest = name_of(b"abc" * 1000)
@@ -54,7 +55,7 @@ def test_a_file_is_kept_and_pointed_at(tracked: Bench) -> None:
     assert {key: event[key] for key in ("path", "digest", "size", "files")} == {
         "path": "data/x.bin", "digest": digest, "size": 3000, "files": None
     }  # fmt: skip
-    assert event["actor"]["kind"] == "person"
+    assert event["actor"] == {"kind": "person", "name": "ann"}
 
 
 def test_a_folder_is_kept_as_its_manifest(tracked: Bench) -> None:

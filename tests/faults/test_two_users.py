@@ -224,7 +224,7 @@ def test_a_repository_of_another_user_is_no_error(folder):
     about = json.loads(folder.call("bob", "show", "b", "--json"))
     assert about["git"] is None
     assert "belongs to another user" in about["git_note"]
-    assert "code      not recorded: git does not trust" in folder.call("bob", "show", "b")
+    assert "commit    not recorded: git does not trust" in folder.call("bob", "show", "b")
     assert "safe.directory" in folder.call("bob", "doctor")
     folder.call("bob", "run", "--isolated", "-f")
 

@@ -76,7 +76,9 @@ def _print(attempts: list[Attempt], described: dict[str, Any], found: Captured |
         for what, text in lines(found):
             click.echo(f"{what:9} {text}")
     else:
-        click.echo(f"code      {code or described['git_note'] or 'not recorded: not a git repository'}")
+        click.echo(f"code      {code or 'not recorded'}")
+    if described["git_note"]:
+        click.echo(f"commit    not recorded: {described['git_note']}")
     _print_kin(described)
     for file, name, value in last.inputs.get("params", ()):
         click.echo(f"param     {':'.join(filter(None, (file, name)))} = {number(value)}")
