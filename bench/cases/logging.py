@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bench.measure import Row, cost_of
 from bench.settings import Settings
@@ -21,24 +21,32 @@ NAMES = ("pinyon", "wandb", "trackio", "tensorboard", "mlflow", "mlflow-async")
 _SCRIPT = Path(__file__).parent.parent / "loggers.py"
 _SCALARS = 10
 _PATIENCE = 90  # seconds of one command
+_ROUNDS = 3
+_FLOORS = {
+    "floor": sys.executable,
+    "pack": sys.executable,
+}  # a loop that logs nothing, and one that only packs
+
+
+class _Pace(NamedTuple):
+    """Microseconds of a call: in a row, and two milliseconds apart; CPU with the waiting loop. Seconds of the end."""
+
+    calls: int
+    tight: float
+    p50: float
+    p99: float
+    cpu: float
+    end: float
 
 
 def logging(settings: Settings) -> Iterator[Row]:
     """Ten numbers in each call: stall of the caller, CPU of all processes, points a second, and what a kill takes"""
-    floor = _said(settings, "floor", sys.executable, "pace", 2 * settings.size, 5.0)
-    loop = floor["cpu"] / len(floor["took"])
-    cpus: dict[str, float] = {}
-    for name in NAMES:
-        python = _python(name)
-        if python is None:
-            yield Row(f"{name} log", note="not installed")
-            continue
-        yield from _pace(settings, name, python, loop, cpus)
+    found = {name: python for name in NAMES if (python := _python(name)) is not None}
+    yield from (Row(f"{name} log", note="not installed") for name in NAMES if name not in found)
+    yield from _paces(settings, found)
+    for name, python in found.items():
         yield from _flood(settings, name, python)
         yield from _kills(settings, name, python)
-    best = min((cpu for name, cpu in cpus.items() if name != "pinyon"), default=0.0)
-    if best:
-        yield Row("pinyon ÷ the best peer, CPU of a call", "×", (cpus["pinyon"] / best,), 1 / 3)
 
 
 def _python(name: str) -> str | None:
@@ -56,16 +64,47 @@ def _said(settings: Settings, name: str, python: str, what: str, calls: int, sec
     return json.loads(next(line for line in log.read_text().splitlines() if line.startswith("{")))
 
 
-def _pace(settings: Settings, name: str, python: str, loop: float, cpus: dict[str, float]) -> Iterator[Row]:
-    limits = (2.0, 100.0) if name == "pinyon" else (None, None)
+def _paces(settings: Settings, pythons: dict[str, str]) -> Iterator[Row]:
+    """Rounds of all of them in turn: how cold the caches are after each wait differs from minute to minute."""
+    rounds = [
+        {name: _pace(settings, name, python) for name, python in {**_FLOORS, **pythons}.items()}
+        for _ in range(_ROUNDS)
+    ]
+    for name in ("pack", *pythons):
+        limits = (2.0, 10.0, 100.0) if name == "pinyon" else (None, None, None)
+        calls = rounds[0][name].calls
+        ends = max(one[name].end for one in rounds)
+        note = (
+            f"{calls} calls; its end took {ends:.2g} s"
+            if name in pythons
+            else "one bare struct.pack: the floor"
+        )
+        cpus = tuple(one[name].cpu - one["floor"].cpu for one in rounds)
+        yield Row(
+            f"{name} log in a tight loop, p50", "µs", tuple(one[name].tight for one in rounds), limits[0]
+        )
+        yield Row(
+            f"{name} log every 2 ms, p50", "µs", tuple(one[name].p50 for one in rounds), limits[1], note
+        )
+        yield Row(f"{name} log every 2 ms, p99", "µs", tuple(one[name].p99 for one in rounds), limits[2])
+        yield Row(f"{name} log, CPU of all its processes", "µs", cpus, note="without the waiting loop")
+    peers = [name for name in pythons if name != "pinyon"]
+    if peers:
+        shares = tuple(
+            (one["pinyon"].cpu - one["floor"].cpu) / (min(one[name].cpu for name in peers) - one["floor"].cpu)
+            for one in rounds
+        )
+        yield Row("pinyon ÷ the best peer, CPU of a call", "×", shares, 1 / 3)
+
+
+def _pace(settings: Settings, name: str, python: str) -> _Pace:
+    shutil.rmtree(settings.scratch / name / "pace", ignore_errors=True)
     said = _said(settings, name, python, "pace", 2 * settings.size, 5.0)
     took = sorted(said["took"])
-    cpus[name] = (said["cpu"] / len(took) - loop) * 1e6
-    note = f"{len(took)} calls; its end took {said['end']:.2g} s"
-    yield Row(f"{name} log in a tight loop, p50", "µs", (statistics.median(said["tight"]),), limits[0])
-    yield Row(f"{name} log every 2 ms, p50", "µs", (statistics.median(took),), note=note)
-    yield Row(f"{name} log every 2 ms, p99", "µs", (took[len(took) * 99 // 100],), limits[1])
-    yield Row(f"{name} log, CPU of all its processes", "µs", (cpus[name],), note="without the waiting loop")
+    return _Pace(
+        len(took), statistics.median(said["tight"]), statistics.median(took), took[len(took) * 99 // 100],
+        said["cpu"] / len(took) * 1e6, said["end"],
+    )  # fmt: skip
 
 
 def _flood(settings: Settings, name: str, python: str) -> Iterator[Row]:

@@ -62,7 +62,8 @@ def unchanged(settings: Settings) -> Iterator[Row]:
         delays, run = _delays(
             folder, [tools.find("pinyon").command()[0], "run", "--", python, "train.py", str(settings.size)]
         )
-        ours, theirs = _ours(folder), _theirs(folder, peer, python)
+        theirs = _theirs(folder, peer, python)
+        ours = _ours(folder, {metric for metric, _, _ in theirs})
         note = (
             "the same as the peer's own reader says"
             if ours == theirs
@@ -109,13 +110,14 @@ def _watch(journals: Path, over: threading.Event, seen: list[tuple[float, float]
             seen += [(now, line["t"]) for line in lines if "m" in line]
 
 
-def _ours(folder: Path) -> list[tuple[str, int, float]]:
+def _ours(folder: Path, said: set[str]) -> list[tuple[str, int | None, float]]:
+    """What is in the store of the metrics that the script logs."""
     store = LocalStore(folder / ".pinyon")
-    rows: list[tuple[str, int, float]] = []
+    rows: list[tuple[str, int | None, float]] = []
     for segment in store.journals.points():
         found = reader.read(store.root / "journals" / segment).points
-        rows += zip(found.metric, found.step, found.value, strict=True)  # type: ignore[arg-type]
-    return sorted(rows)
+        rows += ((metric, step, value) for _, metric, step, value in found.numbers() if metric in said)
+    return sorted(rows)  # type: ignore[type-var]
 
 
 def _files(folder: Path) -> list[Path]:

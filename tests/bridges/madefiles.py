@@ -11,9 +11,32 @@ import sys
 import time
 import zlib
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 from pinyon.bridges.tensorboard.crc32c import masked
+from pinyon.errors import ForeignFileError
+
+T = TypeVar("T", covariant=True)
+
+
+class Reader(Protocol[T]):
+    def read(self) -> Iterator[T]: ...
+    def close(self) -> None: ...
+
+
+def read_to_end(file: Reader[T], path: Path) -> tuple[list[T], int]:
+    """All that is in a file, and how often something was damaged, which names the file."""
+    found, faults = list[T](), 0
+    while True:
+        try:
+            found += file.read()
+        except ForeignFileError as error:
+            faults += str(path) in str(error)
+            continue
+        file.close()
+        return found, faults
+
 
 # Protobuf
 

@@ -23,16 +23,7 @@ SEED = int(os.environ.get("PINYON_SEED", "1"))
 
 
 def read(path: Path) -> tuple[list[Event], int]:
-    """All events, and how often something was damaged."""
-    file, found, faults = EventFile(str(path)), [], 0
-    while True:
-        try:
-            found += file.read()
-        except ForeignFileError as error:
-            faults += str(path) in str(error)
-            continue
-        file.close()
-        return found, faults
+    return made.read_to_end(EventFile(str(path)), path)
 
 
 def numbers(events: list[Event]) -> list[list[object]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -95,6 +97,19 @@ def test_it_happens_once_and_what_people_did_since_stays(study):
     said = study.good("run", "study").out
     assert "lstm@1 was staging once and is archived now: nothing is promoted twice" in said
     assert model(study)["aliases"] == {"staging": 2}
+
+
+def test_another_driver_of_the_experiment_that_promotes_first_is_no_error(study):
+    beaten = (
+        "import sys; from pinyon.registry.registry import Registry as R; real = R.promote\n"
+        "def promote(*a, **b): real(*a, **b); return real(*a, **b)\n"
+        "R.promote = promote; sys.argv[0] = 'pinyon'; from pinyon.cli import main; main()"
+    )
+    command = [sys.executable, "-c", beaten, "run", "study"]
+    done = subprocess.run(command, cwd=study.root, env=study.env, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = model(study)
+    assert (found["aliases"], len(found["versions"]), len(found["changes"])) == ({"staging": 1}, 1, 1)
 
 
 def test_a_gate_that_refuses_says_why_once_and_exits_with_6(study):

@@ -6,8 +6,13 @@ import csv
 import io
 import json
 import shutil
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
+
+from pinyon.cli.runs import below
+from pinyon.query.runs import RunRow
 
 TRAIN = """\
 import sys
@@ -100,3 +105,15 @@ def test_the_history_of_a_metric(trained):
     assert ended.code == 3
     assert "its metrics are: loss, lr" in ended.err
     assert json.loads(trained("history", "train@0.5", "los", "--json").out)["error"] == "PlanError"
+
+
+def test_no_run_is_hidden_by_records_that_say_each_lies_in_the_other():
+    parents = {"a": "b", "b": "a", "c": None, "d": "c", "e": "e"}
+    rows = [cast(RunRow, SimpleNamespace(run=run, parent=parent)) for run, parent in parents.items()]
+    assert [(deep, row.run) for deep, row in below(rows)] == [
+        (0, "c"),
+        (1, "d"),
+        (0, "a"),
+        (1, "b"),
+        (0, "e"),
+    ]

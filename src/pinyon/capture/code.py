@@ -17,6 +17,7 @@ from pinyon.capture.facts import Status
 from pinyon.capture.files import LARGE, SKIPPED, Kept, Stamp, holds_secret, refusal, stamp_of, walk
 from pinyon.capture.remembered import keep, load
 from pinyon.store.names import name_of
+from pinyon.store.place import repository_around
 from pinyon.store.protocol import Blobs
 from pinyon.store.redacted import environment_values
 from pinyon.store.tree import Row, encode
@@ -92,7 +93,7 @@ class _Dirty:
     def capture(self) -> dict[str, Any]:
         """See `pinyon.capture.code.capture`."""
         if self._status.commit:
-            top = _top(self._root)
+            top = repository_around(os.path.realpath(self._root))
             if top is None:
                 return {"commit": self._status.commit, "tree": None, "dirty": True}
             self._top = top
@@ -222,17 +223,6 @@ def hash_of(values: Collection[str]) -> str:
 
 def _is_settled(stamps: Iterable[Stamp]) -> bool:
     return max((max(stamp[0], stamp[3]) for stamp in stamps), default=0) < time.time_ns() - _SETTLED
-
-
-def _top(root: str) -> str | None:
-    """The top of the repository around a directory, by its ``.git``; links are followed."""
-    folder = os.path.realpath(root)
-    while not os.path.exists(f"{folder}/.git"):
-        above = os.path.dirname(folder)
-        if above == folder:
-            return None
-        folder = above
-    return folder
 
 
 def _write_tree(top: str, paths: list[str]) -> str | None:

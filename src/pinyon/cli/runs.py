@@ -189,7 +189,9 @@ def below(rows: Sequence[RunRow]) -> list[tuple[int, RunRow]]:
         inside.setdefault(row.parent if row.parent in shown else "", []).append(row)
     found: list[tuple[int, RunRow]] = []
     rest = [(0, row) for row in reversed(inside.pop("", []))]
-    while rest:
+    while rest or inside:
+        if not rest:  # records that say of runs that each lies in the other: none may be hidden
+            rest = [(0, row) for row in reversed(inside.pop(next(iter(inside))))]
         deep, row = rest.pop()
         found.append((deep, row))
         rest += [(deep + 1, one) for one in reversed(inside.pop(row.run, []))]

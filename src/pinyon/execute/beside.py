@@ -7,6 +7,7 @@ import os
 import re
 
 from pinyon.store.disk import fsync
+from pinyon.store.place import repository_around
 
 _SPECIAL = re.compile(r"([\\*?\[\]])")
 
@@ -15,13 +16,7 @@ Root = str | os.PathLike[str]
 
 def repository(root: Root) -> str | None:
     """The git repository around the project; None where there is none."""
-    folder = os.fspath(root)
-    while not os.path.exists(f"{folder}/.git"):
-        above = os.path.dirname(folder)
-        if above == folder:
-            return None
-        folder = above
-    return folder
+    return repository_around(os.fspath(root))
 
 
 def is_ignored(root: Root, path: str) -> bool:

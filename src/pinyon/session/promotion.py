@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pinyon.errors import RefConflictError
 from pinyon.model.graph import Graph
 from pinyon.model.outcome import Attempt
 from pinyon.model.registry import Checked, Model, ModelVersion
@@ -63,7 +64,13 @@ def promote_winner(session: Session, graph: Graph, result: StudyResult, executio
     if _refused_before(fold, version, asked.alias, checked):
         raise refusal(version.name, asked.alias, checked)
     by = {"experiment": experiment.name, **({"execution": execution} if execution else {})}
-    if registry.promote(model, asked.alias, version.number, checked=checked, by=by):
+    try:
+        promoted = registry.promote(model, asked.alias, version.number, checked=checked, by=by)
+    except RefConflictError:
+        if not _promoted_before(registry.model(asked.model), asked.alias, experiment.name, version):
+            raise
+        return  # by another driver of this experiment
+    if promoted:
         was = f", {model.name}@{now} was" if now else ""
         gate = f"; its gate holds: {', '.join(map(held, checked))}" if checked else ""
         tell(Told("promote", version.name, f"is {asked.alias}{was}{gate}"))

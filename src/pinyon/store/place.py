@@ -83,6 +83,16 @@ def make_cache(folder: str) -> None:
             file.write("*\n")
 
 
+def repository_around(folder: str) -> str | None:
+    """The git repository that a directory lies in; None where there is none."""
+    while not os.path.exists(f"{folder}/.git"):
+        above = os.path.dirname(folder)
+        if above == folder:
+            return None
+        folder = above
+    return folder
+
+
 def project_around(start: str) -> str | None:
     """The directory of the project that ``start`` lies in; None when there is none.
 

@@ -21,7 +21,7 @@ from pinyon.store.local import home_store
 if TYPE_CHECKING:
     from pinyon.track.sink import Sink
 
-_PATIENCE = 1.0  # seconds that the end of a run waits for what is being found out
+_PATIENCE = 0.75  # seconds that the end of a run waits for what is being found out
 
 
 class Background:
@@ -45,7 +45,7 @@ class Background:
         self._thread.start()
 
     def stop(self) -> None:
-        """End it; what it is about to record is waited for, for a second at most."""
+        """End it; what it is about to record is waited for, but not for long."""
         self._over.set()
         self._thread.join(_PATIENCE)
 

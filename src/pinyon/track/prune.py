@@ -6,16 +6,15 @@ the exit code, makes the attempt CANCELLED with the detail ``pruned``: a launche
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from pinyon.model.condition import Comparison, parse
+from pinyon.store import words
 
 PRUNED = 79  # exit code of a process that a condition has ended
 CONDITION = "PINYON_STOP_WHEN"
-_NAME = "tmp/pruned-{}"
+_NAME = "pruned-{}"
 
 
 class StopWhen(NamedTuple):
@@ -49,22 +48,10 @@ def leave_word(store: str, attempt: str, why: str) -> None:
     Raises:
         OSError: the store cannot be written to.
     """
-    path = os.path.join(store, _NAME.format(attempt))
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    temporary = f"{path}.{os.getpid()}"
-    with open(temporary, "w", encoding="utf-8") as file:
-        file.write(why)
-    os.replace(temporary, path)
+    words.leave(store, _NAME.format(attempt), why)
 
 
 def take_word(store: str, attempt: str) -> str:
     """What was left, once; "" where nothing was."""
-    path = os.path.join(store, _NAME.format(attempt))
-    try:
-        with open(path, encoding="utf-8") as file:
-            why = file.read()
-    except OSError:
-        return ""
-    with contextlib.suppress(OSError):
-        os.unlink(path)
-    return why or "its condition held"
+    why = words.take(store, _NAME.format(attempt))
+    return "" if why is None else why or "its condition held"

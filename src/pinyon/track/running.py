@@ -13,15 +13,17 @@ from pinyon.track import prune, shutdown
 from pinyon.track.caps import Caps
 from pinyon.track.helpers import NanGuard
 from pinyon.track.params import Params, merge
-from pinyon.track.sink import Sink, note
+from pinyon.track.sink import PATIENCE, Sink, note
 from pinyon.track.values import fact, number, numbers, plain
 
 if TYPE_CHECKING:
     from pinyon.track.checkpoint import Checkpoint, Checkpoints
     from pinyon.track.current import Identity
+    from pinyon.track.own import Own
 
 T = TypeVar("T")
 _PLAIN = frozenset({float, int})
+_LEAST = 0.25  # seconds that remain for the disk at the end, however long all else took
 
 
 def _plain(kind: tuple[Any, ...], count: int) -> bool:
@@ -369,8 +371,7 @@ class Run:
             self._sink.close()
             return
         word = prune.take_word(self._identity.store, self.attempt) if self._pruned else ""
-        end = own.ended(dict(self.summary), error, word)
-        self._sink.close(lambda: end(self._sink))
+        self._end(own, error, word)
         own.unwatch()
 
     def when_free(self, call: Callable[[], None]) -> None:
@@ -386,8 +387,15 @@ class Run:
         if own is None or self._pid != os.getpid():
             self._sink.close()
         else:
-            end = own.ended(dict(self.summary), None, shutdown=True)
-            self._sink.close(lambda: end(self._sink))
+            self._end(own, None, shutdown=True)
+
+    def _end(
+        self, own: Own, error: BaseException | None, pruned: str = "", *, shutdown: bool = False
+    ) -> None:
+        """Record it. What goes on in the background and the disk are waited for, for one second in all."""
+        until = time.monotonic() + PATIENCE
+        end = own.ended(dict(self.summary), error, pruned, shutdown=shutdown)
+        self._sink.close(lambda: end(self._sink), max(_LEAST, until - time.monotonic()))
 
     def __enter__(self) -> Run:
         return self

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pinyon.model.event import Event
     from pinyon.store.ring import Kind, Ring
 
-INTERVAL = 0.1  # seconds between a point and its being in its segment, between a fact and its fsync
+INTERVAL = 0.2  # seconds between a point and its being in its segment, between a fact and its fsync
 HEARTBEAT = 30.0  # seconds
 PATIENCE = 1.0  # seconds that the end of a process waits for the disk
 _RETRY = 0.5  # seconds until something that the disk refused is tried again; twice that after each try
@@ -188,17 +188,17 @@ class Sink:
         except OSError as error:
             self._refused(error)
 
-    def close(self, last: Callable[[], None] | None = None) -> None:
-        """Write the rest and end the journal, waiting a second at most for a disk that does nothing. What comes later is
-        said to be late, once.
+    def close(self, last: Callable[[], None] | None = None, patience: float = PATIENCE) -> None:
+        """Write the rest and end the journal. What comes later is said to be late, once.
 
         Args:
             last: called before that, by the thread that writes; it may tell more.
+            patience: seconds to wait for a disk that does nothing.
         """
         if self.closed or self._ending:
             return
         if self._busy and self._owner == threading.get_ident():
-            self._then = partial(self.close, last)
+            self._then = partial(self.close, last, patience)
             return
         self._ending, self._last = True, last or _nothing
         thread = self._thread
@@ -208,7 +208,7 @@ class Sink:
         self._bell.put(_NOW)
         before: object = None
         while thread.is_alive() and before != (before := self._progress()):
-            thread.join(PATIENCE)
+            thread.join(patience)
         if thread.is_alive():
             self.once("end", f"{self.store} takes no writes: {self._records.left()}")
 

@@ -44,6 +44,6 @@ class Rings:
             leave_traceback(self._store)
 
 
-def make(around: Around) -> Rings:
+def collect(around: Around) -> Rings:
     """For every attempt: any command may have logged."""
     return Rings(around)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import signal
 from typing import Any
 
+from pinyon.store import words
+
 SIGNAL = signal.SIGUSR1
-_NAME = "tmp/stop-{}"
+_NAME = "stop-{}"
 
 
 def leave_word(store: str, attempt: str, actor: dict[str, str]) -> None:
@@ -18,26 +18,18 @@ def leave_word(store: str, attempt: str, actor: dict[str, str]) -> None:
     Raises:
         OSError: the store cannot be written to.
     """
-    path = os.path.join(store, _NAME.format(attempt))
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    temporary = f"{path}.{os.getpid()}"
-    with open(temporary, "w", encoding="utf-8") as file:
-        json.dump({"actor": actor}, file)
-    os.replace(temporary, path)
+    words.leave(store, _NAME.format(attempt), json.dumps({"actor": actor}))
 
 
 def take_word(store: str, attempt: str) -> dict[str, Any] | None:
     """Who wants it to end, once; None where nobody does."""
-    path = os.path.join(store, _NAME.format(attempt))
-    try:
-        with open(path, encoding="utf-8") as file:
-            data = json.load(file)
-    except OSError:
+    said = words.take(store, _NAME.format(attempt))
+    if said is None:
         return None
+    try:
+        data = json.loads(said)
     except ValueError:
-        data = {}
-    with contextlib.suppress(OSError):
-        os.unlink(path)
+        return {}
     actor = data.get("actor") if isinstance(data, dict) else None
     return actor if isinstance(actor, dict) else {}
 

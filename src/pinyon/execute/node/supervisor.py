@@ -25,7 +25,7 @@ from pinyon.execute.node.companions import NEVER, Maker
 from pinyon.execute.node.follow import follow
 from pinyon.execute.node.metering import meter
 from pinyon.execute.node.process import mark_of
-from pinyon.execute.node.rings import make as rings
+from pinyon.execute.node.rings import collect
 from pinyon.execute.node.scrubbing import scrub
 from pinyon.execute.node.verdict import OomCounter
 from pinyon.execute.protocol import AttemptSpec, StatNote
@@ -44,7 +44,7 @@ _ANOTHERS = (
 _UNCOMMITTED = ("heartbeat", "durable")  # nothing depends on these, so they cause no fsync
 
 
-COMPANIONS: tuple[Maker, ...] = (meter, follow, rings, scrub)  # of every attempt
+COMPANIONS: tuple[Maker, ...] = (meter, follow, collect, scrub)  # of every attempt
 
 
 class Supervisor:
