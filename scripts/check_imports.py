@@ -20,10 +20,15 @@ LIBRARIES = {
     "click": ["cli"],
     "duckdb": ["query.duck"],  # lazily: it is an extra
     "hypothesis": ["testing"],
+    "keras": ["bridges.integrations.keras"],  # this and the like: who imports the module has the library
+    "lightning": ["bridges.integrations.lightning"],
+    "mlflow": ["bridges.mlflow", "bridges.moving.mlflowsink"],  # the first MLflow loads; the second lazily
     "optuna": ["execute.samplers.tpe"],  # behind the extra `search`
     "pytest": ["testing"],
     "rich": ["cli"],
-    "sqlite3": ["execute", "query"],
+    "transformers": ["bridges.integrations.transformers"],
+    "sqlite3": ["execute", "query", "bridges.mlflow.metrics", "bridges.moving.mlflowdb"],
+    "wandb": ["bridges.moving.wandbsink"],  # lazily, and only to write what its users want to have there
     "yaml": ["spec", "execute.node.metrics"],  # the second lazily, and it does without
 }
 

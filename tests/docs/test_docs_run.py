@@ -18,6 +18,7 @@ from transcripts import ROOT, Shell, commands, normal
         ("docs/logbook.md", 8),
         ("docs/capture.md", 9),
         ("docs/unchanged.md", 5),
+        ("docs/moving.md", 8),
         ("docs/watch.md", 5),
         ("docs/tables.md", 14),
         ("docs/experiments.md", 11),

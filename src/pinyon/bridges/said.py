@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -27,6 +29,23 @@ class Object(NamedTuple):
     value: dict[str, Any] = {}
     data: bytes = b""
     format: str = ""
+
+
+_SMALL = 16 << 10  # bytes of JSON that stand in a line of points
+
+
+def inline(one: Object) -> dict[str, Any] | None:
+    """What stands in a line of points for it; None where it is too large for one."""
+    value = {"type": one.type, **one.value}
+    if one.data:
+        value |= {"format": one.format, "data": base64.b64encode(one.data).decode()}
+    return value if len(json.dumps(value)) <= _SMALL else None
+
+
+def apart(one: Object) -> tuple[bytes, str]:
+    """Bytes and format of it as a file."""
+    data = one.data or str(one.value.get("text") or json.dumps(one.value)).encode("utf-8", "replace")
+    return data, one.format or ("txt" if "text" in one.value else "json")
 
 
 class Fact(NamedTuple):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import sys
@@ -12,12 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pinyon.bridges.said import Object
+from pinyon.bridges.said import Object, apart, inline
 from pinyon.store.local import LocalStore
 from pinyon.store.points import Point, PointsWriter, encode
 
 _BATCH = 1_000
-_SMALL = 16 << 10  # bytes of JSON that stand in a line
 _RETRY = 0.5  # seconds
 _FRESH = 1.0  # seconds that it is believed what others had logged
 
@@ -77,16 +75,13 @@ class Written:
 
     def object(self, t: float, step: int, name: str, said: Object) -> None:
         """Write what is no number: into the line where it is small, else as a blob with a record that names it."""
-        value = {"type": said.type, **said.value}
-        if said.data:
-            value |= {"format": said.format, "data": base64.b64encode(said.data).decode()}
-        if len(json.dumps(value)) <= _SMALL:
+        value = inline(said)
+        if value is not None:
             if not self._again(_object(t, step, {name: value})):
                 self.flush()
                 self._insist(lambda: self._stream().write_object(t, step, {name: value}, self._attempt))
             return
-        data = said.data or str(said.value.get("text") or json.dumps(said.value)).encode("utf-8", "replace")
-        format = said.format or ("txt" if "text" in said.value else "json")
+        data, format = apart(said)
         digests: list[str] = []
         self._insist(lambda: digests.append(self._store.blobs.put(data)))
         body = {

@@ -33,9 +33,10 @@ _SECTIONS = {
         "logbook",
     ),
     "Models": ("model",),
-    "Data": ("add", "gc", "compact"),
+    "Data": ("add", "gc", "compact", "import", "export"),
     "Keep": ("note", "tag", "verify", "doctor", "generate", "completion"),
 }
+_MODULES = {"import": "imports", "export": "exports"}  # verbs that no module can be called
 _VERBS = tuple(verb for verbs in _SECTIONS.values() for verb in verbs)
 
 
@@ -48,7 +49,9 @@ class _Lazy(click.Group):
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _VERBS:
             return None
-        command: click.Command = importlib.import_module(f"pinyon.cli.{cmd_name}").command
+        command: click.Command = importlib.import_module(
+            f"pinyon.cli.{_MODULES.get(cmd_name, cmd_name)}"
+        ).command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -155,7 +155,7 @@ def _names(text: str) -> list[str]:
 
 
 def _print(rows: list[RunRow], first: list[str], stores: list[str] | None) -> None:
-    flags = any(_said(row.attempt.inputs) for row in rows)
+    flags = any(_said(row) for row in rows)
     ordered = [(0, row) for row in rows] if first or stores else below(rows)
     tags = any(row.tags for row in rows)
     header = [
@@ -171,7 +171,7 @@ def _print(rows: list[RunRow], first: list[str], stores: list[str] | None) -> No
             row.status,
             when(row.attempt.started),
             took(row.attempt),
-            *([_some(_said(row.attempt.inputs))] if flags else []),
+            *([_some(_said(row))] if flags else []),
             *([_some(row.tags)] if tags else []),
             _some({name: row.metrics[name] for name in first if name in row.metrics} | row.metrics),
         ]
@@ -198,8 +198,12 @@ def below(rows: Sequence[RunRow]) -> list[tuple[int, RunRow]]:
     return found
 
 
-def _said(inputs: dict[str, Any]) -> dict[str, Any]:
-    """What the command says itself. Declared parameters can be whole sections; these are few, and tell runs apart."""
+def _said(row: RunRow) -> dict[str, Any]:
+    """What the command says itself. Declared parameters can be whole sections; these are few, and tell runs apart. Of a run
+    that another tool told all are of that kind."""
+    if row.attempt.mode == "recorded":
+        return row.params
+    inputs = row.attempt.inputs
     given = {name: value for file, name, value in inputs.get("params", ()) if not file}
     return given | dict(inputs.get("flags", ()))
 

@@ -84,6 +84,12 @@ def _print(attempts: list[Attempt], described: dict[str, Any], found: Captured |
         click.echo(f"param     {':'.join(filter(None, (file, name)))} = {number(value)}")
     for name, value in last.inputs.get("flags", ()):
         click.echo(f"flag      {name} = {number(value)}")
+    from pinyon.query.fold import params_of
+
+    declared = params_of(last)
+    for name, value in described["params"].items():
+        if name not in declared:  # its script told it
+            click.echo(f"param     {name} = {number(value)}")
     for path, digest in last.inputs.get("deps", ()):
         click.echo(f"dep       {path}  {digest}")
     for out in last.outputs:

@@ -39,7 +39,8 @@ class Attempt(NamedTuple):
     """One try of a run on one host, as the journals tell it. Times are seconds since the epoch, for people only.
 
     ``project`` names whose stage it was, and ``root`` its directory on the host that ran it: a store may serve several.
-    ``mode`` ``adopted``: another tool had made the outs, and its records vouch for them; nothing ran.
+    ``mode`` ``adopted``: another tool had made the outs, and its records vouch for them; nothing ran. ``recorded``: another
+    tool carries it and tells of it, or it was imported.
     ``resources`` holds what it asked for by name, and under ``devices`` the GPUs it got. ``estimate``: the seconds that it
     was expected to take. ``unread`` are metrics files that could not be read, each with the reason. ``parent`` is the id of
     the run inside which this one began, ``group`` a name that several runs share. ``scheduler``: the job that it was part
@@ -52,7 +53,7 @@ class Attempt(NamedTuple):
     stage: str
     execution: str
     epoch: int
-    mode: Literal["in place", "isolated", "adopted"]
+    mode: Literal["in place", "isolated", "adopted", "recorded"]
     state: str
     detail: str = ""
     exit_code: int | None = None

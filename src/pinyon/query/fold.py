@@ -115,7 +115,7 @@ def _attempt(name: str, document: Document, durable: bool) -> Attempt:
         durable=durable,
         boot=supervisor.boot if supervisor else "",
         supervisor=supervisor,
-        started=running[2] if running else document["intent"][2],
+        started=_began(intent, running[2] if running else document["intent"][2]),
         seconds=(ended or {}).get("seconds") or 0.0,
         inputs=intent.get("inputs", {}),
         metrics=outputs.get("metrics", {}),
@@ -133,6 +133,12 @@ def _attempt(name: str, document: Document, durable: bool) -> Attempt:
         parent=str(intent.get("parent") or ""),
         group=str(intent.get("group") or ""),
     )
+
+
+def _began(intent: Mapping[str, Any], ts: float) -> float:
+    """When: what was told of it goes before the clock of who wrote it down, who may have done so years later."""
+    told = intent.get("began")
+    return float(told) if isinstance(told, int | float) else ts
 
 
 def _state(document: Document, ended: Mapping[str, Any] | None) -> tuple[str, str]:

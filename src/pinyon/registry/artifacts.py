@@ -45,20 +45,25 @@ def artifact_of(
             f"the bytes of {out.path} were not kept", where=attempt.stage,
             why="cache: false", next="take that away in pinyon.yaml, and run the stage again",
         )  # fmt: skip
-    looked = _looked(store, out)
-    if looked.runs_code and not trust:
+    found = looked(store, out)
+    if found.runs_code and not trust:
         raise GateError(
-            f"{out.path} runs code when somebody opens it", why=looked.why,
+            f"{out.path} runs code when somebody opens it", why=found.why,
             next="save it as safetensors; or register it with --trust, if you know who made it",
         )  # fmt: skip
-    facts = {"file": dict(looked.facts)} if looked.facts else {}
+    facts = {"file": dict(found.facts)} if found.facts else {}
     return Artifact(
-        out.digest, out.path, out.size, looked.format, run_id(attempt.key), attempt.id, attempt.stage,
-        {**about, **facts}, trusted=looked.runs_code,
+        out.digest, out.path, out.size, found.format, run_id(attempt.key), attempt.id, attempt.stage,
+        {**about, **facts}, trusted=found.runs_code,
     )  # fmt: skip
 
 
-def _looked(store: LocalStore, out: Output) -> Looked:
+def looked(store: LocalStore, out: Output) -> Looked:
+    """What the bytes of an out tell.
+
+    Raises:
+        MissingBlobError, CorruptError: see `artifact_of`.
+    """
     with TemporaryDirectory(dir=store.root / "tmp", prefix="look-") as folder:
         path = Path(folder) / PurePosixPath(out.path).name
         copy_to(store.blobs, out.digest, path, link=True)

@@ -70,9 +70,12 @@ class Registry:
 
     # -- versions -------------------------------------------------------------------------------------------------------
 
-    def register(self, name: str, artifact: Artifact, *, why: str = "") -> ModelVersion:
+    def register(self, name: str, artifact: Artifact, *, why: str = "", again: bool = False) -> ModelVersion:
         """The next version of a model, which it makes if there is none; the one that there is for the same out of the
         same attempt, and then nothing is written.
+
+        Args:
+            again: a new version even then.
 
         Raises:
             PlanError: no name for a model.
@@ -84,19 +87,20 @@ class Registry:
                 f"'{printable(name)}' cannot name a model", why=reason, next="choose another name"
             )
         ref, ours = values.VERSIONS + name, (artifact.digest, artifact.attempt)
-        if known := self.known(name, *ours):
+        if not again and (known := self.known(name, *ours)):
             return known
         self._sound(artifact.digest)
         value = values.version_value(artifact, self._project, why)
         with self._recording() as record:
             while True:
                 history = self._store.refs.history(ref)
-                if known := _known(name, history, *ours):
+                if not again and (known := _known(name, history, *ours)):
                     return known
                 number = len(history) + 1
                 told = record("registered", {"model": name, "number": number, "ref": [ref, number], **value})
                 with suppress(RefConflictError):  # somebody took this number; ours may be the next
-                    self._set(ref, {**value, "event": told}, number - 1)
+                    made = self._set(ref, {**value, "event": told}, number - 1)
+                    return values.model_of(name, [*history, made], []).versions[-1]
 
     def known(self, name: str, digest: str, attempt: str) -> ModelVersion | None:
         """The version that an out of an attempt is already; None if it is none."""

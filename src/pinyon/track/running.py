@@ -403,6 +403,12 @@ class Run:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self.finish(error)
 
+    def _repr_html_(self) -> str:
+        """As a notebook shows it."""
+        from pinyon.track.display import page
+
+        return page(self.id, self.stage, self.params.flat(), dict(self.summary))
+
     def __repr__(self) -> str:
         return f"<run {self.id} of {self.stage}>"
 

@@ -10,25 +10,31 @@ from pinyon.bridges.wandb.records import Begun, Config, History, Record, RunFile
 
 
 class RunSource:
-    """See `pinyon.bridges.said.Source`. What W&B adds by itself begins with ``_`` and is left out."""
+    """See `pinyon.bridges.said.Source`. What W&B adds by itself begins with ``_`` and is left out.
+
+    Attributes:
+        run: what the run is, as it was said last.
+        exit: its exit code; None where it has not come to an end of its own.
+    """
 
     tool = "wandb"
 
     def __init__(self, path: str) -> None:
         self._file = RunFile(path)
-        self._run: Begun | None = None
+        self.run: Begun | None = None
+        self.exit: int | None = None
         self._told: dict[str, Any] = {}  # of the run, as it was said last
         self._summary: dict[str, Any] = {}
 
     @property
     def begun(self) -> float | None:
         """When the run began, as W&B says."""
-        return None if self._run is None or not self._run.start else self._run.start
+        return None if self.run is None or not self.run.start else self.run.start
 
     @property
     def label(self) -> str:
         """Its name."""
-        return self._run.name if self._run is not None else ""
+        return self.run.name if self.run is not None else ""
 
     @property
     def passed(self) -> int:
@@ -61,9 +67,11 @@ class RunSource:
         elif isinstance(record, Config):
             yield from _params(record.values)
         elif isinstance(record, Begun):
-            self._run = record
+            self.run = record
             yield from _params(record.config)
             yield from self._about(record)
+        else:
+            self.exit = record.code
 
     def _about(self, run: Begun) -> Iterator[Said]:
         """Tags and notes that were not told before: W&B repeats what a run is when something about it changes."""

@@ -1,0 +1,171 @@
+"""Points as MLflow's metrics: the newest value of each, and histories."""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pinyon.model.outcome import Attempt
+from pinyon.query import points
+from pinyon.store.local import LocalStore
+from pinyon.store.place import make_cache
+
+_FILE = "mlflow-1.sqlite"  # in the cache; what segments of points said, as far as they were read
+_MANY = 50  # segments that are worth writing to it
+
+
+class Value(NamedTuple):
+    """The newest value of a metric: that of the highest step, of several the latest, of several the largest."""
+
+    step: int
+    t: float
+    value: float
+
+    def rank(self) -> tuple[Any, ...]:
+        """As MLflow orders them, which keeps NaN as 0."""
+        return self.step, round(self.t, 6), 0.0 if math.isnan(self.value) else self.value
+
+
+Values = dict[str, dict[str, Value]]  # by attempt and metric; t in seconds since the attempt began
+
+
+class Latest:
+    """Newest values of every attempt.
+
+    Attributes:
+        values: by attempt and metric.
+        segments: of points, by attempt.
+        growing: segments that may still gain points: size when last read, and where all before is settled.
+    """
+
+    def __init__(self, store: LocalStore) -> None:
+        self._store = store
+        self.values: Values = {}
+        self.segments: dict[str, set[str]] = {}
+        self.growing: dict[str, tuple[int, int]] = {}
+        self._loaded = False
+
+    def refresh(self, writing: Container[str]) -> set[str]:
+        """Read what segments have gained; the attempts that have other values now.
+
+        Args:
+            writing: writers that may still write; segments of others are read for the last time.
+        """
+        known = {} if self._loaded else self._load()
+        self._loaded = True
+        changed: set[str] = set()
+        fresh: dict[str, tuple[int, Values]] = {}
+        for name, (size, end) in list(self.growing.items()):
+            now = self._store.journals.size(name)
+            if now > size:
+                if not size and name in known and known[name][0] <= now:
+                    end, values = known[name]
+                    self._take(name, values, changed)
+                if now > end:
+                    with suppress(OSError):
+                        end, values = self._read(name, end)
+                        self._take(name, values, changed)
+                        if not size and name not in known:
+                            fresh[name] = (end, values)
+                self.growing[name] = (now, end)
+            if name.partition(".")[0] not in writing:
+                del self.growing[name]
+        if len(fresh) >= _MANY:
+            self._save(fresh)
+        return changed
+
+    def _read(self, name: str, start: int) -> tuple[int, Values]:
+        found = points.read(self._path(name), start)
+        values: Values = {}
+        for attempt, metric, step, t, value in _numbers(found.points):
+            newest_of(values.setdefault(attempt, {}), metric, Value(step, t, value))
+        return found.end, values
+
+    def _take(self, name: str, values: Values, changed: set[str]) -> None:
+        for attempt, metrics in values.items():
+            self.segments.setdefault(attempt, set()).add(name)
+            mine = self.values.setdefault(attempt, {})
+            for metric, value in metrics.items():
+                newest_of(mine, metric, value)
+            changed.add(attempt)
+
+    def _path(self, name: str) -> Path:
+        return self._store.root / "journals" / name
+
+    def history(
+        self, attempts: Sequence[Attempt], metric: str | None, resumed: Mapping[str, int]
+    ) -> list[tuple[str, int, float, float]]:
+        """(metric, step, seconds since the epoch, value) of the points that count, each once.
+
+        A later attempt overrules earlier ones from the step on at which it resumed, but not before the first step that it
+        logged itself (docs/FORMAT.md §11).
+
+        Args:
+            metric: None for all.
+        """
+        kept: dict[tuple[Any, ...], tuple[str, int, float, float]] = {}
+        cut = math.inf
+        for attempt in reversed(attempts):
+            rows = list(self._rows(attempt.id))
+            for name, step, t, value in rows:
+                if step < cut and metric in (None, name):
+                    at = round(attempt.started + t, 6)
+                    # NaN is no NaN's equal, so it stands by its name here.
+                    kept[name, step, at, str(value)] = (name, step, at, value)
+            first = min((step for _, step, _, _ in rows), default=None)
+            if first is not None:
+                cut = min(cut, max(first, resumed.get(attempt.id, first)))
+        return list(kept.values())
+
+    def _rows(self, attempt: str) -> Iterator[tuple[str, int, float, float]]:
+        for name in sorted(self.segments.get(attempt, ())):
+            for one, metric, step, t, value in _numbers(points.read(self._path(name)).points):
+                if one == attempt:
+                    yield metric, step, t, value
+
+    # What was read is kept in the cache, for the next process
+
+    def _load(self) -> dict[str, tuple[int, Values]]:
+        found: dict[str, tuple[int, Values]] = {}
+        with suppress(sqlite3.Error, OSError, ValueError, TypeError), closing(self._connect()) as db:
+            for name, end, doc in db.execute("select name, behind, doc from segments"):
+                told = json.loads(doc)
+                found[name] = (end, {
+                    attempt: {metric: Value(*row) for metric, row in metrics.items()} for attempt, metrics in told.items()
+                })  # fmt: skip
+        return found
+
+    def _save(self, fresh: Mapping[str, tuple[int, Values]]) -> None:
+        rows = [(name, end, json.dumps(values)) for name, (end, values) in fresh.items()]
+        with suppress(sqlite3.Error, OSError), closing(self._connect()) as db, db:
+            db.executemany("insert or replace into segments values (?,?,?)", rows)
+
+    def _connect(self) -> sqlite3.Connection:
+        make_cache(str(self._store.cache))
+        db = sqlite3.connect(self._store.cache / _FILE, timeout=1.0)
+        db.execute(
+            "create table if not exists segments (name text primary key, behind integer, doc text) without rowid"
+        )
+        return db
+
+
+def newest_of(values: dict[str, Value], metric: str, value: Value) -> None:
+    """Put a value in, if it is newer."""
+    old = values.get(metric)
+    if old is None or value.rank() > old.rank():
+        values[metric] = value
+
+
+def _numbers(told: points.Points) -> Iterator[tuple[str, str, int, float, float]]:
+    """Attempt, metric, step, seconds since the attempt began, and value of every point."""
+    lines = zip(told.attempt, told.step, told.t, told.names, told.values, told.objects, strict=True)
+    for attempt, step, t, names, values, objects in lines:
+        if objects is None:
+            for metric, value in zip(names, values, strict=True):
+                if value is not None:
+                    yield attempt, metric, step or 0, t or 0.0, value

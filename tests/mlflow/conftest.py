@@ -1,0 +1,47 @@
+"""MLflow itself, as the oracle and as the one who loads the plugin: in an environment of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_HERE = Path(__file__).resolve().parents[2]
+
+Ask = Callable[..., Any]
+
+
+@pytest.fixture(scope="session")
+def mlflow_python() -> str:
+    """A Python with MLflow and this package: `PINYON_MLFLOW`, else what scripts/setup-mlflow has made."""
+    python = os.environ.get("PINYON_MLFLOW") or str(_HERE / ".venv-mlflow/bin/python")
+    assert os.access(python, os.X_OK), f"{python} is not there; make it: scripts/setup-mlflow"
+    return python
+
+
+@pytest.fixture(scope="session")
+def mlflow_env() -> dict[str, str]:
+    """An environment in which MLflow asks nobody and tells nobody."""
+    named = {name: text for name, text in os.environ.items() if not name.startswith(("MLFLOW_", "PINYON_"))}
+    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "GIT_PYTHON_REFRESH": "quiet", "DO_NOT_TRACK": "true"}
+    return {**named, **quiet, "PYTHONPATH": str(_HERE / "src")}
+
+
+@pytest.fixture
+def ask(mlflow_python: str, mlflow_env: dict[str, str], tmp_path: Path) -> Ask:
+    """Run a script in a project with MLflow's Python; it gives back what the script put into ``answer``."""
+
+    def call(script: str, *, cwd: Path = tmp_path, code: int = 0, **variables: str) -> Any:
+        file = cwd / "asked.py"
+        file.write_text(f"import json, mlflow\nanswer = None\n{script}\nprint('\\n' + json.dumps(answer))\n")
+        env = {**mlflow_env, "MLFLOW_TRACKING_URI": "pinyon://", **variables}
+        done = subprocess.run([mlflow_python, file], cwd=cwd, env=env, capture_output=True, text=True)
+        assert done.returncode == code, done.stderr[-3000:]
+        return json.loads(done.stdout.splitlines()[-1]) if code == 0 else done.stderr
+
+    return call
