@@ -19,6 +19,7 @@
      ├─ StoreError                   exit 5   bytes or records are not what they should be
      │   ├─ CorruptError                      stored bytes differ from their name
      │   ├─ MissingBlobError                  a name whose bytes are not here
+     │   ├─ MissingObjectError                a place that a store lies in lacks an object
      │   ├─ ForeignFileError                  a file of another tool's is damaged
      │   ├─ RefConflictError                  somebody else wrote this ref version first
      │   └─ FormatVersionError                written by a newer major format
@@ -149,6 +150,12 @@ class CorruptError(StoreError):
 
 class MissingBlobError(StoreError, FileNotFoundError):
     """A digest whose bytes are not in this store."""
+
+    __str__ = PinyonError.__str__
+
+
+class MissingObjectError(StoreError, FileNotFoundError):
+    """A place of objects has none of this key."""
 
     __str__ = PinyonError.__str__
 
