@@ -122,13 +122,14 @@ def test_one_host_trains_while_the_other_does_everything_else(
         assert driver.poll() is None, driver.communicate()
         time.sleep(0.05)
     seen: Counter[tuple[str, str]] = Counter()
-    stale = 0
+    began = time.monotonic()
+    while listed(there.project) == listed(source):  # so the other host does see old sizes
+        assert time.monotonic() < began + 30
+        time.sleep(0.05)
     for _ in range(LOOKS):
-        stale += listed(there.project) != listed(source)
         for run in json.loads(there.call("runs", "--json")):
             seen[run["stage"], run["status"]] += 1
         there.call("watch", "--once")
-        stale += listed(there.project) != listed(source)
         code, refused = there.ask("run")
         assert (code, "another run is working in this project" in refused) == (4, True), refused
         for verb in ("compact", "gc", "verify"):
@@ -146,15 +147,12 @@ def test_one_host_trains_while_the_other_does_everything_else(
         assert time.monotonic() < ended + 30
     slowest = time.monotonic() - ended
     steps = list(map(int, (said / "steps").read_text().split()))
-    print(
-        f"\n{len(steps)} steps, {6 * LOOKS} calls from the other host meanwhile, {stale} looks at old sizes"
-    )
+    print(f"\n{len(steps)} steps, {6 * LOOKS} calls from the other host meanwhile")
     print(f"all seen {slowest:.1f} s after the end; {dict(seen)}")
     assert (said / "ran").read_text().split() == ["prep", "train", "eval"]
     assert len(steps) >= 50
     assert steps == list(range(len(steps)))
     assert {status for stage, status in seen if stage == "train"} <= {"RUNNING", "UNKNOWN"}
-    assert stale >= 1
     for host in hosts:
         points = host.call(
             "query", "--csv", "select step, value from points where metric = 'loss' order by step"

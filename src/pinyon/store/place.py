@@ -18,6 +18,7 @@ _NETWORK = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "lustre", "gpfs", "ceph", "9p", "afs", "beegfs"}
 )
 _FUSE = "fuse"
+_MOUNTS = "/proc/self/mounts"
 
 
 def home_of(root: str) -> str:
@@ -72,10 +73,12 @@ def cache_of(store: str) -> str:
         return os.path.join(store, "cache")
     from hashlib import blake2b
 
+    from pinyon.model.ids import host_name
+
     base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     whose = os.path.realpath(store)
     if not _is_local(base):  # then at least no other host has the same one open
-        whose += f"\0{os.uname().nodename}"
+        whose += f"\0{host_name()}"
     return os.path.join(base, "pinyon", blake2b(whose.encode(), digest_size=8).hexdigest())
 
 
@@ -131,7 +134,7 @@ def place_in(root: str, directory: str) -> str:
 
 def _is_local(path: str) -> bool:
     try:
-        with open("/proc/self/mounts") as file:
+        with open(_MOUNTS) as file:
             mounts = [line.split(" ", 3)[1:3] for line in file]
     except OSError:
         return True
