@@ -103,6 +103,7 @@ def hosts(tmp_path: Path) -> Iterator[tuple[Host, Host]]:
                 time.sleep(0.01)
         yield both
     finally:
+        (tmp_path / "said" / "enough").touch()  # nothing trains for ever, whatever has failed
         for host, server in zip(both, servers, strict=False):
             subprocess.run(["umount", "-l", host.project], check=False)
             server.kill()  # or it would wait for the last file that somebody has open
