@@ -312,7 +312,7 @@ def test_what_was_read_once_is_kept_for_the_next_process(ask: Ask, tmp_path: Pat
     )
     search = "answer = [r.data.metrics['m'] for r in mlflow.search_runs(output_format='list', order_by=['metrics.m'])]"
     first = ask(search)
-    cache = tmp_path / ".pinyon/cache/mlflow-1.sqlite"
+    cache = tmp_path / ".pinyon/cache/mlflow-2.sqlite"
     assert cache.exists()
     assert ask(search) == first == [n / 3 for n in range(60)]
     cache.write_bytes(b"spoilt" * 1000)

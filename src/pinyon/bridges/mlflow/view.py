@@ -28,6 +28,8 @@ class View:
         loose: records of artifacts that belong to no run, in the order in which they were read.
         cells: records that declare cells of experiments.
         executions: bodies of ``execution`` records by id.
+        others: runs that MLflow did not make.
+        news: how many records came in about those, and about cells.
         lock: held by whoever reads what `refresh` changes.
     """
 
@@ -40,6 +42,8 @@ class View:
         self.loose: dict[tuple[float, str, int], Event] = {}
         self.cells: dict[tuple[str, int], Event] = {}
         self.executions: dict[str, dict[str, Any]] = {}
+        self.others: dict[str, Seen] = {}
+        self.news = 0
         self._stamp: tuple[int, ...] = ()
         near = (
             not store.shared and store.cache.parent == store.place
@@ -127,6 +131,7 @@ class View:
             self.executions.setdefault(str(body.get("execution")), body)
         elif event.kind == "cells":
             self.cells[event.writer, event.seq] = event
+            self.news += 1
         elif event.kind in _OF_MODELS and isinstance(body.get("model"), str):
             self.models.setdefault(body["model"], {})[at] = event
         elif event.kind in ("mlflow_artifact", "mlflow_unlinked"):
@@ -138,6 +143,7 @@ class View:
         run = self._by_attempt.get(attempt)
         if run is not None:
             run.add(event)
+            self.news += run.key in self.others
             return
         key = event.body.get("key") if event.kind == "intent" else None
         if not isinstance(key, str) or len(key) < 32:
@@ -147,6 +153,9 @@ class View:
         self._by_attempt[attempt] = run
         for one in (event, *self._early.pop(attempt, ())):
             run.add(one)
+        if not (run.attempts and run.ours):
+            self.others[key] = run
+            self.news += 1
 
     def seen(self) -> Iterator[Seen]:
         """Every run with an attempt of a form that is known."""
