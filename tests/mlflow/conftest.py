@@ -32,6 +32,19 @@ def mlflow_env() -> dict[str, str]:
     return {**named, **quiet, "PYTHONPATH": str(_HERE / "src")}
 
 
+@pytest.fixture(scope="session")
+def database(
+    mlflow_python: str, mlflow_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """An empty database of MLflow's, to be copied: MLflow takes seconds to lay out its tables."""
+    path = tmp_path_factory.mktemp("database") / "mlflow.db"
+    made = f"from mlflow import MlflowClient; MlflowClient('sqlite:///{path}').search_experiments()"
+    subprocess.run(
+        [mlflow_python, "-c", made], env=mlflow_env, cwd=path.parent, check=True, capture_output=True
+    )
+    return path
+
+
 @pytest.fixture
 def ask(mlflow_python: str, mlflow_env: dict[str, str], tmp_path: Path) -> Ask:
     """Run a script in a project with MLflow's Python; it gives back what the script put into ``answer``."""
