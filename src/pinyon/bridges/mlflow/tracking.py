@@ -338,8 +338,8 @@ class TrackingStore(ExperimentCalls, LoggedModels, Histories, AbstractStore):
         with self._view.lock:
             runs = [
                 run
-                for run in map(self._entities.sound, self._view.seen())
-                if run and run.info.experiment_id in wanted and run.info.lifecycle_stage in stages
+                for run in self._entities.newest()
+                if run.info.experiment_id in wanted and run.info.lifecycle_stage in stages
             ]
         kept = search.ordered(search.matching(runs, filter_string), order_by)
         page, token = SearchUtils.paginate(
