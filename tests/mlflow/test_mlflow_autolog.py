@@ -24,7 +24,12 @@ def test_autolog_logs_the_same_on_both(
     library: str, mlflow_python: str, mlflow_env: dict[str, str], database: Path, tmp_path: Path
 ) -> None:
     # MLflow asks another process what a model imports; which packages it then lists is not what is compared here.
-    env = {**mlflow_env, "MLFLOW_REQUIREMENTS_INFERENCE_TIMEOUT": "1", "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    env = {
+        **mlflow_env,
+        "MLFLOW_REQUIREMENTS_INFERENCE_TIMEOUT": "1",
+        "OMP_NUM_THREADS": "1",
+        "HF_HUB_OFFLINE": "1",
+    }
     file = tmp_path / "answers.json"
     command = [mlflow_python, _SCRIPT, library, database, tmp_path, file]
     done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True)

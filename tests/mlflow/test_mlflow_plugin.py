@@ -250,6 +250,65 @@ def test_a_model_that_mlflow_registered_is_pinyons_too(ask: Ask, tmp_path: Path)
     assert ask(stages) == ["Production", "Archived"]
 
 
+_GATED = """
+stages:
+  train: {cmd: python train.py, deps: [train.py], params: [tw], outs: [model.json], metrics: [metrics.json]}
+experiments:
+  grid:
+    stage: train
+    objective: {maximize: f1}
+    phases:
+      phase1: {grid: {tw: [0.1, 0.25]}}
+    promote: {model: m, alias: production, path: model.json, gate: [f1 > 0.2]}
+"""
+_REFUSED = """
+from mlflow.exceptions import MlflowException
+client = mlflow.MlflowClient()
+def said(call, *words, **more):
+    try:
+        call(*words, **more)
+    except MlflowException as error:
+        return [error.error_code, str(error)]
+client.create_registered_model("m")
+for f1 in (0.1, 0.3):
+    with mlflow.start_run() as run:
+        mlflow.log_metric("f1", f1)
+        mlflow.log_dict({"f1": f1}, "model.json")
+    client.create_model_version("m", f"{run.info.artifact_uri}/model.json", run.info.run_id)
+"""
+
+
+def test_the_gates_of_the_project_are_asked(ask: Ask, tmp_path: Path) -> None:
+    (tmp_path / "pinyon.yaml").write_text(_GATED)
+    (tmp_path / "params.yaml").write_text("tw: 0.1\n")
+    refused, fine, stage, other = ask(
+        _REFUSED
+        + "answer = [said(client.transition_model_version_stage, 'm', n, 'Production') for n in (1, 2)]\n"
+        + "answer += [client.get_model_version('m', 2).current_stage]\n"
+        + "answer += [said(client.set_registered_model_alias, 'm', 'champion', 1)]"
+    )
+    assert refused[0] == "INVALID_PARAMETER_VALUE"
+    assert "f1" in refused[1] and "0.1" in refused[1] and "0.2" in refused[1]
+    assert (fine, stage, other) == (None, "Production", None)  # nothing is asked of a name without a gate
+    told = pinyon(tmp_path, "model", "show", "m", "--json")
+    assert told["aliases"] == {"champion": 1, "production": 2}
+    assert "refused" in pinyon(tmp_path, "query", "select kind from events")
+
+
+def test_the_gate_of_an_alias_is_asked(ask: Ask, tmp_path: Path) -> None:
+    (tmp_path / "pinyon.yaml").write_text(_GATED.replace("alias: production", "alias: champion"))
+    (tmp_path / "params.yaml").write_text("tw: 0.1\n")
+    refused, fine = ask(
+        _REFUSED + "answer = [said(client.set_registered_model_alias, 'm', 'champion', n) for n in (1, 2)]"
+    )
+    assert refused[0] == "INVALID_PARAMETER_VALUE" and "f1" in refused[1]
+    assert fine is None
+    assert pinyon(tmp_path, "model", "show", "m", "--json")["aliases"] == {"champion": 2}
+    (tmp_path / "pinyon.yaml").write_text("stages: 3\n")
+    broken = "answer = mlflow.MlflowClient().set_registered_model_alias('m', 'champion', 1)"
+    assert "pinyon.yaml" in ask(broken, code=1)
+
+
 def test_bytes_that_have_rotted_are_never_handed_out(ask: Ask, tmp_path: Path) -> None:
     run = ask(_LOGS)
     for blob in (tmp_path / ".pinyon/blobs").glob("*/*"):

@@ -5,8 +5,8 @@
     told.end("SUCCEEDED", ended=1.7e9 + 60)
 
 Each has a journal and a stream of points of its own, as a process has, so that a reader finds the points of a run in files
-that hold no others; those of one import share a `Pen`, and so do those that one process logs through MLflow. Whatever a call
-was given is process-durable when it returns, and power-durable after `Recorder.end`, or `flush` where a pen is shared.
+that hold no others. Those of one import share a `Pen`, and so do those that one process logs through MLflow. Whatever a
+call was given is process-durable when it returns, and power-durable after `Recorder.end`, or `flush` of a shared pen.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""What autolog of a library logs, on each kind of store: ``autolog.py LIBRARY TEMPLATE FOLDER ANSWERS``, run by MLflow's own Python.
+"""What autolog of a library logs, on each kind of store. MLflow's own Python runs this:
+
+    python autolog.py LIBRARY TEMPLATE FOLDER ANSWERS
 
 The same script runs on ``sqlite://`` and on ``pinyon://``; nothing in it is changed but the address. Models are tiny and
 made here: nothing is downloaded.
@@ -26,7 +28,11 @@ from mlflow import MlflowClient
 # What a clock says, of which only the name can be compared.
 _CLOCK = re.compile(r"runtime|per_second|_time")
 _PLACES = re.compile(r"dir$")  # params that are paths below the folder of the run
-_DRAWN = ("mlflow.log-model.history", "mlflow.runName", "mlflow.user")  # tags with times and ids, or drawn at random
+_DRAWN = (
+    "mlflow.log-model.history",
+    "mlflow.runName",
+    "mlflow.user",
+)  # tags with times and ids, or drawn at random
 
 
 def scikit_learn(folder: Path) -> list[float]:
@@ -67,7 +73,9 @@ def lightning(folder: Path) -> list[float]:
     mlflow.pytorch.autolog(checkpoint=True, checkpoint_monitor="loss")
     torch.manual_seed(1)
     x = torch.arange(16.0).reshape(8, 2) / 16
-    data = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, x.sum(1, keepdim=True)), batch_size=4)
+    data = torch.utils.data.DataLoader(
+        torch.utils.data.TensorDataset(x, x.sum(1, keepdim=True)), batch_size=4
+    )
     pl.Trainer(
         max_epochs=3, accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False,
         default_root_dir=folder, enable_checkpointing=False,

@@ -57,9 +57,7 @@ class Writers:
             if found is not None:
                 return found
             pen = self.pen
-            return join(
-                self.store, attempt=attempt, key=key, started=started, project=self.project, pen=pen
-            )
+            return join(self.store, attempt=attempt, key=key, started=started, project=self.project, pen=pen)
 
     def ended(self, recorder: Recorder) -> None:
         """Forget one whose attempt has ended, and make all of it power-durable.
