@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import socket
 import subprocess
-from collections.abc import Callable
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +19,7 @@ import pytest
 _HERE = Path(__file__).resolve().parents[2]
 
 Ask = Callable[..., Any]
+Serve = Callable[[Path], str]
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +49,37 @@ def database(
         [mlflow_python, "-c", made], env=mlflow_env, cwd=path.parent, check=True, capture_output=True
     )
     return path
+
+
+@pytest.fixture
+def serve(mlflow_python: str, mlflow_env: dict[str, str]) -> Iterator[Serve]:
+    """Start MLflow's server on the project in a folder; the address at which it answers."""
+    with ExitStack() as stack:
+
+        def call(folder: Path) -> str:
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                port = str(free.getsockname()[1])
+            uri, address = f"pinyon://{folder}", f"http://127.0.0.1:{port}"
+            words = ["server", "--backend-store-uri", uri, "--artifacts-destination", f"{uri}/artifacts"]
+            log = stack.enter_context((folder / "server.log").open("w"))
+            server = subprocess.Popen(
+                [mlflow_python, "-m", "mlflow", *words, "--port", port, "--workers", "1"],
+                cwd=folder, env=mlflow_env, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+            stack.callback(server.wait)
+            stack.callback(os.killpg, server.pid, signal.SIGTERM)
+            for _ in range(400):
+                try:
+                    urllib.request.urlopen(f"{address}/health").close()
+                except OSError:
+                    assert server.poll() is None, (folder / "server.log").read_text()[-3000:]
+                    time.sleep(0.2)
+                else:
+                    return address
+            raise AssertionError((folder / "server.log").read_text()[-3000:])
+
+        yield call
 
 
 @pytest.fixture
