@@ -381,6 +381,29 @@ def test_what_was_read_once_is_kept_for_the_next_process(ask: Ask, tmp_path: Pat
     assert ask(search) == first
 
 
+def test_runs_of_one_process_share_its_files_and_each_has_its_own_history(ask: Ask, tmp_path: Path) -> None:
+    runs = ask(
+        "c = mlflow.MlflowClient()\n"
+        "answer = [c.create_run('0').info.run_id for n in range(40)]\n"
+        "for step in range(5):\n"
+        "    for n, run in enumerate(answer):\n        c.log_metric(run, 'm', n * 10 + step, step=step)\n"
+        "for run in answer[:30]:\n    c.set_terminated(run)\n"
+        "for run in answer[:10]:\n    c.log_metric(run, 'late', 1.0)\n    c.set_tag(run, 'k', 'v')\n"
+    )
+    assert len(os.listdir(tmp_path / ".pinyon/journals")) == 2
+    read = "c = mlflow.MlflowClient()\n" + f"runs = {runs}\n"
+    told = ask(read + "answer = [[p.value for p in c.get_metric_history(run, 'm')] for run in runs]")
+    assert told == [[n * 10.0 + step for step in range(5)] for n in range(40)]
+    told = ask(
+        read
+        + "for run in runs[:2]:\n    c.log_metric(run, 'm', -1.0, step=9)\n"
+        + "answer = [[len(c.get_metric_history(run, m)) for m in ('m', 'late')] for run in runs[:11]]"
+    )
+    assert told == [[6, 1], [6, 1], *[[5, 1]] * 8, [5, 0]]
+    assert {row["status"] for row in pinyon(tmp_path, "runs", "--json")} == {"SUCCEEDED", "LOST"}
+    assert pinyon(tmp_path, "verify").strip().endswith("read")
+
+
 def test_forked_workers_log_to_the_run(ask: Ask) -> None:
     told = ask(
         "import os\n"

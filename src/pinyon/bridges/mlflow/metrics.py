@@ -180,7 +180,7 @@ class Latest:
 
 
 def _where(found: points.Found, start: int, end: int) -> dict[str, tuple[int, int]]:
-    """Between which offsets the batches of each attempt lie: from the first line of one to that of another, or to ``end``."""
+    """Between which offsets the batches of each attempt lie: from its first line to that of another, or to ``end``."""
     where: dict[str, tuple[int, int]] = {}
     held: set[str] = set()  # attempts of the batch
     begin, batch = start, found.points.batch[0] if found.points.batch else None
