@@ -75,7 +75,13 @@ def serve(count: int) -> dict[str, list[float]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    words = ["server", "--backend-store-uri", sys.argv[2], "--artifacts-destination", f"{os.getcwd()}/artifacts"]
+    words = [
+        "server",
+        "--backend-store-uri",
+        sys.argv[2],
+        "--artifacts-destination",
+        f"{os.getcwd()}/artifacts",
+    ]
     command = [sys.executable, "-m", "mlflow", *words, "--port", str(port), "--workers", "1"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(command, start_new_session=True, **quiet) as server:  # type: ignore[call-overload]

@@ -52,7 +52,7 @@ def mlflow(settings: Settings) -> Iterator[Row]:
 def _installed(python: str) -> bool:
     """Whether this package is installed beside MLflow, whose server finds a store by its entry point."""
     ask = "from importlib.metadata import entry_points as e; assert e(group='mlflow.tracking_store', name='pinyon')"
-    return subprocess.run([python, "-c", ask], capture_output=True).returncode == 0
+    return subprocess.run([python, "-c", ask], check=False, capture_output=True).returncode == 0
 
 
 def _said(python: str, folder: Path, what: str, uri: str, count: int) -> Any:
