@@ -38,7 +38,7 @@ def ordered(runs: list[Run], order_by: Sequence[str] | None) -> list[Run]:
     keys = [(kind, SearchUtils.translate_key_alias(key)) for kind, key, _ in fields]
     if len(set(keys)) < len(keys):
         raise MlflowException(f"`order_by` contains duplicate fields: {order_by}")
-    if fields and (*keys[0], fields[0][2]) == ("attribute", "start_time", False):
+    if len(fields) == 1 and (*keys[0], fields[0][2]) == ("attribute", "start_time", False):
         return runs
     for (kind, key), (_, _, ascending) in reversed(list(zip(keys, fields, strict=True))):
         values = [(_value(run, kind, key), run) for run in runs]
