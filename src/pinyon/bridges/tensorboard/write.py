@@ -18,11 +18,18 @@ _SESSION = "_hparams_/session_start_info"
 
 
 class EventWriter:
-    """Appends events to a file that is open for writing bytes."""
+    """Appends events to a file that is open for writing bytes.
 
-    def __init__(self, file: IO[bytes], wall: float) -> None:
+    Args:
+        named: tags of which the file has values already.
+    """
+
+    def __init__(self, file: IO[bytes], named: Iterable[str] = ()) -> None:
         self._file = file
-        self._plugin: set[str] = set()  # tags whose plugin was named: only the first value says so
+        self._plugin = set(named)  # tags whose plugin was named: only the first value says so
+
+    def version(self, wall: float) -> None:
+        """The first event of a file."""
         self._write(_double(1, wall) + _text(3, "brain.Event:2"))
 
     def params(self, wall: float, params: Mapping[str, Any]) -> None:
