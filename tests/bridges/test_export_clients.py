@@ -43,9 +43,13 @@ class Client:
     def search_runs(self, experiments: list[str], filter_string: str, max_results: int) -> list[Any]:
         wanted = filter_string.split("'")[1]
         found = [(run, told) for run, told in self.runs.items() if told["tags"]["pinyon.run"] == wanted]
-        return [
-            SimpleNamespace(info=SimpleNamespace(run_id=run, status=told["status"])) for run, told in found
-        ][:max_results]
+        return [self.seen(run, told) for run, told in found][:max_results]
+
+    def seen(self, run: str, told: dict[str, Any]) -> Any:
+        data = SimpleNamespace(
+            params=told["params"], metrics={row[0]: row[1] for row in told["metrics"]}, tags=told["tags"]
+        )
+        return SimpleNamespace(info=SimpleNamespace(run_id=run, status=told["status"]), data=data)
 
     def create_run(self, experiment: str, start_time: int, tags: dict[str, str], run_name: str) -> Any:
         if run_name == "refused":
@@ -59,10 +63,10 @@ class Client:
             "status": "RUNNING",
         }
         self.runs[run] = {**told, "params": {}, "metrics": [], "files": [], "end": None}
-        return SimpleNamespace(info=SimpleNamespace(run_id=run))
+        return self.seen(run, self.runs[run])
 
-    def delete_run(self, run: str) -> None:
-        del self.runs[run]
+    def set_tag(self, run: str, name: str, text: str) -> None:
+        self.runs[run]["tags"][name] = text
 
     def log_batch(self, run: str, metrics: Any = (), params: Any = ()) -> None:
         assert len(metrics) <= 1000
@@ -142,8 +146,9 @@ def test_a_run_is_written_to_mlflow_once_and_half_of_one_again(mlflow: tuple[Mlf
     assert len(client.runs) == 1
     client.runs["m0"]["status"] = "RUNNING"  # as an export that was killed leaves it
     client.runs["m0"]["metrics"].clear()
-    sink.write(_run())
-    assert [len(told["metrics"]) for told in client.runs.values()] == [1502]
+    sink.write(_run(tags={"who": "ben"}))
+    (told,) = client.runs.values()
+    assert (len(told["metrics"]), told["tags"]["who"], told["status"]) == (1502, "ben", "FAILED")
 
 
 def test_what_mlflow_refuses_is_said(mlflow: tuple[MlflowSink, Client]) -> None:
