@@ -66,7 +66,7 @@ for experiment in client.search_experiments():
 import glob
 from pinyon.bridges.wandb.log import Log
 from wandb.proto import wandb_internal_pb2 as pb
-for path in glob.glob(place + "/wandb/*/*.wandb"):
+for path in glob.glob(place + "/wandb/offline-run-*/*.wandb"):
     name = path.rsplit("/run-", 1)[1][:-len(".wandb")]
     assert name not in runs, "a run has two folders"
     rows = runs[name] = []
@@ -90,6 +90,8 @@ class Place:
         (root / "pinyon.yaml").touch()
         (root / "train.py").write_text(TRAIN)
         self.place = root / "mirror"
+        if kind == "mlflow":  # makes it: a kill meanwhile is nothing that MLflow can mend
+            self.read()
 
     def train(self, name: str, count: int) -> subprocess.Popen[bytes]:
         """A script that logs; what it logged stands in NAME.said."""
