@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import math
 import os
@@ -36,16 +37,19 @@ class EventSink:
         file.rest(run)
         with open(part, "wb") as writing:
             writing.write(file.taken())
+        self._alone(file.path, run.id)
         os.replace(part, file.path)
 
     def begin(self, run: MovedRun, held: str) -> bool:
         """See `pinyon.bridges.moving.nouns.Live`. What came behind what is noted is cut off."""
-        size, names = json.loads(held) if held else (0, [])
-        file = self._files[run.id] = _Events(self._path(run), run, names)
-        if size and os.path.exists(file.path) and os.path.getsize(file.path) >= size:
-            os.truncate(file.path, size)
+        path, size, names = json.loads(held) if held else ("", 0, [])
+        path = os.path.join(self._folder, path)
+        if size and os.path.exists(path) and os.path.getsize(path) >= size:
+            os.truncate(path, size)
+            self._files[run.id] = _Events(path, run, names)
             return True
-        file = self._files[run.id] = _Events(file.path, run)
+        file = self._files[run.id] = _Events(self._path(run), run)
+        self._alone(file.path, run.id)
         file.head(run)
         with open(file.path, "wb") as writing:
             writing.write(file.taken())
@@ -58,15 +62,21 @@ class EventSink:
         file.append()
 
     def held(self, run: str) -> str:
-        """Size of the run's file, and the names in it."""
+        """The run's file, its size, and the names in it."""
         file = self._files[run]
-        return json.dumps([os.path.getsize(file.path), sorted(file.names)])
+        path = os.path.relpath(file.path, self._folder)
+        return json.dumps([path, os.path.getsize(file.path), sorted(file.names)])
 
     def finish(self, run: MovedRun) -> None:
         """See `pinyon.bridges.moving.nouns.Live`."""
         file = self._files[run.id]
         file.rest(run)
         file.append()
+
+    def _alone(self, path: str, run: str) -> None:
+        """Take away files of the same run beside this one: its name has the moment at which its newest attempt began."""
+        for other in glob.glob(f"{glob.escape(os.path.dirname(path))}/events.out.tfevents.*.{run}.0"):
+            os.unlink(other)
 
     def _path(self, run: MovedRun) -> str:
         named = run.id if run.name in ("", run.id) else f"{_UNFIT.sub('_', run.name)[:60]}-{run.id}"
