@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 DEEP = os.environ.get("PINYON_FAULTS") == "deep"
-KILLS = 40 if DEEP else 5
+KILLS = 40 if DEEP else 4
 FAR = 120.0
 
 TRAIN = """
@@ -171,7 +171,7 @@ def test_kill_of_the_mirror_and_of_what_it_mirrors(kind: str, made: Made) -> Non
     between = 0
     for _ in range(KILLS):
         mirror = place.mirror("--follow")
-        time.sleep(drawn.uniform(0.5, 5.0))
+        time.sleep(drawn.uniform(0.5, 4.0))
         mirror.send_signal(signal.SIGKILL)
         mirror.communicate()
         between += place.place.exists()

@@ -35,6 +35,7 @@ class MlflowSink:
     """
 
     def __init__(self, place: str) -> None:
+        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # stdout is the caller's
         try:
             from mlflow import MlflowClient, entities
             from mlflow.exceptions import MlflowException

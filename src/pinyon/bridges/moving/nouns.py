@@ -43,6 +43,11 @@ class Curves:
         self.time.append(time)
         self.value.append(value)
 
+    def extend(self, more: Curves) -> None:
+        """All points of another one, behind these."""
+        for point in more:
+            self.add(*point)
+
     def __len__(self) -> int:
         return len(self.value)
 

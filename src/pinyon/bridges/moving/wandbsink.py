@@ -11,7 +11,7 @@ import shutil
 from itertools import groupby
 from typing import Any
 
-from pinyon.bridges.moving.nouns import SUCCEEDED, Curves, MovedRun
+from pinyon.bridges.moving.nouns import RUNNING, SUCCEEDED, Curves, MovedRun
 from pinyon.errors import PlanError
 
 _UNFIT = re.compile(r"[^\w.-]+")
@@ -32,6 +32,7 @@ class WandbSink:
         self._wandb: Any = wandb
         self._mode = "online" if os.environ.get("WANDB_MODE") == "online" else "offline"
         self._made: dict[str, Any] = {}
+        self._over: dict[str, Curves] = {}
         self._folder = os.path.abspath(folder)
         os.makedirs(self._folder, exist_ok=True)
 
@@ -49,13 +50,18 @@ class WandbSink:
         whole after a kill: what was written of a run is thrown away, and the run is written anew."""
         for folder in glob.glob(f"{glob.escape(self._folder)}/wandb/*run-*-{run.id}"):
             shutil.rmtree(folder)
-        made = self._made[run.id] = self._open(run)
-        made.define_metric("*", step_metric="step")
+        if run.state == RUNNING:
+            self._made[run.id] = self._live(run)
+        else:  # it is written when all of its points are here: a thousand open runs are too many for W&B's client
+            self._over[run.id] = Curves()
         return False
 
     def add(self, run: str, curves: Curves) -> None:
         """See `pinyon.bridges.moving.nouns.Live`. W&B counts rows by itself: it drops what comes with a lower step than the
         row before."""
+        if run in self._over:
+            self._over[run].extend(curves)
+            return
         rows = ((step, _moment(time), name, value) for name, step, time, value in curves)
         for (step, time), same in groupby(rows, key=lambda row: row[:2]):
             self._made[run].log(_row({name: value for _, _, name, value in same}, step, time))
@@ -66,9 +72,17 @@ class WandbSink:
 
     def finish(self, run: MovedRun) -> None:
         """See `pinyon.bridges.moving.nouns.Live`."""
+        if (curves := self._over.pop(run.id, None)) is not None:
+            self._made[run.id] = self._live(run)
+            self.add(run.id, curves)
         made = self._made.pop(run.id)
         made.config.update(dict(run.params), allow_val_change=True)
         self._close(made, run)
+
+    def _live(self, run: MovedRun) -> Any:
+        made = self._open(run)
+        made.define_metric("*", step_metric="step")
+        return made
 
     def _open(self, run: MovedRun) -> Any:
         wandb = self._wandb
