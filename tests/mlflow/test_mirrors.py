@@ -136,6 +136,7 @@ def curve(steps: list[int]) -> Counter[tuple[int, float]]:
     return Counter((step, step / 8) for step in steps)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", READERS)
 def test_points_are_there_while_the_run_goes_on_and_all_of_them_at_its_end(kind: str, made: Made) -> None:
     place = made(kind)
