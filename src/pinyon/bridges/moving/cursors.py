@@ -33,6 +33,9 @@ class Known(NamedTuple):
 class Cursors:
     """The database at a path; a damaged one is begun anew.
 
+    Raises:
+        sqlite3.OperationalError: it cannot be opened or written.
+
     Attributes:
         segments, runs: what is noted.
     """
@@ -41,6 +44,8 @@ class Cursors:
         os.makedirs(path.parent, exist_ok=True)
         try:
             self._open(path)
+        except sqlite3.OperationalError:  # the disk refuses, which says nothing about what is noted
+            raise
         except sqlite3.DatabaseError:
             self._db.close()
             path.unlink()
