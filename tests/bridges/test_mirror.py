@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -22,6 +24,7 @@ from pinyon.bridges.tensorboard.events import EventFile
 from pinyon.errors import ExecuteError, PlanError, WorkspaceLockedError
 from pinyon.execute.locks import try_lock
 from pinyon.model.ids import this_process
+from pinyon.query import points as reader
 from pinyon.query.index import FILE, Index
 from pinyon.store.local import LocalStore
 from pinyon.store.points import PointsWriter
@@ -260,3 +263,36 @@ def test_what_another_tool_refuses_is_tried_again_from_where_it_was_noted(
     done = kept(store, Asked("tensorboard", str(tmp_path / "t"), until_done=True), said, [])
     assert (len(said), done.taken().runs) == (1, 1)
     assert files(tmp_path / "t") == {"a": losses(0)}
+
+
+BESIDE = """
+import madefiles as made, shutil, time
+from pathlib import Path
+time.sleep(0.3)  # of shorter commands nothing is followed
+name = f"r-{'0123456789abcdef'}"
+events, run = made.Events("runs/own"), made.Wandb("wandb", "own")
+events.add(0, loss=1)
+run.add(made.history(0, 1.0, accuracy=1))
+there = Path("logs/tr") / name
+there.mkdir(parents=True)
+shutil.copy(events.path, there / f"events.out.tfevents.{int(time.time())}.{name}.0")
+there = Path(time.strftime(f"wandb/offline-run-%Y%m%d_%H%M%S-{name}"))
+there.mkdir()
+shutil.copy(run.path, there / f"run-{name}.wandb")
+"""
+
+
+def test_what_a_mirror_writes_beside_a_command_is_not_taken_for_the_commands_own(tmp_path: Path) -> None:
+    (tmp_path / "pinyon.yaml").touch()
+    (tmp_path / "train.py").write_text(BESIDE)
+    env = {**os.environ, "PYTHONPATH": f"{os.environ.get('PYTHONPATH', '')}:{Path(__file__).parent}"}
+    call = [sys.executable, "-m", "pinyon.cli", "run", "--", sys.executable, "train.py"]
+    subprocess.run(call, cwd=tmp_path, env=env, check=True, capture_output=True)
+    store = LocalStore(tmp_path / ".pinyon")
+    found = [
+        (name, value)
+        for segment in store.journals.points()
+        for _, name, _, value in reader.read(store.root / "journals" / segment).points.numbers()
+        if not name.startswith("system.")
+    ]
+    assert sorted(found) == [("accuracy", 1.0), ("loss", 1.0)]
