@@ -6,6 +6,8 @@ import json
 import math
 import os
 import shutil
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -288,3 +290,17 @@ def test_a_run_that_vanishes_while_importing_is_skipped_and_nothing_of_it_is_her
     assert report.runs == 3
     assert "b" not in runs(tmp_path / "p")
     assert table(tmp_path / "p", "select count(*) from points where run is null") == [(0,)]
+
+
+@pytest.mark.parametrize("broken", ["runs", "points"])
+def test_a_damaged_export_of_parquet_is_refused_and_nothing_is_written(tmp_path: Path, broken: str) -> None:
+    lay(tmp_path, {"t.csv": "run,metric,step,value\na,loss,1,0.5\n"})
+    bring(tmp_path / "p", "csv", tmp_path / "t.csv")
+    (tmp_path / "p/pinyon.yaml").touch()
+    call = [sys.executable, "-m", "pinyon.cli", "export", "parquet", "-o", str(tmp_path / "out")]
+    subprocess.run(call, cwd=tmp_path / "p", check=True, capture_output=True)
+    file = tmp_path / f"out/{broken}.parquet"
+    file.write_bytes(file.read_bytes()[:-20])
+    with pytest.raises(ForeignFileError):
+        bring(tmp_path / "q", "parquet", tmp_path / "out")
+    assert not (tmp_path / "q/.pinyon").exists()
