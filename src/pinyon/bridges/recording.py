@@ -300,7 +300,7 @@ def begin(
         execution: one that the caller has recorded and will finish; "" makes one for this run alone.
         epoch: one more than that of the run's newest attempt.
         origin: of the intent (docs/FORMAT.md §4): who told it, ``{"tool": "mlflow", …}``.
-        git: ``{"commit", "dirty"}`` of the code, where it is known.
+        git: ``{"commit", "dirty"}`` of the code, where it is known; dirty is None where only the commit is.
         resumes: id of the run's attempt that this one adds to; its points overrule none of that one's.
         pen: that writes for other attempts, too, so that a thousand of them are no thousand files; who made it closes it.
 

@@ -134,7 +134,7 @@ class TrackingStore(ExperimentCalls, LoggedModels, Histories, AbstractStore):
         recorder = begin(
             self._place.store, key=key, stage=stage_of(state.name), started=started, process=this_process(), parent=outer,
             project=self._place.project, root=self._place.root, origin=origin, reason="a script that tells MLflow",
-            argv=[source] if source else [], git={"commit": commit, "dirty": False} if commit else None,
+            argv=[source] if source else [], git={"commit": commit, "dirty": None} if commit else None,
             pen=self._writers.pen,
         )  # fmt: skip
         return self._writers.keep(recorder)
