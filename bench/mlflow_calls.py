@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import signal
+import socket
+import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable
 from typing import Any
 
@@ -62,13 +67,67 @@ def search(count: int) -> dict[str, list[float]]:
         "a filter and an order": lambda: client.search_runs(["0"], text, order_by=order),
         "a page of 100": lambda: client.search_runs(["0"], max_results=100),
     }
-    found: dict[str, list[float]] = {name: [] for name in asked}
-    for name, ask in asked.items():
-        for _ in range(4):
-            begin = time.perf_counter()
-            ask()
-            found[name].append((time.perf_counter() - begin) * 1e3)
-    return found
+    return {name: _took(ask, 4) for name, ask in asked.items()}
+
+
+def serve(count: int) -> dict[str, list[float]]:
+    """Milliseconds of what MLflow's pages ask its server about ``count`` runs, the first of each first."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = [
+        "server",
+        "--backend-store-uri",
+        sys.argv[2],
+        "--artifacts-destination",
+        f"{os.getcwd()}/artifacts",
+    ]
+    command = [sys.executable, "-m", "mlflow", *words, "--port", str(port), "--workers", "1"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, start_new_session=True, **quiet) as server:  # type: ignore[call-overload]
+        try:
+            while True:
+                try:
+                    urllib.request.urlopen(f"http://127.0.0.1:{port}/health").close()
+                    break
+                except OSError:
+                    time.sleep(0.2)
+            return _asked(f"http://127.0.0.1:{port}/ajax-api/2.0/mlflow", min(count, 100))
+        finally:
+            os.killpg(server.pid, signal.SIGTERM)
+
+
+def _asked(address: str, page: int) -> dict[str, list[float]]:
+    def post(path: str, **body: Any) -> Any:
+        data, kind = json.dumps(body).encode(), {"Content-Type": "application/json"}
+        with urllib.request.urlopen(urllib.request.Request(f"{address}{path}", data, kind)) as said:
+            return json.load(said)
+
+    def listed(order: str) -> Any:
+        return post("/runs/search", experiment_ids=["0"], max_results=page, order_by=[order])["runs"]
+
+    runs = "&".join(f"run_ids={run['info']['run_id']}" for run in listed("attributes.start_time DESC")[:10])
+
+    def compared() -> None:
+        path = f"/metrics/get-history-bulk-interval?{runs}&metric_key=m1&max_results=320"
+        with urllib.request.urlopen(f"{address}{path}") as said:
+            json.load(said)
+
+    asked: dict[str, Callable[[], Any]] = {
+        "over REST: the newest 100": lambda: listed("attributes.start_time DESC"),
+        "over REST: 100 by a metric": lambda: listed("metrics.m1 DESC"),
+        "over REST: a metric of ten runs": compared,
+    }
+    return {name: _took(ask, 8) for name, ask in asked.items()}
+
+
+def _took(ask: Callable[[], Any], times: int) -> list[float]:
+    took = []
+    for _ in range(times):
+        begin = time.perf_counter()
+        ask()
+        took.append((time.perf_counter() - begin) * 1e3)
+    return took
 
 
 if __name__ == "__main__":
@@ -76,4 +135,4 @@ if __name__ == "__main__":
     if uri.startswith("pinyon:"):
         plugin()
     mlflow.set_tracking_uri(uri)
-    print(json.dumps({"log": log, "make": make, "search": search}[what](size)))
+    print(json.dumps({"log": log, "make": make, "search": search, "serve": serve}[what](size)))

@@ -24,10 +24,18 @@ LIBRARIES = {
     "lightning": ["bridges.integrations.lightning"],
     "mlflow": ["bridges.mlflow", "bridges.moving.mlflowsink"],  # the first MLflow loads; the second lazily
     "optuna": ["execute.samplers.tpe"],  # behind the extra `search`
+    "pandas": ["session.table"],  # lazily, for who asks for a frame
+    "pyarrow": ["session.table"],  # the same
     "pytest": ["testing"],
     "rich": ["cli"],
     "transformers": ["bridges.integrations.transformers"],
-    "sqlite3": ["execute", "query", "bridges.mlflow.metrics", "bridges.moving.mlflowdb"],
+    "sqlite3": [
+        "execute",
+        "query",
+        "bridges.mlflow.metrics",
+        "bridges.moving.cursors",
+        "bridges.moving.mlflowdb",
+    ],
     "wandb": ["bridges.moving.wandbsink"],  # lazily, and only to write what its users want to have there
     "yaml": ["spec", "execute.node.metrics"],  # the second lazily, and it does without
 }

@@ -1,4 +1,4 @@
-"""Leaving another tracker: many runs with many points out of a database of MLflow's, and out of Pinyon again."""
+"""Leaving another tracker: many runs with many points out of its files, and out of Pinyon again."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from bench import tools
+from bench import leaving, tools
 from bench.measure import Row, cost_of, wall_row
 from bench.settings import Settings
 
-_POINTS = 1000  # of a run: ten metrics, a hundred steps
 _LIMIT = 30_000.0  # ms, for a thousand runs
 _SCHEMA = """
 create table experiments (experiment_id integer primary key, name text, lifecycle_stage text);
@@ -32,23 +31,38 @@ insert into experiments values (1, 'digits', 'active');
 
 
 def imports(settings: Settings) -> Iterator[Row]:
-    """Importing from MLflow's tables and exporting: `size` runs of a thousand points"""
+    """Importing from each tracker, and exporting: `size` runs of a thousand points"""
     runs, folder = settings.size, settings.folder("imports")
-    place = folder / "mlflow.db"
-    _fill(place, runs)
-    label, limit = f"{runs} runs of {_POINTS} points", _LIMIT * runs / 1000
+    label, limit = f"{runs} runs of {leaving.POINTS} points", _LIMIT * runs / 1000
     pinyon = tools.find("pinyon").command()[0]
+    _fill(folder / "mlflow.db", runs)
+    leaving.mlruns(folder / "mlruns", runs)
+    leaving.tensorboard(folder / "logs", runs)
+    leaving.wandb(folder / "offline", runs)
+
+    def bring(what: str, kind: str, place: Path, name: str) -> Row:
+        into = settings.folder(f"into-{name}")
+        return wall_row(
+            f"import {what}, {label}", [cost_of([pinyon, "import", kind, place], into)], limit=limit
+        )
+
     yield wall_row(
-        f"import mlflow, {label}", [cost_of([pinyon, "import", "mlflow", place], folder)], limit=limit
+        f"import mlflow's database, {label}",
+        [cost_of([pinyon, "import", "mlflow", "mlflow.db"], folder)],
+        limit=limit,
     )
-    yield wall_row("the same again, nothing new", [cost_of([pinyon, "import", "mlflow", place], folder)])
+    again = [cost_of([pinyon, "import", "mlflow", "mlflow.db"], folder)]
+    yield wall_row("the same again, nothing new", again)
+    yield bring("mlruns", "mlflow", folder / "mlruns", "mlruns")
+    yield bring("tensorboard", "tensorboard", folder / "logs", "tensorboard")
+    yield bring("wandb", "wandb", folder / "offline", "wandb")
     (folder / "pinyon.yaml").write_text("stages: {}\n")
+    for kind in ("tensorboard", "parquet", "csv"):
+        yield wall_row(
+            f"export {kind}, {label}", [cost_of([pinyon, "export", kind, "-o", kind], folder)], limit=limit
+        )
     for kind in ("parquet", "csv"):
-        yield wall_row(f"export {kind}, {label}", [cost_of([pinyon, "export", kind, "-o", kind], folder)])
-    again = settings.folder("imports-again")
-    yield wall_row(
-        f"import csv, {label}", [cost_of([pinyon, "import", "csv", folder / "csv"], again)], limit=limit
-    )
+        yield bring(kind, kind, folder / kind, kind)
 
 
 def _fill(place: Path, runs: int) -> None:
@@ -69,14 +83,14 @@ def _fill(place: Path, runs: int) -> None:
             database.execute("insert into tags values ('mlflow.runName', ?, ?)", (f"run-{number}", run))
             rows = [
                 (f"metric_{one}", drawn.random(), start + step * 100, run, step, 0)
-                for one in range(10)
-                for step in range(_POINTS // 10)
+                for one in range(leaving.METRICS)
+                for step in range(leaving.STEPS)
             ]
             database.executemany("insert into metrics values (?, ?, ?, ?, ?, ?)", rows)
             last = [
                 (key, value, ts, step, 0, run)
                 for key, value, ts, _, step, _ in rows
-                if step == _POINTS // 10 - 1
+                if step == leaving.STEPS - 1
             ]
             database.executemany("insert into latest_metrics values (?, ?, ?, ?, ?, ?)", last)
         database.commit()

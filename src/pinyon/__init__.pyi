@@ -1,4 +1,5 @@
 # What `__init__.py` gives lazily, for type checkers and editors.
+from pinyon.session.table import runs as runs
 from pinyon.track.current import run as run
 from pinyon.track.helpers import EarlyStopping as EarlyStopping
 from pinyon.track.helpers import NanGuard as NanGuard

@@ -43,9 +43,13 @@ class Client:
     def search_runs(self, experiments: list[str], filter_string: str, max_results: int) -> list[Any]:
         wanted = filter_string.split("'")[1]
         found = [(run, told) for run, told in self.runs.items() if told["tags"]["pinyon.run"] == wanted]
-        return [
-            SimpleNamespace(info=SimpleNamespace(run_id=run, status=told["status"])) for run, told in found
-        ][:max_results]
+        return [self.seen(run, told) for run, told in found][:max_results]
+
+    def seen(self, run: str, told: dict[str, Any]) -> Any:
+        data = SimpleNamespace(
+            params=told["params"], metrics={row[0]: row[1] for row in told["metrics"]}, tags=told["tags"]
+        )
+        return SimpleNamespace(info=SimpleNamespace(run_id=run, status=told["status"]), data=data)
 
     def create_run(self, experiment: str, start_time: int, tags: dict[str, str], run_name: str) -> Any:
         if run_name == "refused":
@@ -59,10 +63,13 @@ class Client:
             "status": "RUNNING",
         }
         self.runs[run] = {**told, "params": {}, "metrics": [], "files": [], "end": None}
-        return SimpleNamespace(info=SimpleNamespace(run_id=run))
+        return self.seen(run, self.runs[run])
 
-    def delete_run(self, run: str) -> None:
-        del self.runs[run]
+    def update_run(self, run: str, status: str) -> None:
+        self.runs[run]["status"] = status
+
+    def set_tag(self, run: str, name: str, text: str) -> None:
+        self.runs[run]["tags"][name] = text
 
     def log_batch(self, run: str, metrics: Any = (), params: Any = ()) -> None:
         assert len(metrics) <= 1000
@@ -142,13 +149,31 @@ def test_a_run_is_written_to_mlflow_once_and_half_of_one_again(mlflow: tuple[Mlf
     assert len(client.runs) == 1
     client.runs["m0"]["status"] = "RUNNING"  # as an export that was killed leaves it
     client.runs["m0"]["metrics"].clear()
-    sink.write(_run())
-    assert [len(told["metrics"]) for told in client.runs.values()] == [1502]
+    sink.write(_run(tags={"who": "ben"}))
+    (told,) = client.runs.values()
+    assert (len(told["metrics"]), told["tags"]["who"], told["status"]) == (1502, "ben", "FAILED")
 
 
 def test_what_mlflow_refuses_is_said(mlflow: tuple[MlflowSink, Client]) -> None:
     with pytest.raises(ExecuteError, match=r"^r-1: MLflow refuses: no$"):
         mlflow[0].write(_run(name="refused"))
+
+
+def test_a_run_that_goes_on_is_gone_on_with_in_mlflow(mlflow: tuple[MlflowSink, Client]) -> None:
+    sink, client = mlflow
+    sink.write(_run())
+    told = _run(state="RUNNING", ended=None, params={"lr": 0.2, "new": 1}, curves=Curves())
+    assert sink.begin(told, "m0")
+    assert client.runs["m0"]["status"] == "RUNNING"
+    more = Curves()
+    more.add("loss", 2000, 105.0, 0.125)
+    sink.add("r-1", more)
+    sink.finish(told._replace(state="SUCCEEDED", ended=300.0, tags={"late": ""}))
+    (run,) = client.runs.values()
+    assert (run["status"], run["end"], run["tags"]["late"]) == ("FINISHED", 300_000, "")
+    assert run["params"] == {"lr": "0.1", "on": "True", "new": "1"}  # MLflow never changes one
+    assert run["metrics"][-1] == ("loss", 0.125, 105_000, 2000)
+    assert not sink.begin(told._replace(id="r-9"), "m7")  # which is not there any more: all of it is wanted
 
 
 class WandbRun:
@@ -157,15 +182,21 @@ class WandbRun:
     def __init__(self, told: dict[str, Any]) -> None:
         self.told, self.logged, self.summary, self.code = told, list[Any](), dict[str, Any](), -1
         self.dir = f"{told['dir']}/files"
+        self.config = SimpleNamespace(update=lambda params, allow_val_change: told["config"].update(params))
 
-    def log(self, values: dict[str, Any], step: int) -> None:
+    def define_metric(self, name: str, step_metric: str) -> None:
+        assert (name, step_metric) == ("*", "step")
+
+    def log(self, values: dict[str, Any], step: int | None = None) -> None:
         self.logged.append((step, values))
 
     def finish(self, exit_code: int) -> None:
         self.code = exit_code
 
 
-def test_a_run_as_wandb_is_told_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[WandbRun]:
+    """The runs that W&B's client is asked to make."""
     made: list[WandbRun] = []
 
     def init(**told: Any) -> WandbRun:
@@ -175,6 +206,11 @@ def test_a_run_as_wandb_is_told_it(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     module = ModuleType("wandb")
     vars(module).update(init=init, Settings=lambda **told: told)
     monkeypatch.setitem(sys.modules, "wandb", module)
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    return made
+
+
+def test_a_run_as_wandb_is_told_it(tmp_path: Path, made: list[WandbRun]) -> None:
     (tmp_path / "m").mkdir()
     (tmp_path / "m/weights").write_text("w")
     curves = Curves()
@@ -195,3 +231,39 @@ def test_a_run_as_wandb_is_told_it(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert repr(run.logged[1]) == repr((2, {"loss": math.nan, "step": 2}))
     assert run.summary == {"best": 0.5, "loss": 7, "word": "x"}
     assert (tmp_path / "out/files/models/m/weights").read_text() == "w"
+
+
+def test_a_live_run_is_open_at_wandb_and_one_that_is_over_comes_at_once(
+    tmp_path: Path, made: list[WandbRun]
+) -> None:
+    sink, curves = WandbSink(str(tmp_path)), Curves()
+    for step in (5, 5, 3):  # as they were logged; W&B would drop a step that is lower
+        curves.add("loss", step, 10.5 + len(curves), 1.0)
+    going, over = _run(state="RUNNING", curves=Curves()), _run(id="r-2", curves=Curves())
+    half = tmp_path / "wandb/offline-run-1-r-1"
+    other = tmp_path / "wandb/offline-run-1-r-11"
+    half.mkdir(parents=True)
+    other.mkdir()
+    assert [sink.begin(run, "r") for run in (going, over)] == [False, False]
+    assert (half.exists(), other.exists()) == (False, True)
+    assert [run.told["id"] for run in made] == ["r-1"]
+    for run in (going, over):
+        sink.add(run.id, curves)
+    assert [step for step, _ in made[0].logged] == [None, None, None]
+    assert [values["step"] for _, values in made[0].logged] == [5, 5, 3]
+    sink.finish(over)
+    assert (made[1].told["id"], made[1].logged, made[1].code) == ("r-2", made[0].logged, 1)
+    sink.finish(going._replace(state="SUCCEEDED"))
+    assert made[0].code == 0
+    sink.begin(going, "")
+    sink.drop()
+    assert made[2].code == 1
+
+
+def test_wandb_sends_only_if_somebody_says_so(
+    tmp_path: Path, made: list[WandbRun], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for said, mode in (("online", "online"), ("disabled", "offline"), ("", "offline")):
+        monkeypatch.setenv("WANDB_MODE", said)
+        WandbSink(str(tmp_path)).write(_run(curves=Curves()))
+        assert made[-1].told["mode"] == mode

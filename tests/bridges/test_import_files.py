@@ -6,6 +6,8 @@ import json
 import math
 import os
 import shutil
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -254,3 +256,51 @@ def test_an_empty_folder_and_none_are_said(tmp_path: Path, kind: str) -> None:
     with pytest.raises(PlanError, match="there is nothing to import"):
         bring(tmp_path / "p", kind, tmp_path / "none")
     assert not os.path.exists(tmp_path / "p/.pinyon")
+
+
+@pytest.mark.parametrize("kind", ["mlflow", "tensorboard", "wandb"])
+def test_a_run_that_vanishes_while_importing_is_skipped_and_nothing_of_it_is_here(
+    tmp_path: Path, kind: str
+) -> None:
+    place = tmp_path / "place"
+    for name in ("a", "b", "c"):
+        if kind == "mlflow":
+            lay(
+                place / "1",
+                {"meta.yaml": "name: x", f"{name}/meta.yaml": "status: 3", f"{name}/metrics/loss": "1 1 1\n"},
+            )
+        elif kind == "tensorboard":
+            _events(place, name)
+        else:
+            lay(place / f"wandb/offline-run-1-{name}", {"config.json": "{}"})
+            shutil.copyfile(RECORDED / "run.wandb", place / f"wandb/offline-run-1-{name}/run-{name}.wandb")
+
+    def vanish(done: int, _: int) -> None:
+        if done == 1:
+            gone = (
+                next(path for path in place.rglob("b") if path.is_dir())
+                if kind != "wandb"
+                else place / "wandb/offline-run-1-b"
+            )
+            shutil.rmtree(gone)
+
+    report = bring(tmp_path / "p", kind, place, tell=vanish)
+    assert (len(report.skipped), report.left["damaged runs"]) == (1, 1)
+    assert "b" in report.skipped[0].run
+    assert report.runs == 3
+    assert "b" not in runs(tmp_path / "p")
+    assert table(tmp_path / "p", "select count(*) from points where run is null") == [(0,)]
+
+
+@pytest.mark.parametrize("broken", ["runs", "points"])
+def test_a_damaged_export_of_parquet_is_refused_and_nothing_is_written(tmp_path: Path, broken: str) -> None:
+    lay(tmp_path, {"t.csv": "run,metric,step,value\na,loss,1,0.5\n"})
+    bring(tmp_path / "p", "csv", tmp_path / "t.csv")
+    (tmp_path / "p/pinyon.yaml").touch()
+    call = [sys.executable, "-m", "pinyon.cli", "export", "parquet", "-o", str(tmp_path / "out")]
+    subprocess.run(call, cwd=tmp_path / "p", check=True, capture_output=True)
+    file = tmp_path / f"out/{broken}.parquet"
+    file.write_bytes(file.read_bytes()[:-20])
+    with pytest.raises(ForeignFileError):
+        bring(tmp_path / "q", "parquet", tmp_path / "out")
+    assert not (tmp_path / "q/.pinyon").exists()

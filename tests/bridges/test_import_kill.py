@@ -17,7 +17,7 @@ from moved import bring, known, lay, whole_runs
 from pinyon.bridges.moving import bring as bringing
 from pinyon.testing.processes import Child
 
-DEEP = os.environ.get("PINYON_DEEP") == "1"
+DEEP = os.environ.get("PINYON_FAULTS") == "deep"
 KILLS = 200 if DEEP else 20
 RUNS = 40
 

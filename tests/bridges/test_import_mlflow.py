@@ -176,6 +176,16 @@ def test_a_run_that_vanishes_while_importing_is_named_and_the_others_come(tmp_pa
         assert source.read(names[0]).id == names[0]
 
 
+def test_a_run_folder_without_artifacts_takes_no_file_of_its_neighbours(tmp_path: Path) -> None:
+    place = tmp_path / "mlruns"
+    lay(
+        place,
+        {"1/meta.yaml": "name: digits", "notes.txt": "of somebody else", "1/r1/meta.yaml": "status: 3\n"},
+    )
+    report = bring(tmp_path / "p", "mlflow", place)
+    assert (report.imported, report.files) == (1, 0)
+
+
 def test_broken_folders_are_named_and_hide_nothing(tmp_path: Path) -> None:
     place, root = mlruns(tmp_path / "m"), tmp_path / "p"
     experiment = next(path for path in place.iterdir() if any(path.glob("*/metrics")))

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from pinyon.bridges.recording import Recorder, begin, join, key_of
+from pinyon.bridges import recording
+from pinyon.bridges.recording import Pen, Recorder, begin, join, key_of
 from pinyon.model.ids import ProcessId, boot_id, host_name, run_id, this_process
 from pinyon.query.index import FILE, Index
 from pinyon.query.runs import RunRow, list_runs
@@ -46,11 +47,11 @@ def _imported(store: LocalStore, **more: Any) -> Recorder:
     )
 
 
-def _points(store: LocalStore, index: Index, table: str = "points") -> list[Any]:
+def _points(store: LocalStore, index: Index, table: str = "points", what: str = "*") -> list[Any]:
     index.catch_up()
     with ExitStack() as stack:
         tables = Tables(store, index, [table], stack)
-        return tables.connection.execute(f"select * from {table} order by all").fetchall()
+        return tables.connection.execute(f"select {what} from {table} order by all").fetchall()
 
 
 def test_what_is_told_afterwards_counts_with_its_end_and_not_before(store: LocalStore, index: Index) -> None:
@@ -109,3 +110,40 @@ def test_journals_and_points_of_it_verify(store: LocalStore) -> None:
     told.end("SUCCEEDED", _BEGAN)
     for segment in [*store.journals.segments(), *store.journals.points()]:
         assert list(store.journals.verify(segment)) == []
+
+
+def test_a_pen_that_rolls_takes_new_files_and_loses_nothing(
+    store: LocalStore, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording, "_LARGE", 1000)
+    monkeypatch.setattr(recording, "_MANY", 50)
+    pen = Pen(store, "p", rolls=True)
+    told = [
+        begin(
+            store, key=key_of(str(n)), stage="@s", started=_BEGAN, process=this_process(), project="p", pen=pen
+        )
+        for n in range(20)
+    ]  # fmt: skip
+    for step in range(10):
+        for n, one in enumerate(told):
+            one.log([(_BEGAN + step, step, {"m": n * 100 + step})])
+    for one in told:
+        one.end("SUCCEEDED", _BEGAN + 10)
+        one.flush()
+    assert len(store.journals.points()) > 5
+    assert len(store.journals.segments()) > 5
+    names = [*store.journals.points(), *store.journals.segments()]
+    assert [damage for name in names for damage in store.journals.verify(name)] == []
+    assert {(row.stage, row.status) for row in _runs(index)} == {("@s", "SUCCEEDED")}
+    rows = _points(store, index, what="value")
+    assert [row[0] for row in rows] == [n * 100 + step for n in range(20) for step in range(10)]
+    pen.close()
+
+
+def test_whoever_closes_a_pen_can_write_on(store: LocalStore, index: Index) -> None:
+    told = _imported(store, process=this_process())
+    told.log([(_BEGAN, 0, {"m": 1.0})])
+    told.close()
+    told.log([(_BEGAN + 1, 1, {"m": 2.0})])
+    told.end("SUCCEEDED", _BEGAN + 2)
+    assert len(_points(store, index)) == 2

@@ -132,3 +132,22 @@ def test_an_attempt_leaves_at_most_twelve_files(tmp_path: Path) -> None:
         assert script(tmp_path, LOGS, *wrapper).returncode == 0
         new = there() - before
         assert 2 <= len(new) <= 12, sorted(new)
+
+
+KEPT = """
+import pinyon
+run = pinyon.run(name="kept")
+for number in range(22): run.artifact(b"x" * number, f"file-{number}")
+run.artifact(b"longer", "file-0", role="model")
+"""
+
+
+def test_what_a_run_kept_is_listed_and_the_newest_of_a_name_counts(tmp_path: Path) -> None:
+    assert script(tmp_path, KEPT).returncode == 0
+    told = call(tmp_path, "-m", "pinyon.cli", "show", "@kept").stdout
+    lines = [line.split() for line in told.splitlines() if "file-" in line]
+    assert [line[:2] for line in lines[:2]] == [["model", "file-0"], ["artifact", "file-1"]]
+    assert (len(lines), lines[0][3:]) == (20, ["6", "B"])
+    assert "and 2 more" in told
+    kept = json.loads(call(tmp_path, "-m", "pinyon.cli", "show", "@kept", "--json").stdout)["artifacts"]
+    assert [one["name"] for one in kept] == [f"file-{number}" for number in range(22)]

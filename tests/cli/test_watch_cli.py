@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import math
 import os
 import pty
 import re
@@ -316,6 +317,22 @@ OVERS = st.builds(Over, ATTEMPTS, VERDICTS, TEXT, st.floats(0, 60))
 PICTURES = st.builds(
     Picture, st.lists(WORKS, max_size=3), st.lists(OVERS, max_size=3), st.dictionaries(TEXT, TEXT, max_size=2)
 )
+
+
+def test_what_the_machine_does_has_units() -> None:
+    told = {
+        "disk_write": 1620.0, "disk_read": 0.0, "memory": 41.7e6, "cpu": 1.96, "gpu.0.utilization": 93.0,
+        "gpu.0.power": 310.5, "gpu.0.memory": 17e9, "network_in": math.nan,
+    }  # fmt: skip
+    system = {name: Metric(value, 1, [value]) for name, value in told.items()}
+    row = Now(ATTEMPT, Verdict("RUNNING", ""), 3.0, None, None, {}, system, "")
+    counts = Counts(0, 1, 0, 0, 0)
+    work = Work("x-1", "RUNNING", "", "run", None, "h", 0.0, counts, [], [row])
+    (line,) = [str(line) for line in draw(Picture([work], [], {}), 200) if "cores" in str(line)]
+    assert line.strip().split("   ") == [
+        "cpu 2.0 cores", "memory 41.7 MB", "gpu.0.memory 17.0 GB", "gpu.0.power 310.5 W", "gpu.0.utilization 93.0 %",
+        "disk write 1.6 kB/s", "network in nan",
+    ]  # fmt: skip
 
 
 @settings(max_examples=40, deadline=None)

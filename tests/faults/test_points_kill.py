@@ -430,25 +430,3 @@ for now in range(100):
     )
     assert (run["status"], run["metrics"]["n"]) == ("SUCCEEDED", 90)
     assert run["seconds"] >= 0
-
-
-# The network
-
-
-def test_without_any_network_nothing_changes(tmp_path: Path) -> None:
-    """Nothing that logs ever asks for one: no call of sockets at all, and all points are there."""
-    if os.geteuid():
-        pytest.skip("needs root: for a network of its own")
-    if shutil.which("strace") is None:
-        pytest.skip("needs strace: it tells of every call")
-    (tmp_path / "t.py").write_text("import pinyon\nfor i in range(500): pinyon.run().log(loss=i, step=i)\n")
-    env = {name: value for name, value in os.environ.items() if not name.startswith("PINYON_")}
-    trace = ["strace", "-f", "-qq", "-o", str(tmp_path / "trace"), "-esignal=none", "-etrace=%network"]
-    ended = subprocess.run(
-        ["unshare", "-n", *trace, sys.executable, "t.py"], cwd=tmp_path, env=env, capture_output=True, text=True,
-        timeout=60, check=False,
-    )  # fmt: skip
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert (tmp_path / "trace").read_text() == ""
-    (segment,) = (tmp_path / ".pinyon" / "journals").glob("*.points.*")
-    assert len(read(segment)) == 500

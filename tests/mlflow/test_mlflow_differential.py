@@ -19,18 +19,15 @@ _ROW = re.compile(
 
 @pytest.fixture(scope="module")
 def answers(
-    mlflow_python: str, mlflow_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+    mlflow_python: str, mlflow_env: dict[str, str], database: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, dict[str, Any]]:
     """By kind of store and script."""
     folder = tmp_path_factory.mktemp("answers")
-    template = folder / "template.db"  # made once: MLflow takes seconds to lay out its tables
-    made = f"from mlflow import MlflowClient; MlflowClient('sqlite:///{template}').search_experiments()"
-    subprocess.run([mlflow_python, "-c", made], env=mlflow_env, cwd=folder, check=True, capture_output=True)
     found = {}
     for kind in ("sqlite", "pinyon"):
         (folder / kind).mkdir()
         file = folder / f"{kind}.json"
-        command = [mlflow_python, _SCRIPTS / "answers.py", kind, template, folder / kind, file]
+        command = [mlflow_python, _SCRIPTS / "answers.py", kind, database, folder / kind, file]
         done = subprocess.run(command, env=mlflow_env, cwd=folder, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[-3000:]
         found[kind] = json.loads(file.read_text())

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from pinyon.bridges.recording import begin, key_of
 from pinyon.store.local import LocalStore
 
 Ask = Any
+Serve = Any
 _SPEC = """
 stages:
   train:
@@ -250,6 +250,68 @@ def test_a_model_that_mlflow_registered_is_pinyons_too(ask: Ask, tmp_path: Path)
     assert ask(stages) == ["Production", "Archived"]
 
 
+_GATED = """
+stages:
+  train: {cmd: python train.py, deps: [train.py], params: [tw], outs: [model.json], metrics: [metrics.json]}
+experiments:
+  grid:
+    stage: train
+    objective: {maximize: f1}
+    phases:
+      phase1: {grid: {tw: [0.1, 0.25]}}
+    promote: {model: m, alias: production, path: model.json, gate: [f1 > 0.2]}
+"""
+_REFUSED = """
+from mlflow.exceptions import MlflowException
+client = mlflow.MlflowClient()
+def said(call, *words, **more):
+    try:
+        call(*words, **more)
+    except MlflowException as error:
+        return [error.error_code, str(error)]
+client.create_registered_model("m")
+for f1 in (0.1, 0.3):
+    with mlflow.start_run() as run:
+        mlflow.log_metric("f1", f1)
+        mlflow.log_dict({"f1": f1}, "model.json")
+    client.create_model_version("m", f"{run.info.artifact_uri}/model.json", run.info.run_id)
+"""
+
+
+def test_the_gates_of_the_project_are_asked(ask: Ask, tmp_path: Path) -> None:
+    (tmp_path / "pinyon.yaml").write_text(_GATED)
+    (tmp_path / "params.yaml").write_text("tw: 0.1\n")
+    refused, fine, stage, other = ask(
+        _REFUSED
+        + "answer = [said(client.transition_model_version_stage, 'm', n, 'Production') for n in (1, 2)]\n"
+        + "answer += [client.get_model_version('m', 2).current_stage]\n"
+        + "answer += [said(client.set_registered_model_alias, 'm', 'champion', 1)]"
+    )
+    assert refused[0] == "INVALID_PARAMETER_VALUE"
+    assert "f1" in refused[1]
+    assert "0.1" in refused[1]
+    assert "0.2" in refused[1]
+    assert (fine, stage, other) == (None, "Production", None)  # nothing is asked of a name without a gate
+    told = pinyon(tmp_path, "model", "show", "m", "--json")
+    assert told["aliases"] == {"champion": 1, "production": 2}
+    assert "refused" in pinyon(tmp_path, "query", "select kind from events")
+
+
+def test_the_gate_of_an_alias_is_asked(ask: Ask, tmp_path: Path) -> None:
+    (tmp_path / "pinyon.yaml").write_text(_GATED.replace("alias: production", "alias: champion"))
+    (tmp_path / "params.yaml").write_text("tw: 0.1\n")
+    refused, fine = ask(
+        _REFUSED + "answer = [said(client.set_registered_model_alias, 'm', 'champion', n) for n in (1, 2)]"
+    )
+    assert refused[0] == "INVALID_PARAMETER_VALUE"
+    assert "f1" in refused[1]
+    assert fine is None
+    assert pinyon(tmp_path, "model", "show", "m", "--json")["aliases"] == {"champion": 2}
+    (tmp_path / "pinyon.yaml").write_text("stages: 3\n")
+    broken = "answer = mlflow.MlflowClient().set_registered_model_alias('m', 'champion', 1)"
+    assert "pinyon.yaml" in ask(broken, code=1)
+
+
 def test_bytes_that_have_rotted_are_never_handed_out(ask: Ask, tmp_path: Path) -> None:
     run = ask(_LOGS)
     for blob in (tmp_path / ".pinyon/blobs").glob("*/*"):
@@ -312,11 +374,34 @@ def test_what_was_read_once_is_kept_for_the_next_process(ask: Ask, tmp_path: Pat
     )
     search = "answer = [r.data.metrics['m'] for r in mlflow.search_runs(output_format='list', order_by=['metrics.m'])]"
     first = ask(search)
-    cache = tmp_path / ".pinyon/cache/mlflow-1.sqlite"
+    cache = tmp_path / ".pinyon/cache/mlflow-2.sqlite"
     assert cache.exists()
     assert ask(search) == first == [n / 3 for n in range(60)]
     cache.write_bytes(b"spoilt" * 1000)
     assert ask(search) == first
+
+
+def test_runs_of_one_process_share_its_files_and_each_has_its_own_history(ask: Ask, tmp_path: Path) -> None:
+    runs = ask(
+        "c = mlflow.MlflowClient()\n"
+        "answer = [c.create_run('0').info.run_id for n in range(40)]\n"
+        "for step in range(5):\n"
+        "    for n, run in enumerate(answer):\n        c.log_metric(run, 'm', n * 10 + step, step=step)\n"
+        "for run in answer[:30]:\n    c.set_terminated(run)\n"
+        "for run in answer[:10]:\n    c.log_metric(run, 'late', 1.0)\n    c.set_tag(run, 'k', 'v')\n"
+    )
+    assert len(os.listdir(tmp_path / ".pinyon/journals")) == 2
+    read = "c = mlflow.MlflowClient()\n" + f"runs = {runs}\n"
+    told = ask(read + "answer = [[p.value for p in c.get_metric_history(run, 'm')] for run in runs]")
+    assert told == [[n * 10.0 + step for step in range(5)] for n in range(40)]
+    told = ask(
+        read
+        + "for run in runs[:2]:\n    c.log_metric(run, 'm', -1.0, step=9)\n"
+        + "answer = [[len(c.get_metric_history(run, m)) for m in ('m', 'late')] for run in runs[:11]]"
+    )
+    assert told == [[6, 1], [6, 1], *[[5, 1]] * 8, [5, 0]]
+    assert {row["status"] for row in pinyon(tmp_path, "runs", "--json")} == {"SUCCEEDED", "LOST"}
+    assert pinyon(tmp_path, "verify").strip().endswith("read")
 
 
 def test_forked_workers_log_to_the_run(ask: Ask) -> None:
@@ -350,53 +435,44 @@ def test_a_script_inside_a_stage_is_a_run_inside_its_run(
 
 
 @pytest.mark.slow
-def test_mlflows_server_on_a_project(
-    mlflow_python: str, mlflow_env: dict[str, str], ask: Ask, tmp_path: Path
-) -> None:
+def test_mlflows_server_on_a_project(serve: Serve, ask: Ask, tmp_path: Path) -> None:
     ask(_LOGS)
-    port = "5000"
-    import socket
-
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    uri = f"pinyon://{tmp_path}"
-    command = [
-        mlflow_python,
-        "-m",
-        "mlflow",
-        "server",
-        "--backend-store-uri",
-        uri,
-        "--artifacts-destination",
-        f"{uri}/artifacts",
-    ]
-    command += ["--port", port, "--workers", "1"]
-    with (
-        (tmp_path / "server.log").open("w") as log,
-        subprocess.Popen(
-            command, cwd=tmp_path, env=mlflow_env, stdout=log, stderr=log, start_new_session=True
-        ) as server,
-    ):
-        try:
-            told = ask(
-                "import time, urllib.request\n"
-                f"for _ in range(300):\n    try:\n        urllib.request.urlopen('http://127.0.0.1:{port}/health'); break\n"
-                "    except OSError:\n        time.sleep(0.2)\n"
-                "c = mlflow.MlflowClient()\n"
-                "with mlflow.start_run(run_name='over http') as run:\n"
-                "    mlflow.log_metrics({'m': 1.5, 'n': float('nan')}, step=3)\n    mlflow.log_text('far', 'far.txt')\n"
-                "found = c.search_runs(['0'], order_by=['start_time'])\n"
-                "answer = [[r.info.run_name for r in found], found[1].data.metrics['m'],\n"
-                " mlflow.artifacts.load_text(f'runs:/{run.info.run_id}/far.txt'),\n"
-                " mlflow.artifacts.load_text(f'runs:/{found[0].info.run_id}/notes/a.txt'), found[1].info.status]",
-                MLFLOW_TRACKING_URI=f"http://127.0.0.1:{port}",
-            )
-        finally:
-            os.killpg(server.pid, signal.SIGTERM)
-            time.sleep(0)
-    assert told == [["one", "over http"], 1.5, "far", "hello", "FINISHED"], (
-        tmp_path / "server.log"
-    ).read_text()[-2000:]
+    told = ask(
+        "c = mlflow.MlflowClient()\n"
+        "with mlflow.start_run(run_name='over http') as run:\n"
+        "    mlflow.log_metrics({'m': 1.5, 'n': float('nan')}, step=3)\n    mlflow.log_text('far', 'far.txt')\n"
+        "found = c.search_runs(['0'], order_by=['start_time'])\n"
+        "answer = [[r.info.run_name for r in found], found[1].data.metrics['m'],\n"
+        " mlflow.artifacts.load_text(f'runs:/{run.info.run_id}/far.txt'),\n"
+        " mlflow.artifacts.load_text(f'runs:/{found[0].info.run_id}/notes/a.txt'), found[1].info.status]",
+        MLFLOW_TRACKING_URI=serve(tmp_path),
+    )
+    assert told == [["one", "over http"], 1.5, "far", "hello", "FINISHED"]
     (row,) = pinyon(tmp_path, "runs", "--where", "tag.mlflow.runName = 'over http'", "--json")
     assert row["metrics"]["m"] == 1.5
+
+
+def _page(address: str, folder: Path) -> str:
+    """What Chromium makes of a page, as HTML, after twenty seconds of its own clock."""
+    flags = (
+        "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+    )
+    more = ["--disable-component-update", "--disable-sync", f"--user-data-dir={folder / 'chromium'}"]
+    command = ["chromium", *flags.split(), *more, "--virtual-time-budget=20000", "--dump-dom", address]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.slow
+def test_mlflows_pages_show_the_list_and_a_run(serve: Serve, ask: Ask, tmp_path: Path) -> None:
+    if shutil.which("chromium") is None:
+        pytest.skip("needs chromium: it opens MLflow's pages")
+    run = ask(_LOGS)
+    ask("with mlflow.start_run(run_name='another'):\n    mlflow.log_metric('loss', 2)")
+    address = serve(tmp_path)
+    listed = _page(f"{address}/#/experiments/0/runs", tmp_path)
+    assert all(f">{name}<" in listed for name in ("one", "another"))
+    filtered = _page(f"{address}/#/experiments/0/runs?searchFilter=metrics.loss%20%3C%201", tmp_path)
+    assert ">one<" in filtered
+    assert ">another<" not in filtered
+    shown = _page(f"{address}/#/experiments/0/runs/{run}", tmp_path)
+    assert all(word in shown for word in (run, "adam", "0.01", "0.333"))

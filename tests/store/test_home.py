@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from pinyon.errors import FormatVersionError, StoreError
+from pinyon.model import ids
+from pinyon.store import place
 from pinyon.store.local import home_store, set_home
-from pinyon.store.place import home_of, share_with_group
+from pinyon.store.place import cache_of, home_of, share_with_group
 
 
 def files(top: Path) -> dict[str, bytes]:
@@ -99,3 +101,21 @@ def test_what_is_made_in_a_groups_directory_is_made_for_the_group(tmp_path, mode
         assert os.umask(before) == after
     finally:
         os.umask(was)
+
+
+@pytest.mark.parametrize("kind", ["nfs4", "fuse", "fuse.sshfs", "fuse.glusterfs"])
+def test_a_cache_lies_where_no_other_host_opens_it(tmp_path, monkeypatch, kind):
+    """sqlite needs a disk that is not shared; where there is none, each host has a file of its own."""
+    table = tmp_path / "mounts"
+    monkeypatch.setattr(place, "_MOUNTS", str(table))
+    store, home = tmp_path / "net" / ".pinyon", tmp_path / "home"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home))
+    table.write_text("disk / ext4 rw 0 0\n")
+    assert cache_of(str(store)) == str(store / "cache")
+    table.write_text(f"disk / ext4 rw 0 0\nserver {tmp_path}/net {kind} rw 0 0\n")
+    assert Path(cache_of(str(store))).parent == home / "pinyon"
+    table.write_text(f"disk / ext4 rw 0 0\nserver {tmp_path} {kind} rw 0 0\n")
+    here = cache_of(str(store))
+    monkeypatch.setattr(ids, "host_name", lambda: "elsewhere")
+    assert Path(here).parent == Path(cache_of(str(store))).parent == home / "pinyon"
+    assert here != cache_of(str(store))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import math
 import os
 import sys
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -238,6 +240,18 @@ def test_a_line_on_a_terminal_and_nothing_in_a_log(
         {"step": 0, "total": None},
         {"step": 2, "total": None},
     ]
+
+
+def test_a_loop_tells_soon_how_far_it_is_and_then_every_ten_seconds(
+    place: Place, inside: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, clock = inside(), itertools.count(0)
+    monkeypatch.setattr("pinyon.track.progress.time", SimpleNamespace(monotonic=lambda: next(clock) / 2))
+    for _ in run.progress(range(100)):
+        pass
+    run.flush()
+    seconds = [body["step"] / 2 for body in place.bodies("progress")]
+    assert seconds == [0, 1, 3, 7, 15, 25, 35, 45, 50]
 
 
 def test_a_loop_says_where_its_points_stand(place: Place, inside: Begin) -> None:

@@ -34,10 +34,10 @@ def fields(data: bytes) -> Iterator[tuple[int, int, Any]]:
         number, wire = tag >> 3, tag & 7
         value: Any
         if wire == VARINT:
-            value, at = _varint(data, at)
+            value, at = (data[at], at + 1) if at < end and data[at] < 128 else _varint(data, at)
         else:
             if wire == BYTES:
-                size, at = _varint(data, at)
+                size, at = (data[at], at + 1) if at < end and data[at] < 128 else _varint(data, at)
             elif wire == FIXED64:
                 size = 8
             elif wire == FIXED32:

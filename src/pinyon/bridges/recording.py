@@ -5,8 +5,8 @@
     told.end("SUCCEEDED", ended=1.7e9 + 60)
 
 Each has a journal and a stream of points of its own, as a process has, so that a reader finds the points of a run in files
-that hold no others; those of one import share a `Pen`. Whatever a call was given is process-durable when it returns, and
-power-durable after `Recorder.end`.
+that hold no others. Those of one import share a `Pen`, and so do those that one process logs through MLflow. Whatever a
+call was given is process-durable when it returns, and power-durable after `Recorder.end`, or `flush` of a shared pen.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from hashlib import blake2b
 from itertools import count
 from pathlib import Path
@@ -29,6 +30,7 @@ from pinyon.store.local import LocalStore
 from pinyon.store.points import Point, PointsWriter
 
 MODE = "recorded"
+_LARGE, _MANY = 4 << 20, 20_000  # bytes of points, and records, after which a pen that rolls takes new files
 OVERRULES_NOTHING = 2**62  # a step that no run reaches: the step of `resumed` of an attempt that only adds
 
 
@@ -44,11 +46,16 @@ class Pen:
     Args:
         project: for which the records are.
         actor: whose doing they are.
+        rolls: whether it goes on in new files when these are large, so that one that lives for months leaves files that can
+            be compacted.
     """
 
-    def __init__(self, store: LocalStore, project: str = "", actor: Actor | None = None) -> None:
-        self._directory, self._lock = f"{store.root}/journals", threading.Lock()
-        self._journal = store.journals.open_writer(actor=actor, project=project)
+    def __init__(
+        self, store: LocalStore, project: str = "", actor: Actor | None = None, *, rolls: bool = False
+    ) -> None:
+        self._directory, self._lock, self._rolls = f"{store.root}/journals", threading.Lock(), rolls
+        self._open = partial(store.journals.open_writer, actor=actor, project=project)
+        self._journal, self._records = self._open(), 0
         self._points: PointsWriter | None = None
 
     def points(self, batch: Sequence[Point], attempt: str) -> None:
@@ -59,11 +66,13 @@ class Pen:
         """
         with self._lock:
             self._stream().write(batch, attempt)
+            self._roll()
 
     def object(self, t: float, step: int, objects: dict[str, Any], attempt: str) -> None:
         """Write what is no number, as `points` does."""
         with self._lock:
             self._stream().write_object(t, step, objects, attempt)
+            self._roll()
 
     def _stream(self) -> PointsWriter:
         if self._points is None:
@@ -78,7 +87,26 @@ class Pen:
             OSError: the disk refuses.
         """
         with self._lock:
-            return self._journal.append(kind, dict(body))
+            self._records += 1
+            event = self._journal.append(kind, dict(body))
+            self._roll()
+            return event
+
+    def flush(self) -> None:
+        """Make what was written power-durable.
+
+        Raises:
+            OSError: it may not survive a loss of power.
+        """
+        with self._lock:
+            if self._points is not None:
+                self._points.sync()
+            self._journal.flush()
+
+    def _roll(self) -> None:
+        large = self._records > _MANY or (self._points is not None and self._points.size > _LARGE)
+        if self._rolls and large:
+            self._leave()
 
     def close(self) -> None:
         """Let go of the files, and make what is in them power-durable.
@@ -87,14 +115,19 @@ class Pen:
             OSError: it may not survive a loss of power.
         """
         with self._lock:
-            points, self._points = self._points, None
-            try:
-                if points is not None:
-                    points.sync()
-            finally:
-                if points is not None:
-                    points.close()
-                self._journal.close()
+            self._leave()
+
+    def _leave(self) -> None:
+        """Let go of the files; what is told next begins others, of a writer of their own."""
+        points, self._points = self._points, None
+        journal, self._journal, self._records = self._journal, self._open(), 0
+        try:
+            if points is not None:
+                points.sync()
+        finally:
+            if points is not None:
+                points.close()
+            journal.close()
 
 
 class Recorder:
@@ -225,6 +258,14 @@ class Recorder:
             self._tell("finished", {"execution": self._execution, "state": state, "counts": counts})
         self.close()
 
+    def flush(self) -> None:
+        """Make what was told power-durable.
+
+        Raises:
+            OSError: it may not survive a loss of power.
+        """
+        self._pen.flush()
+
     def close(self) -> None:
         """Let go of the files, and make what is in them power-durable, but of a pen that others use, too. The attempt goes
         on, if it has not ended.
@@ -259,7 +300,7 @@ def begin(
         execution: one that the caller has recorded and will finish; "" makes one for this run alone.
         epoch: one more than that of the run's newest attempt.
         origin: of the intent (docs/FORMAT.md §4): who told it, ``{"tool": "mlflow", …}``.
-        git: ``{"commit", "dirty"}`` of the code, where it is known.
+        git: ``{"commit", "dirty"}`` of the code, where it is known; dirty is None where only the commit is.
         resumes: id of the run's attempt that this one adds to; its points overrule none of that one's.
         pen: that writes for other attempts, too, so that a thousand of them are no thousand files; who made it closes it.
 
@@ -300,13 +341,8 @@ def begin(
 
 
 def join(
-    store: LocalStore,
-    *,
-    attempt: str,
-    key: str,
-    started: float,
-    project: str = "",
-    actor: Actor | None = None,
-) -> Recorder:
+    store: LocalStore, *, attempt: str, key: str, started: float,
+    project: str = "", actor: Actor | None = None, pen: Pen | None = None,
+) -> Recorder:  # fmt: skip
     """Add to an attempt that another process, or this one before, has begun."""
-    return Recorder(store, attempt, key, started, project, actor)
+    return Recorder(store, attempt, key, started, project, actor, pen)

@@ -114,10 +114,10 @@ def promote(
     What experiments ask before they promote this model to this name has to hold, too. Of two who promote at once one
     wins, and the other is told.
     """
+    from pinyon.registry.declared import clauses
     from pinyon.registry.gates import check
     from pinyon.registry.measured import measured_of
     from pinyon.report.models import change_dict, gate_dicts
-    from pinyon.session.gates import clauses
 
     with ExitStack() as stack:
         opened = _open(directory, stack)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _SIGNS = {"RUNNING": "●", "SUBMITTED": "○", "UNKNOWN": "?", "LOST": "✗", "SUCCEEDED": "✓"}
 _FIRST = ("cpu", "memory", "gpu")  # system metrics in the order that people look for them
+_FLOWS = ("disk_", "network_")  # bytes a second, of no interest while they are 0
+_UNITS = {"cpu": " cores", "utilization": " %", "temperature": " °C", "power": " W"}
 _SPARK = 16  # columns
 _SILENT = 90.0  # seconds without a sign of life that are worth a word
 
@@ -166,11 +168,20 @@ def _system(system: dict[str, Metric]) -> list[str]:
             (place for place, first in enumerate(_FIRST) if name.startswith(first)), len(_FIRST)
         ), name
 
-    return [f"{plain(name)} {_amount(system[name].value)}" for name in sorted(system, key=order)]
+    shown = (name for name in sorted(system, key=order) if system[name].value or not name.startswith(_FLOWS))
+    return [f"{plain(name.replace('_', ' '))} {_amount(name, system[name].value)}" for name in shown]
 
 
-def _amount(value: float) -> str:
-    return show_bytes(int(value)) if math.isfinite(value) and abs(value) >= 1e5 else f"{value:.3g}"
+def _amount(name: str, value: float) -> str:
+    """A system metric with its unit (docs/FORMAT.md §5)."""
+    if not math.isfinite(value):
+        return str(value)
+    kind = name.rpartition(".")[2]
+    if kind == "memory":
+        return show_bytes(int(value))
+    if kind.startswith(_FLOWS):
+        return f"{show_bytes(int(value))}/s"
+    return f"{value:.1f}{_UNITS.get(kind, '')}"
 
 
 def _fitted(parts: Sequence[Text], width: int, most: int) -> list[Text]:

@@ -16,6 +16,8 @@ from pinyon.model.units import show_bytes, show_seconds
 if TYPE_CHECKING:
     from pinyon.report.captured import Captured
 
+_ARTIFACTS = 20  # that are listed
+
 
 @click.command("show", epilog="Example: pinyon show train")
 @json_option
@@ -97,6 +99,7 @@ def _print(attempts: list[Attempt], described: dict[str, Any], found: Captured |
             f"out       {out.path}  {out.digest}  {show_bytes(out.size)}"
             + ("" if out.stored else "  not kept")
         )
+    _print_artifacts(str(described["run"]), described["artifacts"])
     for name, value in last.metrics.items():
         click.echo(f"metric    {name} = {number(value)}")
     _print_tracking(described["tracking"])
@@ -118,6 +121,18 @@ def _print(attempts: list[Attempt], described: dict[str, Any], found: Captured |
         for a, told in zip(attempts, described["history"], strict=True)
     ]
     table(("attempt", "state", "detail", "started", "took", "message or log"), rows)
+
+
+def _print_artifacts(run: str, told: list[dict[str, Any]]) -> None:
+    """The first of them; a training that keeps pictures has thousands."""
+    for one in told[:_ARTIFACTS]:
+        size = show_bytes(one["size"]) if isinstance(one["size"], int) else "-"
+        click.echo(f"{plain(one['role'] or 'artifact'):9} {plain(str(one['name']))}  {one['digest']}  {size}")
+    if len(told) > _ARTIFACTS:
+        more = len(told) - _ARTIFACTS
+        click.echo(
+            f"artifact  … and {more} more → pinyon query \"select * from artifacts where run = '{run}'\""
+        )
 
 
 def _print_tracking(told: object) -> None:

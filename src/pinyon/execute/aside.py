@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from hashlib import blake2b
 
 from pinyon.execute import files
+from pinyon.store.disk import rename
 
 
 class Aside:
@@ -52,7 +53,7 @@ class Aside:
                     files.remove(os.path.join(self._root, path))
             if not os.path.isdir(self._there):
                 return
-            os.rename(self._there, self._back)
+            rename(self._there, self._back)
         for path in paths:
             source, target = f"{self._back}/{_name(path)}", os.path.join(self._root, path)
             if os.path.lexists(source):
@@ -67,7 +68,7 @@ class Aside:
             if not os.path.isdir(folder):
                 continue
             os.makedirs(os.path.dirname(self._rubbish), exist_ok=True)
-            os.rename(folder, self._rubbish)
+            rename(folder, self._rubbish)
             files.remove(self._rubbish)
 
 

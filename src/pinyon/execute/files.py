@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable
 
 from pinyon.store.copying import copy_bytes
+from pinyon.store.disk import rename
 
 
 def remove(path: str) -> None:
@@ -60,13 +61,13 @@ def copy_whole(source: str, target: str) -> None:
     part = f"{target}.part"
     remove(part)
     copy(source, part)
-    os.rename(part, target)
+    rename(part, target)
 
 
 def move(source: str, target: str) -> None:
     """Rename, or across file systems copy whole and remove; ``target`` must not exist."""
     try:
-        os.rename(source, target)
+        rename(source, target)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise

@@ -10,6 +10,7 @@ from pinyon.execute.files import remove
 from pinyon.execute.tree import has_tree, put_tree
 from pinyon.model.outcome import Output
 from pinyon.store import tree
+from pinyon.store.disk import rename
 from pinyon.store.protocol import Blobs
 
 
@@ -54,11 +55,11 @@ def _replace(blobs: Blobs, fresh: Path, target: Path) -> None:
         if target.is_dir() or fresh.is_dir():
             # rename(2) replaces a file by a file only; a directory has to step aside first.
             old = target.with_name(f"{fresh.name}.old")
-            os.rename(target, old)
-            os.rename(fresh, target)
+            rename(target, old)
+            rename(fresh, target)
             remove(str(old))
             return
-    os.rename(fresh, target)
+    rename(fresh, target)
 
 
 def sound(blobs: Blobs, outputs: tuple[Output, ...]) -> bool:

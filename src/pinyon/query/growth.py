@@ -86,12 +86,19 @@ class Growth:
         except OSError:
             return None, offset
         begin = _behind(data, data.find(_FLUSH)) if torn else 0
-        end = _behind(data, data.rfind(_FLUSH))
-        if end <= begin:
+        lot, end = whole_batches(data[begin:], offset + begin)
+        if lot is None:
             self._partly[name] = size
             return None, offset
         self._partly.pop(name, None)
-        return points.parse(data[begin:end], offset + begin).points, offset + end
+        return lot, end
+
+
+def whole_batches(data: bytes, offset: int) -> tuple[points.Points | None, int]:
+    """The whole batches in bytes of a segment, which begin at this offset with one; and where the last of them ends. None
+    where there is none."""
+    end = _behind(data, data.rfind(_FLUSH))
+    return (points.parse(data[:end], offset).points, offset + end) if end else (None, offset)
 
 
 def _behind(data: bytes, at: int) -> int:

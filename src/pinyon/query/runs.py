@@ -224,6 +224,7 @@ def describe_run(index: Index, attempts: list[Attempt]) -> dict[str, Any]:
     row = rows_of(index, attempts)[0]
     found = index.executions("id = ?", row.attempt.execution)
     body = found[0][1]["execution"][3] if found and "execution" in found[0][1] else {}
+    names = [attempt.id for attempt in attempts]
     return {
         **row.as_dict(),
         "inputs": row.attempt.inputs,
@@ -231,7 +232,8 @@ def describe_run(index: Index, attempts: list[Attempt]) -> dict[str, Any]:
         "git_note": body.get("git_note", ""),
         "actor": body.get("actor"),
         "argv": body.get("argv"),
-        "tracking": tracking_of(index, [attempt.id for attempt in attempts]),
+        "artifacts": artifacts_of(index, names),
+        "tracking": tracking_of(index, names),
         "children": [
             {"run": one.run, "stage": one.stage, "status": one.status} for one in children(index, row.run)
         ],
@@ -241,6 +243,12 @@ def describe_run(index: Index, attempts: list[Attempt]) -> dict[str, Any]:
             for attempt, seen in look(index, attempts)
         ],
     }
+
+
+def artifacts_of(index: Index, attempts: Sequence[str]) -> list[dict[str, Any]]:
+    """What these attempts kept besides their outs: name, digest, bytes and role, the newest of each name."""
+    found = {str(event.body.get("name")): event.body for event in index.told("artifact", attempts)}
+    return [{name: body.get(name) for name in ("name", "digest", "size", "role")} for body in found.values()]
 
 
 def tracking_of(index: Index, attempts: Sequence[str]) -> dict[str, Any]:

@@ -131,7 +131,7 @@ def _place(store: LocalStore) -> Iterator[Finding]:
     if store.cache.parent != store.root:
         yield Finding(
             "ok",
-            f"{store.root} is on a network file system; its cache, which cannot be there, is in {store.cache}",
+            f"{store.root} is on a network file system or FUSE; its cache, which cannot be there, is in {store.cache}",
         )
     probe = store.root / "tmp" / f"doctor-{os.getpid()}"
     if not probe.parent.is_dir() or not os.access(probe.parent, os.W_OK):

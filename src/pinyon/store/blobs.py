@@ -11,7 +11,7 @@ from pinyon.errors import CorruptError, MissingBlobError
 from pinyon.store import packs
 from pinyon.store.condemned import Marks
 from pinyon.store.copying import clone, copy_bytes, copy_direct, copy_hashed, write_all
-from pinyon.store.disk import fsync
+from pinyon.store.disk import fsync, rename
 from pinyon.store.names import PREFIX, digest_in, file_of, hasher, name_of, name_of_file
 from pinyon.store.packs import Member, Packs
 from pinyon.store.protocol import Damage, Tell, quiet
@@ -200,7 +200,7 @@ class LocalBlobs:
         with _removed_on_error(temporary):
             if name_of_file(temporary) != name.removesuffix("/"):
                 raise self._corrupt(name)
-            os.rename(temporary, target)
+            rename(temporary, target)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)  # rename(2) leaves it where the target is a link to the same blob already
         return linked
@@ -226,7 +226,7 @@ class LocalBlobs:
             os.link(path, beside)
         except OSError:
             return False  # another file system, one without links, or somebody else's blob: a copy then
-        os.rename(beside, temporary)
+        rename(beside, temporary)
         return True
 
     def flush(self, names: Iterable[str]) -> None:
@@ -449,10 +449,10 @@ def _mode(executable: bool) -> int:
 
 def _move(source: Path | str, target: Path) -> None:
     try:
-        os.rename(source, target)
+        rename(source, target)
     except FileNotFoundError:
         target.parent.mkdir(parents=True, exist_ok=True)
-        os.rename(source, target)
+        rename(source, target)
 
 
 def _read_small(path: str) -> bytes | None:
@@ -474,7 +474,7 @@ def _write_out(data: bytes, target: Path, temporary: Path, executable: bool) -> 
             write_all(fd, data)
         finally:
             os.close(fd)
-        os.rename(temporary, target)
+        rename(temporary, target)
 
 
 def _copy_named(source: int, target: int, path: str, tell: Tell, *, direct: bool) -> str:

@@ -1,4 +1,4 @@
-"""The one thing about disks that blobs, refs and journals share."""
+"""What blobs, refs, journals and outs share about disks."""
 
 from __future__ import annotations
 
@@ -12,3 +12,25 @@ def fsync(path: str | os.PathLike[str]) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def rename(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
+    """Rename, also where the answer gets lost on the network, and the client that asks again finds nothing to rename.
+
+    Raises:
+        OSError: it was not renamed.
+    """
+    before = os.lstat(source)
+    try:
+        os.rename(source, target)
+    except FileNotFoundError:
+        if not is_at(target, before):
+            raise
+
+
+def is_at(path: str | os.PathLike[str], file: os.stat_result) -> bool:
+    """Whether this very file (or directory) lies at a path."""
+    try:
+        return os.path.samestat(os.lstat(path), file)
+    except OSError:
+        return False

@@ -71,6 +71,7 @@ class LocalJournalWriter:
         self._fd = -1
         self._retired = True
         self._unsynced: OSError | None = None
+        self._ts = self._told = 0.0  # of the newest record, by the wall clock and the monotonic one
 
     @property
     def writer(self) -> str:
@@ -114,7 +115,7 @@ class LocalJournalWriter:
             os.close(fd)
 
     def _write(self, kind: str, body: dict[str, Any]) -> Event:
-        ts = round(time.time(), 6)
+        ts = self._now()
         record = {
             "v": 1,
             "writer": self._writer,
@@ -136,6 +137,14 @@ class LocalJournalWriter:
         self._seq += 1
         self._prev = chain(line)
         return event
+
+    def _now(self) -> float:
+        """The wall clock's time; where that was set back, what it would be by now, so that records stay in their order."""
+        wall, steady = time.time(), time.monotonic()
+        if wall < self._ts:
+            wall = self._ts + steady - self._told
+        self._ts, self._told = round(wall, 6), steady
+        return self._ts
 
     def flush(self) -> None:
         """See `pinyon.store.protocol.JournalWriter.flush`."""

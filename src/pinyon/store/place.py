@@ -13,9 +13,12 @@ POINTER = ".pinyon"  # how the name of a pointer ends (docs/FORMAT.md §2)
 DVC = ".dvc"  # a repository of DVC's has such a directory
 _STORE_FILES = (f"{STORE}/format.json", f"{STORE}/{HOME}")
 
+# File systems that other machines may have mounted, too. Behind FUSE (fuse, fuse.sshfs, …) may be anything.
 _NETWORK = frozenset(
-    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "lustre", "gpfs", "ceph", "9p", "afs", "beegfs", "fuse.sshfs"}
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "lustre", "gpfs", "ceph", "9p", "afs", "beegfs"}
 )
+_FUSE = "fuse"
+_MOUNTS = "/proc/self/mounts"
 
 
 def home_of(root: str) -> str:
@@ -70,8 +73,13 @@ def cache_of(store: str) -> str:
         return os.path.join(store, "cache")
     from hashlib import blake2b
 
+    from pinyon.model.ids import host_name
+
     base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return os.path.join(base, "pinyon", blake2b(os.path.realpath(store).encode(), digest_size=8).hexdigest())
+    whose = os.path.realpath(store)
+    if not _is_local(base):  # then at least no other host has the same one open
+        whose += f"\0{host_name()}"
+    return os.path.join(base, "pinyon", blake2b(whose.encode(), digest_size=8).hexdigest())
 
 
 def make_cache(folder: str) -> None:
@@ -126,7 +134,7 @@ def place_in(root: str, directory: str) -> str:
 
 def _is_local(path: str) -> bool:
     try:
-        with open("/proc/self/mounts") as file:
+        with open(_MOUNTS) as file:
             mounts = [line.split(" ", 3)[1:3] for line in file]
     except OSError:
         return True
@@ -134,4 +142,5 @@ def _is_local(path: str) -> bool:
     covering = [
         mount for mount in mounts if where == mount[0] or where.startswith(mount[0].rstrip("/") + "/")
     ]
-    return not covering or max(covering, key=lambda mount: len(mount[0]))[1] not in _NETWORK
+    kind = max(covering, key=lambda mount: len(mount[0]))[1] if covering else ""
+    return kind not in _NETWORK and kind.partition(".")[0] != _FUSE

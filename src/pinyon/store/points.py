@@ -68,6 +68,11 @@ class PointsWriter:
         """The number that the flush line of the next batch will have."""
         return self._flushes
 
+    @property
+    def size(self) -> int:
+        """Bytes of the segment that it writes to."""
+        return self._good
+
     def write(self, points: Sequence[Point], attempt: str) -> None:
         """Write points of an attempt with a flush line behind them; process-durable on return.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pinyon.errors import CorruptError, RefConflictError, StoreError
-from pinyon.store.disk import fsync
+from pinyon.store.disk import fsync, is_at
 from pinyon.store.lines import decode, encode
 from pinyon.store.protocol import Damage, RefVersion
 
@@ -94,8 +94,9 @@ class LocalRefs:
         try:
             os.link(temporary, directory / f"{made.version:06d}")
         except OSError as error:
-            # Over a network the answer can get lost although the link was made; the link count knows.
-            if os.fstat(fd).st_nlink != 2:
+            # Over a network the answer can get lost although the link was made. The link count would tell, but a client
+            # may believe in an old one for a while.
+            if not is_at(directory / f"{made.version:06d}", os.fstat(fd)):
                 if isinstance(error, FileExistsError):
                     raise _conflict(made.name, made.version - 1, made.version) from error
                 raise

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 
+from pinyon.store.disk import rename
+
 
 def leave(store: str, name: str, text: str) -> None:
     """Leave a word, in the place of an older one of that name.
@@ -19,7 +21,7 @@ def leave(store: str, name: str, text: str) -> None:
     temporary = f"{path}.{os.getpid()}"
     with open(temporary, "w", encoding="utf-8") as file:
         file.write(text)
-    os.replace(temporary, path)
+    rename(temporary, path)
 
 
 def take(store: str, name: str) -> str | None:

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 _DRAW = 0.1  # seconds between two pictures of the line
-RECORD = 10.0  # seconds between two records
+RECORD = 10.0  # seconds between two records; the first follow each other sooner, since whoever has begun something looks
+_SOON = 1.0
 
 
 class Progress:
@@ -19,7 +20,7 @@ class Progress:
         iterable: what is gone through. A ``range`` that begins later, as after a resume, counts from there.
         total: how many there are in all; None where nobody knows.
         label: stands before the numbers.
-        record: called with (done, total) at the beginning, every ten seconds and at the end.
+        record: called with (done, total) at the beginning, after 1, 3, 7 and 15 seconds, every ten then, and at the end.
         step: called with the number of each item before it is handed out, of a ``range`` the item itself; at the end with
             None.
     """
@@ -40,7 +41,8 @@ class Progress:
         self._total = total if total is not None else None if length is None else self._first + length
         self._stream = sys.stderr if sys.stderr is not None and sys.stderr.isatty() else None
         self._began = time.monotonic()
-        self._drawn = self._recorded = float("-inf")
+        self._drawn = self._due = float("-inf")
+        self._pause = _SOON
         self._width = 0
 
     def __iter__(self) -> Iterator[Any]:
@@ -58,8 +60,8 @@ class Progress:
 
     def _look(self, done: int, *, last: bool = False) -> None:
         now = time.monotonic()
-        if last or now >= self._recorded + RECORD:
-            self._recorded = now
+        if last or now >= self._due:
+            self._due, self._pause = now + self._pause, min(2 * self._pause, RECORD)
             self._record(done, self._total)
         if self._stream is not None and (last or now >= self._drawn + _DRAW):
             self._drawn = now

@@ -145,6 +145,18 @@ def the_order_of_an_answer(client: MlflowClient) -> Any:
 
 
 @script
+def a_second_field_orders_what_the_first_leaves(client: MlflowClient) -> Any:
+    for number in range(8):  # all begin in one millisecond
+        make(client, f"run {number}", 1000, metrics={"m": float(number * 3 % 8)})
+    orders = [
+        ["start_time DESC", "metrics.m DESC"],
+        ["attributes.start_time", "metrics.m"],
+        ["status", "metrics.m"],
+    ]
+    return [search(client, order_by=order) for order in orders]
+
+
+@script
 def orders_that_are_refused(client: MlflowClient) -> Any:
     some(client)
     orders = [

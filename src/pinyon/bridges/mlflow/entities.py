@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
+from itertools import takewhile
+from operator import itemgetter
 from typing import Any, cast
 
 from mlflow.entities import (
@@ -32,6 +34,7 @@ from pinyon.model.ids import run_id
 from pinyon.query.cells import Member, by_recipe, members
 from pinyon.query.index import Index
 
+_HEAD = itemgetter(0, 1)
 _BETWEEN = re.compile(r"[=,\s]+")
 
 
@@ -40,7 +43,11 @@ class Entities:
 
     def __init__(self, place: Place, experiments: Experiments) -> None:
         self._place, self._view, self._experiments = place, place.view, experiments
-        self._made: dict[str, Run] = {}
+        self._made: dict[str, tuple[int, Run]] = {}  # with the version of what it was made of
+        self._open: dict[str, Seen] = {}  # whose state can change without a record
+        self._rows: dict[str, tuple[int, str, Run]] = {}  # by what `newest` orders
+        self._newest: list[Run] = []
+        self._upto = 0  # the version up to which both are
         self._cells: dict[tuple[str, str], list[Member]] = {}
         self._cells_of = -1
         self._assigned: dict[tuple[str, str, str], list[Any]] = {}  # what each cell sets
@@ -48,16 +55,37 @@ class Entities:
     def of(self, seen: Seen) -> Run:
         """A run; the caller holds the view's lock."""
         known = self._made.get(seen.key)
-        if known is not None and not seen.changed and not seen.open:
-            return known
-        seen.changed = False
-        made = self._made[seen.key] = Run(
+        if known is not None and known[0] == seen.version and not seen.open:
+            return known[1]
+        version = seen.version  # now: what follows may read more
+        made = Run(
             self.info(seen),
             RunData(self._metrics(seen), self._params(seen), self._tags(seen)),
             inputs(seen),
             outputs(seen),
         )
+        self._made[seen.key] = (version, made)
         return made
+
+    def newest(self) -> list[Run]:
+        """Every run, the newest first, then by id; the caller holds the view's lock and changes nothing of it."""
+        fresh = dict(self._open)
+        recent = takewhile(lambda seen: seen.version > self._upto, reversed(self._view.recent.values()))
+        fresh |= {seen.key: seen for seen in recent}
+        self._upto = self._view.clock
+        for key, seen in fresh.items():
+            run = self.sound(seen) if seen.attempts else None
+            if run is None:
+                self._rows.pop(key, None)
+            else:
+                self._rows[key] = (-run.info.start_time, run.info.run_id, run)
+            if run is not None and seen.open:
+                self._open[key] = seen
+            else:
+                self._open.pop(key, None)
+        if fresh:
+            self._newest = [run for _, _, run in sorted(self._rows.values(), key=_HEAD)]
+        return self._newest
 
     def sound(self, seen: Seen) -> Run | None:
         """The same; None where its records are of a form that is not known: one such run hides no other."""
@@ -101,7 +129,7 @@ class Entities:
         if len(seen.attempts) == 1:
             one = seen.newest
             drawn = {
-                name: value._replace(t=one.started + value.t)
+                name: Value(value.step, one.started + value.t, value.value)
                 for name, value in latest.get(one.id, {}).items()
             }
         else:

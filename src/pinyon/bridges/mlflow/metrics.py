@@ -15,8 +15,8 @@ from pinyon.query import points
 from pinyon.store.local import LocalStore
 from pinyon.store.place import make_cache
 
-_FILE = "mlflow-1.sqlite"  # in the cache; what segments of points said, as far as they were read
-_MANY = 50  # segments that are worth writing to it
+_FILE = "mlflow-2.sqlite"  # in the cache; what segments of points said, as far as they were read
+_MANY, _MUCH = 50, 1 << 20  # segments, and bytes of them, that are worth writing to it
 
 
 class Value(NamedTuple):
@@ -34,19 +34,27 @@ class Value(NamedTuple):
 Values = dict[str, dict[str, Value]]  # by attempt and metric; t in seconds since the attempt began
 
 
+class Read(NamedTuple):
+    """What a segment said as far as it was read, and between which offsets the batches of each attempt lie."""
+
+    end: int
+    values: Values
+    where: dict[str, tuple[int, int]]
+
+
 class Latest:
     """Newest values of every attempt.
 
     Attributes:
         values: by attempt and metric.
-        segments: of points, by attempt.
+        segments: of points, by attempt, and between which offsets its points lie there.
         growing: segments that may still gain points: size when last read, and where all before is settled.
     """
 
     def __init__(self, store: LocalStore) -> None:
         self._store = store
         self.values: Values = {}
-        self.segments: dict[str, set[str]] = {}
+        self.segments: dict[str, dict[str, tuple[int, int]]] = {}
         self.growing: dict[str, tuple[int, int]] = {}
         self._loaded = False
 
@@ -59,40 +67,48 @@ class Latest:
         known = {} if self._loaded else self._load()
         self._loaded = True
         changed: set[str] = set()
-        fresh: dict[str, tuple[int, Values]] = {}
+        fresh: dict[str, Read] = {}
+        much = 0
         for name, (size, end) in list(self.growing.items()):
             now = self._store.journals.size(name)
             if now > size:
-                if not size and name in known and known[name][0] <= now:
-                    end, values = known[name]
-                    self._take(name, values, changed)
+                first = known.get(name) if not size else None
+                if first is not None and first.end <= now:
+                    end = first.end
+                    self._take(name, first, changed)
+                else:
+                    first = None
                 if now > end:
                     with suppress(OSError):
-                        end, values = self._read(name, end)
-                        self._take(name, values, changed)
-                        if not size and name not in known:
-                            fresh[name] = (end, values)
+                        found = self._read(name, end, now)
+                        self._take(name, found, changed)
+                        if not size:
+                            much += found.end - end
+                            fresh[name] = _joined(first, found) if first else found
+                        end = found.end
                 self.growing[name] = (now, end)
             if name.partition(".")[0] not in writing:
                 del self.growing[name]
-        if len(fresh) >= _MANY:
+        if len(fresh) >= _MANY or much >= _MUCH:
             self._save(fresh)
         return changed
 
-    def _read(self, name: str, start: int) -> tuple[int, Values]:
+    def _read(self, name: str, start: int, size: int) -> Read:
         found = points.read(self._path(name), start)
         values: Values = {}
         for attempt, metric, step, t, value in _numbers(found.points):
             newest_of(values.setdefault(attempt, {}), metric, Value(step, t, value))
-        return found.end, values
+        return Read(found.end, values, _where(found, start, max(size, found.end)))
 
-    def _take(self, name: str, values: Values, changed: set[str]) -> None:
-        for attempt, metrics in values.items():
-            self.segments.setdefault(attempt, set()).add(name)
+    def _take(self, name: str, read: Read, changed: set[str]) -> None:
+        for attempt, metrics in read.values.items():
             mine = self.values.setdefault(attempt, {})
             for metric, value in metrics.items():
                 newest_of(mine, metric, value)
             changed.add(attempt)
+        for attempt, part in read.where.items():
+            parts = self.segments.setdefault(attempt, {})
+            parts[name] = _around(parts.get(name), part)
 
     def _path(self, name: str) -> Path:
         return self._store.root / "journals" / name
@@ -123,25 +139,34 @@ class Latest:
         return list(kept.values())
 
     def _rows(self, attempt: str) -> Iterator[tuple[str, int, float, float]]:
-        for name in sorted(self.segments.get(attempt, ())):
-            for one, metric, step, t, value in _numbers(points.read(self._path(name)).points):
+        for name, (begin, end) in sorted(self.segments.get(attempt, {}).items()):
+            found = points.read(self._path(name), begin, end)
+            if found.damaged and begin:  # what was taken for the begin of a batch was none
+                found = points.read(self._path(name), 0, end)
+            for one, metric, step, t, value in _numbers(found.points):
                 if one == attempt:
                     yield metric, step, t, value
 
     # What was read is kept in the cache, for the next process
 
-    def _load(self) -> dict[str, tuple[int, Values]]:
-        found: dict[str, tuple[int, Values]] = {}
+    def _load(self) -> dict[str, Read]:
+        found: dict[str, Read] = {}
         with suppress(sqlite3.Error, OSError, ValueError, TypeError), closing(self._connect()) as db:
             for name, end, doc in db.execute("select name, behind, doc from segments"):
-                told = json.loads(doc)
-                found[name] = (end, {
-                    attempt: {metric: Value(*row) for metric, row in metrics.items()} for attempt, metrics in told.items()
-                })  # fmt: skip
+                values: Values = {}
+                where: dict[str, tuple[int, int]] = {}
+                for attempt, (first, last, metrics) in json.loads(doc).items():
+                    where[attempt] = (first, last)
+                    values[attempt] = {metric: Value(*row) for metric, row in metrics.items()}
+                found[name] = Read(end, values, where)
         return found
 
-    def _save(self, fresh: Mapping[str, tuple[int, Values]]) -> None:
-        rows = [(name, end, json.dumps(values)) for name, (end, values) in fresh.items()]
+    def _save(self, fresh: Mapping[str, Read]) -> None:
+        rows = [
+            (name, read.end, json.dumps({
+                attempt: [*part, read.values.get(attempt, {})] for attempt, part in read.where.items()
+            })) for name, read in fresh.items()
+        ]  # fmt: skip
         with suppress(sqlite3.Error, OSError), closing(self._connect()) as db, db:
             db.executemany("insert or replace into segments values (?,?,?)", rows)
 
@@ -152,6 +177,40 @@ class Latest:
             "create table if not exists segments (name text primary key, behind integer, doc text) without rowid"
         )
         return db
+
+
+def _where(found: points.Found, start: int, end: int) -> dict[str, tuple[int, int]]:
+    """Between which offsets the batches of each attempt lie: from its first line to that of another, or to ``end``."""
+    where: dict[str, tuple[int, int]] = {}
+    held: set[str] = set()  # attempts of the batch
+    begin, batch = start, found.points.batch[0] if found.points.batch else None
+    for at, number, attempt in zip(found.points.at, found.points.batch, found.points.attempt, strict=True):
+        if number != batch:
+            for one in held:
+                where[one] = _around(where.get(one), (begin, at))
+            begin, batch, held = at, number, set()
+        held.add(attempt)
+    for one in held:
+        where[one] = _around(where.get(one), (begin, end))
+    return where
+
+
+def _around(one: tuple[int, int] | None, other: tuple[int, int]) -> tuple[int, int]:
+    """The least part of a segment in which both lie."""
+    return other if one is None else (min(one[0], other[0]), max(one[1], other[1]))
+
+
+def _joined(one: Read, other: Read) -> Read:
+    """What two parts of a segment say, one behind the other."""
+    values = {attempt: dict(metrics) for attempt, metrics in one.values.items()}
+    for attempt, metrics in other.values.items():
+        mine = values.setdefault(attempt, {})
+        for metric, value in metrics.items():
+            newest_of(mine, metric, value)
+    where = dict(one.where)
+    for attempt, part in other.where.items():
+        where[attempt] = _around(where.get(attempt), part)
+    return Read(other.end, values, where)
 
 
 def newest_of(values: dict[str, Value], metric: str, value: Value) -> None:

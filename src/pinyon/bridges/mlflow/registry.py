@@ -51,6 +51,7 @@ from mlflow.utils.validation import (
     _validate_tag_name,
 )  # fmt: skip
 
+from pinyon.bridges.mlflow.gates import checked
 from pinyon.bridges.mlflow.model_sources import artifact_at, resolved
 from pinyon.bridges.mlflow.model_states import ModelState, ModelStates
 from pinyon.bridges.mlflow.place import open_place
@@ -226,14 +227,28 @@ class RegistryStore(AbstractStore):
         return self.get_model_version(name, version)
 
     def _promote(self, registry: str, number: int, stage: str) -> None:
+        if stage != STAGE_NONE:
+            self._point(registry, stage.lower(), number)
+            return
         model = self._registry.model(registry)
-        try:
-            if stage != STAGE_NONE:
-                self._registry.promote(model, stage.lower(), number, why="MLflow")
-                return
-            held = names_of(model).stage_of(number)
-            if held and held != "archived":
+        held = names_of(model).stage_of(number)
+        if held and held != "archived":
+            try:
                 self._registry.unset(model, held, why="MLflow")
+            except PinyonError as error:
+                raise MlflowException(str(error), INVALID_PARAMETER_VALUE) from error
+
+    def _point(self, registry: str, name: str, number: int) -> None:
+        """Let a stage or an alias of ours be a version, if the gates of the project's files hold.
+
+        Raises:
+            MlflowException: one does not, or the name is pinned; the message says which and why.
+        """
+        try:
+            model = self._registry.model(registry)
+            if self._registry.moves(model, name, number):
+                told = checked(self._place, self._registry.version(model, number), registry, name)
+                self._registry.promote(model, name, number, checked=told, why="MLflow")
         except PinyonError as error:
             raise MlflowException(str(error), INVALID_PARAMETER_VALUE) from error
 
@@ -314,12 +329,7 @@ class RegistryStore(AbstractStore):
         if _only_mlflows(alias):
             self._change(name, lambda state: state._replace(aliases={**state.aliases, alias: number}))
             return
-        try:
-            self._registry.promote(
-                self._registry.model(self._state(name).registry), alias, number, why="MLflow"
-            )
-        except PinyonError as error:
-            raise MlflowException(str(error), INVALID_PARAMETER_VALUE) from error
+        self._point(self._state(name).registry, alias, number)
 
     def delete_registered_model_alias(self, name: str, alias: str) -> None:
         """See MLflow."""

@@ -26,7 +26,10 @@ def matching(runs: list[Run], filter_string: str | None) -> list[Run]:
 
 
 def ordered(runs: list[Run], order_by: Sequence[str] | None) -> list[Run]:
-    """As asked for, then the newest first, then by id. What has no such value comes last whichever way, NaN before it.
+    """As asked for, then in the order given. What has no such value comes last whichever way, NaN before it.
+
+    Args:
+        runs: the newest first, then by id.
 
     Raises:
         MlflowException: no such field, or one twice.
@@ -35,8 +38,8 @@ def ordered(runs: list[Run], order_by: Sequence[str] | None) -> list[Run]:
     keys = [(kind, SearchUtils.translate_key_alias(key)) for kind, key, _ in fields]
     if len(set(keys)) < len(keys):
         raise MlflowException(f"`order_by` contains duplicate fields: {order_by}")
-    runs = sorted(runs, key=lambda run: run.info.run_id)
-    runs.sort(key=lambda run: run.info.start_time, reverse=True)
+    if len(fields) == 1 and (*keys[0], fields[0][2]) == ("attribute", "start_time", False):
+        return runs
     for (kind, key), (_, _, ascending) in reversed(list(zip(keys, fields, strict=True))):
         values = [(_value(run, kind, key), run) for run in runs]
         there = [pair for pair in values if _place(pair[0]) == 0]

@@ -30,6 +30,11 @@ def now(attempt: Attempt) -> str:
     return LOST if alive is False else attempt.state
 
 
+def is_ours(origin: Any) -> bool:
+    """Whether the origin of an intent is that of a run that MLflow made through this plugin."""
+    return isinstance(origin, dict) and origin.get("tool") == TOOL and "experiment_id" in origin
+
+
 def mlflow_id(key: str) -> str:
     """What MLflow calls the run at a key."""
     return key[:32]
@@ -40,20 +45,20 @@ class Seen:
 
     Attributes:
         key: of the run.
-        changed: whether something came in since somebody set this to False.
+        version: another one each time when something about it has changed; `View` counts.
     """
 
     def __init__(self, key: str) -> None:
         self.key = key
         self.documents: dict[str, Document] = {}
         self.told: dict[tuple[float, str, int], Event] = {}
-        self.changed = True
+        self.version = 0
         self._attempts: list[Attempt] | None = None
         self._origin: dict[str, Any] | None = None
 
     def add(self, event: Event) -> None:
         """Join one record about one of its attempts."""
-        self.changed, self._attempts, self._origin = True, None, None
+        self._attempts, self._origin = None, None
         if event.kind in _FOLDED:
             join(self.documents.setdefault(event.body["attempt"], {}), event)
         else:
@@ -83,7 +88,7 @@ class Seen:
     @property
     def ours(self) -> bool:
         """Whether MLflow made it through this plugin."""
-        return self.origin.get("tool") == TOOL and "experiment_id" in self.origin
+        return is_ours(self.origin)
 
     @property
     def counting(self) -> Attempt:

@@ -78,17 +78,22 @@ class TrackingStore(ExperimentCalls, LoggedModels, Histories, AbstractStore):
         self._experiments = Experiments(self._place, artifact_uri or self._place.artifact_root)
         self._experiments.pinyons = self._pinyons  # type: ignore[method-assign]
         self._entities = Entities(self._place, self._experiments)
+        self._named: list[tuple[str, int]] = []  # see `_pinyons`
+        self._named_at = -1
         self._begun: dict[
             str, tuple[Recorder, float]
         ] = {}  # runs that this process logs to, and when it looked last
 
     def _pinyons(self) -> list[tuple[str, int]]:
         self._view.refresh()
-        return [
-            (self._entities.named(seen), millis(seen.attempts[0].started))
-            for seen in self._view.seen()
-            if not seen.ours
-        ]
+        if self._named_at != self._view.news:
+            self._named_at = self._view.news
+            self._named = [
+                (self._entities.named(seen), millis(seen.attempts[0].started))
+                for seen in self._view.others.values()
+                if seen.attempts and not seen.ours
+            ]
+        return self._named
 
     # Runs: their beginning and end
 
@@ -129,7 +134,8 @@ class TrackingStore(ExperimentCalls, LoggedModels, Histories, AbstractStore):
         recorder = begin(
             self._place.store, key=key, stage=stage_of(state.name), started=started, process=this_process(), parent=outer,
             project=self._place.project, root=self._place.root, origin=origin, reason="a script that tells MLflow",
-            argv=[source] if source else [], git={"commit": commit, "dirty": False} if commit else None,
+            argv=[source] if source else [], git={"commit": commit, "dirty": None} if commit else None,
+            pen=self._writers.pen,
         )  # fmt: skip
         return self._writers.keep(recorder)
 
@@ -156,7 +162,7 @@ class TrackingStore(ExperimentCalls, LoggedModels, Histories, AbstractStore):
             recorder.end(
                 _ENDS[wanted], ended if ended is not None else time.time(), metrics=self._finals(seen)
             )
-            self._writers.drop(recorder.attempt)
+            self._writers.ended(recorder)
             if ended is not None and ended < last.started:  # which no duration can say
                 self._recorder(seen).tell("mlflow_status", {"status": wanted, "ended": ended})
         elif wanted == "RUNNING" and seen.ours and now(last) != "RUNNING":
@@ -176,7 +182,7 @@ class TrackingStore(ExperimentCalls, LoggedModels, Histories, AbstractStore):
         recorder = begin(
             self._place.store, key=seen.key, stage=last.stage, started=time.time(), process=this_process(),
             project=last.project, root=self._place.root, epoch=last.epoch + 1, origin=seen.origin,
-            reason="it was taken up again", resumes=last.id,
+            reason="it was taken up again", resumes=last.id, pen=self._writers.pen,
         )  # fmt: skip
         self._begun[mlflow_id(seen.key)] = (recorder, time.monotonic())
         return self._writers.keep(recorder)
@@ -332,8 +338,8 @@ class TrackingStore(ExperimentCalls, LoggedModels, Histories, AbstractStore):
         with self._view.lock:
             runs = [
                 run
-                for run in map(self._entities.sound, self._view.seen())
-                if run and run.info.experiment_id in wanted and run.info.lifecycle_stage in stages
+                for run in self._entities.newest()
+                if run.info.experiment_id in wanted and run.info.lifecycle_stage in stages
             ]
         kept = search.ordered(search.matching(runs, filter_string), order_by)
         page, token = SearchUtils.paginate(

@@ -9,7 +9,7 @@ from threading import RLock
 from typing import Any
 
 from pinyon.bridges.mlflow.metrics import Latest
-from pinyon.bridges.mlflow.seen import Seen, mlflow_id
+from pinyon.bridges.mlflow.seen import Seen, is_ours, mlflow_id
 from pinyon.model.event import Event
 from pinyon.model.ids import ProcessId, read_process
 from pinyon.store.local import LocalStore
@@ -28,6 +28,10 @@ class View:
         loose: records of artifacts that belong to no run, in the order in which they were read.
         cells: records that declare cells of experiments.
         executions: bodies of ``execution`` records by id.
+        others: runs that MLflow did not make, by key.
+        news: how many records came in about those, and about cells.
+        recent: all runs by key; those that changed last come last.
+        clock: the version of the one that changed last.
         lock: held by whoever reads what `refresh` changes.
     """
 
@@ -40,6 +44,10 @@ class View:
         self.loose: dict[tuple[float, str, int], Event] = {}
         self.cells: dict[tuple[str, int], Event] = {}
         self.executions: dict[str, dict[str, Any]] = {}
+        self.others: dict[str, Seen] = {}
+        self.recent: dict[str, Seen] = {}
+        self.clock = 0
+        self.news = 0
         self._stamp: tuple[int, ...] = ()
         near = (
             not store.shared and store.cache.parent == store.place
@@ -83,7 +91,7 @@ class View:
             writing = {name.partition(".")[0] for name in self._growing}
             for attempt in self.latest.refresh(writing):
                 if run := self._by_attempt.get(attempt):
-                    run.changed = True
+                    self._touch(run)
 
     def history(self, run: Seen, metric: str | None = None) -> list[tuple[str, int, float, float]]:
         """(metric, step, seconds since the epoch, value) of the points that count; of one metric or of all."""
@@ -127,6 +135,9 @@ class View:
             self.executions.setdefault(str(body.get("execution")), body)
         elif event.kind == "cells":
             self.cells[event.writer, event.seq] = event
+            self.news += 1
+            for run in self.others.values():
+                self._touch(run)  # of which experiment each is follows from cells
         elif event.kind in _OF_MODELS and isinstance(body.get("model"), str):
             self.models.setdefault(body["model"], {})[at] = event
         elif event.kind in ("mlflow_artifact", "mlflow_unlinked"):
@@ -138,6 +149,7 @@ class View:
         run = self._by_attempt.get(attempt)
         if run is not None:
             run.add(event)
+            self._touch(run)
             return
         key = event.body.get("key") if event.kind == "intent" else None
         if not isinstance(key, str) or len(key) < 32:
@@ -147,6 +159,16 @@ class View:
         self._by_attempt[attempt] = run
         for one in (event, *self._early.pop(attempt, ())):
             run.add(one)
+        if not is_ours(event.body.get("origin")):
+            self.others[key] = run
+        self._touch(run)
+
+    def _touch(self, run: Seen) -> None:
+        self.clock += 1
+        run.version = self.clock
+        self.recent.pop(run.key, None)
+        self.recent[run.key] = run
+        self.news += run.key in self.others
 
     def seen(self) -> Iterator[Seen]:
         """Every run with an attempt of a form that is known."""

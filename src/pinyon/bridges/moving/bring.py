@@ -142,7 +142,7 @@ class _Bringing:
         if _before(run.started, self._asked.since):
             self.early += 1
             return
-        key, mark = key_of(self._source.kind, self._source.identity, run.id), mark_of(run)
+        key, mark = self._key(run.id), mark_of(run)
         known = self._known(key)
         if known and known[1] == mark:
             self._counts["same"] += 1
@@ -152,6 +152,10 @@ class _Bringing:
         self._points += len(run.curves)
         if len(self._waiting) >= _TOGETHER or self._points >= _POINTS:
             self.flush()
+
+    def _key(self, run: str) -> str:
+        asked = self._asked
+        return key_in(asked.store, asked.known, asked.project, self._source, run)
 
     def _known(self, key: str) -> tuple[int, str] | None:
         """Epoch and mark of the newest attempt of a run that is there."""
@@ -187,7 +191,7 @@ class _Bringing:
         started = run.started if run.started is not None else _first(run)
         told = begin(
             self._asked.store, key=key, stage=stage_of(run.experiment or tool), started=started, params=run.params,
-            tags=run.tags, parent=run_id(key_of(tool, where, run.parent)) if run.parent else "",
+            tags=run.tags, parent=run_id(self._key(run.parent)) if run.parent else "",
             group=run.experiment, project=self._asked.project, root=self._asked.root, execution=self._execution,
             epoch=new.epoch, origin=_origin(tool, where, new),
             reason=f"it was imported from {tool}", pen=self._pen,
@@ -242,6 +246,15 @@ class _Bringing:
             left={reason: count for reason, count in sorted(left.items()) if count},
             told=tuple(self._source.left.told),
         )
+
+
+def key_in(store: LocalStore, index: Index, project: str, source: Source, run: str) -> str:
+    """The key of an imported run. Of several projects that share a store and import the same run, each has its own."""
+    key = key_of(source.kind, source.identity, run)
+    theirs = store.shared and any(
+        whose not in (project, "") for (whose,) in index.columns(("project",), "key = ?", key)
+    )
+    return key_of(source.kind, source.identity, run, project) if theirs else key
 
 
 def _origin(tool: str, where: str, new: _New) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from pinyon.bridges.moving.nouns import Sink, Source
+from pinyon.bridges.moving.nouns import Live, Sink, Source
 from pinyon.bridges.moving.table import GUESS, Asked
 from pinyon.errors import ForeignFileError, PlanError
 
@@ -68,10 +68,27 @@ def open_sink(kind: str, place: str) -> Sink:
         PlanError: no such kind, or what it needs is not installed.
         OSError: nothing can be written there.
     """
-    if kind not in SINKS:
-        raise PlanError(
-            f"nothing is known of {kind!r}", why=f"there are {', '.join(SINKS)}", next="pinyon export --help"
-        )
+    if kind == "parquet":
+        from pinyon.bridges.moving.parquet import ParquetSink
+
+        return ParquetSink(place)
+    if kind == "csv":
+        from pinyon.bridges.moving.csvsink import CsvSink
+
+        return CsvSink(place)
+    return _live(kind, place, tuple(SINKS))
+
+
+def open_live(kind: str, place: str) -> Live:
+    """What takes runs to a place while they go on.
+
+    Raises:
+        PlanError, OSError: as `open_sink`; of a kind that is written as a whole, too.
+    """
+    return _live(kind, place, ("mlflow", "tensorboard", "wandb"))
+
+
+def _live(kind: str, place: str, there: tuple[str, ...]) -> Live:
     if kind == "mlflow":
         from pinyon.bridges.moving.mlflowsink import MlflowSink
 
@@ -84,13 +101,8 @@ def open_sink(kind: str, place: str) -> Sink:
         from pinyon.bridges.moving.wandbsink import WandbSink
 
         return WandbSink(place)
-    if kind == "parquet":
-        from pinyon.bridges.moving.parquet import ParquetSink
-
-        return ParquetSink(place)
-    from pinyon.bridges.moving.csvsink import CsvSink
-
-    return CsvSink(place)
+    what = f"{kind} is written as a whole" if kind in SINKS else f"nothing is known of {kind!r}"
+    raise PlanError(what, why=f"there are {', '.join(there)}", next="pinyon export --help")
 
 
 def _mlflow(place: str) -> Source:

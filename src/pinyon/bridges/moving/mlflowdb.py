@@ -104,7 +104,7 @@ class MlflowDatabase:
         tags = {key: text or "" for key, text in self._pairs("tags", run)}
         state = mlflowish.STATES.get(about.get("status") or "", RUNNING)
         experiment = self._by("experiments", "experiment_id", about.get("experiment_id"))
-        place = self._places.path(about["artifact_uri"]) if about.get("artifact_uri") else ""
+        place = self._places.path(about.get("artifact_uri") or "")
         return MovedRun(
             id=run,
             name=about.get("name") or tags.get(NAME, ""),

@@ -74,7 +74,9 @@ class Places:
         self._base, self._left = base, left
 
     def path(self, uri: str) -> str:
-        """The path of an address; "" if it is not on this disk, which is counted."""
+        """The path of an address; "" for none, and for one that is not on this disk, which is counted."""
+        if not uri:  # seen from the base that would be the base itself, with all that lies in it
+            return ""
         parts = urlsplit(uri)
         if parts.scheme in ("", "file"):
             places = [os.path.join(self._base, unquote(parts.path))]

@@ -43,6 +43,11 @@ class Curves:
         self.time.append(time)
         self.value.append(value)
 
+    def extend(self, more: Curves) -> None:
+        """All points of another one, behind these."""
+        for point in more:
+            self.add(*point)
+
     def __len__(self) -> int:
         return len(self.value)
 
@@ -189,4 +194,36 @@ class Sink(Protocol):
 
     def drop(self) -> None:
         """Let go of what is not complete."""
+        ...
+
+
+class Live(Sink, Protocol):
+    """A sink that takes runs while they go on, too: begin, add as often as there is more, finish."""
+
+    def begin(self, run: MovedRun, held: str) -> bool:
+        """Open a run, or open it again.
+
+        Args:
+            run: without its points.
+            held: what `held` gave when all was noted, "" for a run of which nothing is known.
+
+        Returns:
+            Whether it holds what it held then. If not, it is empty now and wants all of its points.
+
+        Raises:
+            PinyonError: the other tool refuses.
+        """
+        ...
+
+    def add(self, run: str, curves: Curves) -> None:
+        """More points, in the order in which they were logged. A tool in which a point can be twice is never given one
+        twice."""
+        ...
+
+    def held(self, run: str) -> str:
+        """What `begin` has to know to go on behind everything that was added until now."""
+        ...
+
+    def finish(self, run: MovedRun) -> None:
+        """It has ended: its final values, and what else was told of it since it began."""
         ...

@@ -6,7 +6,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -69,15 +69,14 @@ def export(
         PinyonError: the other tool refuses.
     """
     left, points, kept = Counter[str](), 0, 0
-    about = _About(index, rows)
+    about = About(index, rows)
     with ExitStack() as stack:
         stack.callback(sink.drop)
         curves = _curves(store, index, rows, stack)
         for done, row in enumerate(rows):
             tell(done, len(rows))
             found = next(curves)
-            with TemporaryDirectory(prefix="pinyon-export-") as folder:
-                there = tuple(_files(store, about.files(row), folder, left)) if files else ()
+            with copied(store, about.files(row) if files else (), left) as there:
                 sink.write(about.moved(row, found, there))
             points, kept = points + len(found), kept + len(there)
         sink.close()
@@ -85,7 +84,7 @@ def export(
     return Taken(len(rows), points, kept, dict(left))
 
 
-class _About:
+class About:
     """What the index says of runs beside their rows."""
 
     def __init__(self, index: Index, rows: Sequence[RunRow]) -> None:
@@ -131,6 +130,19 @@ class _About:
         outs = [(out.path, out.digest, "out") for out in row.attempt.outputs if out.stored]
         told = self._artifacts.get(row.attempt.id, ())
         return [*outs, *((str(one["name"]), str(one["digest"]), str(one.get("role"))) for one in told)]
+
+
+@contextmanager
+def copied(
+    store: LocalStore, wanted: Iterable[tuple[str, str, str]], left: Counter[str]
+) -> Iterator[tuple[Kept, ...]]:
+    """The files that a run kept (name, digest, role), on this disk as long as this lasts.
+
+    Args:
+        left: counts what the store does not have.
+    """
+    with TemporaryDirectory(prefix="pinyon-export-") as folder:
+        yield tuple(_files(store, wanted, folder, left))
 
 
 def _files(

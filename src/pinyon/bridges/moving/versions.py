@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+from pinyon.bridges.moving.bring import key_in
 from pinyon.bridges.moving.keep import Stored, store_all
 from pinyon.bridges.moving.nouns import MovedVersion, Source
 from pinyon.bridges.recording import key_of
@@ -31,7 +32,7 @@ def register_all(
     made, named = list[str](), dict[tuple[str, str], list[int]]()
     for version in source.models():
         model = _UNFIT.sub("-", version.model).strip("-._")[:60]
-        number = _register(version, model, source, store, index, registry, made, left, trust=trust)
+        number = _register(version, model, source, store, index, project, registry, made, left, trust=trust)
         for name in version.names if number else ():
             named.setdefault((model, spelled(name)), []).append(number)
     for (model, alias), numbers in named.items():
@@ -40,12 +41,12 @@ def register_all(
 
 
 def _register(
-    version: MovedVersion, model: str, source: Source, store: LocalStore, index: Index, registry: Registry,
+    version: MovedVersion, model: str, source: Source, store: LocalStore, index: Index, project: str, registry: Registry,
     made: list[str], left: Counter[str], *, trust: bool,
 ) -> int:  # fmt: skip
     """The number of a version here; 0 if it could not be registered."""
     attempts = (
-        index.attempts("key = ?", key_of(source.kind, source.identity, version.run)) if version.run else []
+        index.attempts("key = ?", key_in(store, index, project, source, version.run)) if version.run else []
     )
     why = (
         "versions of models under a name that Pinyon cannot use" if bad_name(model)
@@ -56,9 +57,12 @@ def _register(
     if not isinstance(stored, Stored):
         left[why or f"versions of models that cannot be read ({stored})"] += 1
         return 0
-    known = registry.known(model, stored.digest, attempts[0].id)
-    if known is not None:
-        return known.number
+    # A model belongs to all projects of a store: one that another of them has imported is here.
+    theirs = index.attempts("key = ?", key_of(source.kind, source.identity, version.run))
+    for one in (*attempts[:1], *theirs[:1]):
+        known = registry.known(model, stored.digest, one.id)
+        if known is not None:
+            return known.number
     try:
         about = {"tool": source.kind, **version.about, "model": version.model}
         out = Output(model, stored.digest, stored.size)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from functools import lru_cache
 
 from pinyon.bridges.growing import LARGEST, Growing
 from pinyon.bridges.tensorboard.crc32c import masked
 
 _HEAD = struct.Struct("<QI")
+
+
+_mask = lru_cache(4096)(masked)  # most records are as long as some other
 
 
 class Records:
@@ -32,7 +36,7 @@ class Records:
         file = self._file
         while not self.lost and file.want(16):
             length, crc = _HEAD.unpack_from(file.held)
-            if masked(file.held[:8]) != crc:
+            if _mask(bytes(file.held[:8])) != crc:
                 self.lost = True
                 raise file.fault("the length of a record is not what was written")
             at, whole = file.at, length + 16

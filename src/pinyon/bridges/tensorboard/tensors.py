@@ -16,6 +16,13 @@ _TYPES = {
 }  # fmt: skip
 _BFLOAT16, _HALF, _UINT64, _STRING = 14, 19, 23, 7
 _LARGEST = 100_000  # items
+# What nearly all are: one number, as torch, TensorFlow and we spell it (type, empty shape, a packed list or raw bytes).
+_HEAD = 6
+_SCALARS = {
+    (b"\x08\x02\x12\x00\x32\x08", 14): "<d",
+    (b"\x08\x01\x12\x00\x2a\x04", 10): "<f",
+    (b"\x08\x01\x12\x00\x22\x04", 10): "<f",
+}
 
 
 class Tensor(NamedTuple):
@@ -32,6 +39,8 @@ def tensor(data: bytes) -> Tensor:
     Raises:
         WireError: it does not add up.
     """
+    if form := _SCALARS.get((data[:_HEAD], len(data))):
+        return Tensor((), list(struct.unpack_from(form, data, _HEAD)))
     dtype, shape, content, texts = 0, tuple[int, ...](), b"", list[bytes]()
     values: dict[int, list[Any]] = {}
     for number, wire, value in fields(data):

@@ -8,21 +8,38 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import IO, Any
 
 from pinyon.bridges.tensorboard.crc32c import masked
 
 _DOUBLE = 2  # DT_DOUBLE
 _SCALARS, _HPARAMS = "scalars", "hparams"
+_SMALL = [bytes([value]) for value in range(128)]
 _SESSION = "_hparams_/session_start_info"
 
 
-class EventWriter:
-    """Appends events to a file that is open for writing bytes."""
+@lru_cache(4096)
+def head(length: int) -> bytes:
+    """What stands before an event of so many bytes: that number, and its checksum."""
+    told = struct.pack("<Q", length)
+    return told + struct.pack("<I", masked(told))
 
-    def __init__(self, file: IO[bytes], wall: float) -> None:
+
+class EventWriter:
+    """Appends events to a file that is open for writing bytes.
+
+    Args:
+        named: tags of which the file has values already.
+    """
+
+    def __init__(self, file: IO[bytes], named: Iterable[str] = ()) -> None:
         self._file = file
-        self._plugin: set[str] = set()  # tags whose plugin was named: only the first value says so
+        self._tags: dict[str, bytes] = {}
+        self._plugin = set(named)  # tags whose plugin was named: only the first value says so
+
+    def version(self, wall: float) -> None:
+        """The first event of a file."""
         self._write(_double(1, wall) + _text(3, "brain.Event:2"))
 
     def params(self, wall: float, params: Mapping[str, Any]) -> None:
@@ -40,23 +57,25 @@ class EventWriter:
         self._event(wall, step, [self._scalar(tag, value) for tag, value in values])
 
     def _scalar(self, tag: str, value: float) -> bytes:
-        told = _text(1, tag)
+        told = self._tags.get(tag)
+        if told is None:
+            told = self._tags[tag] = _text(1, tag)
         if tag not in self._plugin:
             self._plugin.add(tag)
             told += _bytes(9, _bytes(1, _text(1, _SCALARS)) + _number(4, 1))  # its data class: scalars
-        return told + _bytes(8, _number(1, _DOUBLE) + _bytes(2, b"") + _packed(6, [value]))
+        return told + _SCALAR + struct.pack("<d", value)
 
     def _event(self, wall: float, step: int, values: Iterable[bytes]) -> None:
         summary = b"".join(_bytes(1, value) for value in values)
         self._write(_double(1, wall) + _number(2, step) + _bytes(5, summary))
 
     def _write(self, event: bytes) -> None:
-        length = struct.pack("<Q", len(event))
-        checks = (struct.pack("<I", masked(part)) for part in (length, event))
-        self._file.write(length + next(checks) + event + next(checks))
+        self._file.write(head(len(event)) + event + struct.pack("<I", masked(event)))
 
 
 def _varint(value: int) -> bytes:
+    if 0 <= value < 128:
+        return _SMALL[value]
     value &= 0xFFFF_FFFF_FFFF_FFFF
     data = bytearray()
     while value > 127:
@@ -93,3 +112,14 @@ def _setting(value: Any) -> bytes:
     if isinstance(value, (int, float)) and abs(value) < 2**53:
         return _double(2, float(value))
     return _text(3, value if isinstance(value, str) else repr(value))
+
+
+# A value that is a tensor of one double, up to the double.
+_SCALAR = (
+    _varint(8 << 3 | 2)
+    + _varint(14)
+    + _number(1, _DOUBLE)
+    + _bytes(2, b"")
+    + _varint(6 << 3 | 2)
+    + _varint(8)
+)

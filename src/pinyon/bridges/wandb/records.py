@@ -203,6 +203,6 @@ def _plain(spelled: bytes) -> Any:
     if len(spelled) > _LARGEST:
         return TooLarge()
     try:
-        return json.loads(spelled or b"null")
+        return json.loads(spelled.decode("utf-8", "surrogatepass") or "null")
     except (ValueError, RecursionError) as error:
         raise WireError(f"a value is no JSON: {error}") from None

@@ -15,6 +15,8 @@ _USUAL = ("runs", "logs", "lightning_logs", "tb_logs", "wandb")
 _OPTION = re.compile(
     r"--[\w-]*(?:log|tb|tensorboard|out|output|save|root|work|wandb)[\w-]*dir(?:=(.+))?$", re.IGNORECASE
 )
+# What `pinyon export` writes beside a command that runs: its numbers are ours already. No host is called so.
+_MIRRORED = re.compile(r"(tfevents\.\d+\.|^run-)r-[0-9a-f]{16}\.(0|wandb)$")
 _MOST_ENTRIES, _DEPTH = 5_000, 4
 _PORTION = 500  # directory entries looked at before other attempts have their turn
 _MOST_PROCESSES, _MOST_TASKS, _MOST_FDS = 64, 256, 4_096
@@ -105,7 +107,8 @@ def _walk(folder: str, depth: int) -> Iterator[os.DirEntry[str]]:
 
 
 def _is_one(name: str) -> bool:
-    return name.endswith(".wandb") or ("tfevents" in name and not name.endswith(" (deleted)"))
+    known = name.endswith(".wandb") or ("tfevents" in name and not name.endswith(" (deleted)"))
+    return known and not _MIRRORED.search(name)
 
 
 def order(path: str) -> tuple[bool, float, int, str]:
