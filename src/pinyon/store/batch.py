@@ -85,3 +85,15 @@ class Batch:
             os.close(self._fd)
             with contextlib.suppress(OSError):
                 os.unlink(self._temporary)
+
+
+def read_small(path: str) -> bytes | None:
+    """All bytes of a file small enough for a pack; None for a larger one."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        data = os.read(fd, packs.SMALL + 1)
+        while data and len(data) <= packs.SMALL and (more := os.read(fd, packs.SMALL + 1)):
+            data += more
+    finally:
+        os.close(fd)
+    return data if len(data) <= packs.SMALL else None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pinyon.errors import CorruptError, MissingBlobError
 from pinyon.store import packs
-from pinyon.store.batch import Batch, Target
+from pinyon.store.batch import Batch, Target, read_small
 from pinyon.store.condemned import Marks
 from pinyon.store.copying import clone, copy_bytes, copy_direct, copy_hashed, write_all
 from pinyon.store.disk import fsync
@@ -80,7 +80,7 @@ class LocalBlobs:
         names: list[str] = []
         with contextlib.closing(self._batch()) as batch:
             for source in sources:
-                data = _read_small(source)
+                data = read_small(source)
                 if data is not None:
                     names.append(batch.add(data))
                     tell(len(data))
@@ -285,6 +285,19 @@ class LocalBlobs:
                 yield name
         yield from (f"pack {os.path.basename(path)}" for path in self._packs.damaged())
 
+    def sizes(self) -> dict[str, int]:
+        """Bytes of every blob, by name."""
+        found = {
+            PREFIX + digest.hex(): size
+            for members in self._packs.members().values()
+            for digest, size in members
+        }
+        if self._dir.is_dir():
+            for folder in os.listdir(self._dir):
+                with os.scandir(f"{self._dir}/{folder}") as entries:
+                    found.update((f"{PREFIX}{folder}{one.name}", one.stat().st_size) for one in entries)
+        return found
+
     def verify(self, name: str) -> Damage | None:
         """See `pinyon.store.protocol.Blobs.verify`."""
         if name.startswith("pack "):
@@ -417,18 +430,6 @@ def _move(source: Path | str, target: Path) -> None:
     except FileNotFoundError:
         target.parent.mkdir(parents=True, exist_ok=True)
         os.rename(source, target)
-
-
-def _read_small(path: str) -> bytes | None:
-    """All bytes of a file small enough for a pack; None for a larger one."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        data = os.read(fd, packs.SMALL + 1)
-        while data and len(data) <= packs.SMALL and (more := os.read(fd, packs.SMALL + 1)):
-            data += more
-    finally:
-        os.close(fd)
-    return data if len(data) <= packs.SMALL else None
 
 
 def _write_out(data: bytes, target: Path, temporary: Path, executable: bool) -> None:
