@@ -333,6 +333,10 @@ class LocalBlobs:
         """See `pinyon.store.protocol.Blobs.spare`."""
         self._marks.remove(map(digest_in, names))
 
+    def marked(self) -> set[str]:
+        """Names of all that are condemned."""
+        return set(self.condemned())
+
     def condemned(self) -> dict[str, float]:
         """See `pinyon.store.protocol.Blobs.condemned`."""
         return {PREFIX + digest: since for digest, since in self._marks.all().items()}

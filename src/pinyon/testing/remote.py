@@ -114,7 +114,7 @@ class MirrorContract:
         mirror.streams.add(stream, 50, data[50:])
         assert (mirror.streams.sizes(), mirror.streams.read(stream, 0, 100)) == ({stream: 30}, data[:30])
         assert [damage.torn for damage in mirror.streams.verify(stream)] == [True]
-        assert not mirror.streams.extend(stream, 29, data[29:50])
+        assert not mirror.streams.extend(stream, 0, data)
         assert mirror.streams.extend(stream, 30, data[30:50])
         assert (mirror.streams.sizes(), mirror.streams.read(stream, 0, 100)) == ({stream: 100}, data)
         assert list(mirror.streams.verify(stream)) == []

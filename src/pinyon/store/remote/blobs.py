@@ -47,6 +47,7 @@ class RemoteBlobs:
     def _put_bytes(self, data: bytes) -> str:
         name = name_of(data)
         if self._lacking({digest_in(name): len(data)}):
+            self.save([name])
             self.send(name, data)
         return name
 
@@ -58,6 +59,7 @@ class RemoteBlobs:
             tell(copied.stat().st_size)
             name = name_of_file(copied)
             if self._lacking({digest_in(name): copied.stat().st_size}):
+                self.save([name])
                 self.send(name, copied)
         return name
 
@@ -76,26 +78,26 @@ class RemoteBlobs:
         return names
 
     def _publish_pack(self, temporary: str, name: str, digests: set[str]) -> None:
-        self._save(digests)
+        self.save(digests)
         self._objects.write(FOLDER + name, Path(temporary))
         os.unlink(temporary)
 
     def send(self, name: str, source: bytes | Path, *, tell: Tell = quiet) -> None:
-        """Write a blob without a look whether it is there.
+        """Write a blob without a look whether it is there or condemned (`save`).
 
         Args:
             source: its bytes; whoever calls has hashed them.
         """
-        self._save([digest_in(name)])
         self._objects.write(_key(digest_in(name)), source, tell=tell)
 
     def send_pack(self, blobs: Mapping[str, bytes], *, tell: Tell = quiet) -> None:
         """The same for small ones, by name, together."""
         name, data = packs.build({digest_in(one): data for one, data in blobs.items()})
-        self._save([digest_in(one) for one in blobs])
         self._objects.write(FOLDER + name, data, tell=tell)
 
-    def _save(self, digests: Collection[str]) -> None:
+    def save(self, names: Iterable[str]) -> None:
+        """Take away the marks of blobs that are about to be written, and wait for whoever may be deleting them."""
+        digests = {name.removeprefix(PREFIX) for name in names}
         if condemned := self._marks.among(digests):
             self._marks.save(condemned)
 
@@ -228,19 +230,23 @@ class RemoteBlobs:
         target.write_bytes(data)
         tell(len(data))
 
-    def read_packed(self, names: Collection[str]) -> dict[str, list[tuple[str, int, int]]]:
-        """Which of these packs have, as (name, start, end) by the key of the pack."""
-        rest, found = {bytes.fromhex(digest_in(name)) for name in names}, {}
+    def packed(self, names: Iterable[str]) -> dict[str, list[tuple[str, int, int]]]:
+        """Which of these lie in packs, as (name, start, end) in the order of their places, by the key of the pack."""
+        rest, found = (
+            {bytes.fromhex(digest_in(name)) for name in names},
+            dict[str, list[tuple[str, int, int]]](),
+        )
         for pack in self._packs.now() if rest else ():
-            held = [member for digest in sorted(pack.among(rest)) if (member := pack.find(digest))]
-            digests = sorted(pack.among(rest))
-            rest = rest.difference(digests)
-            if held:
-                found[pack.path] = [
-                    (PREFIX + digest.hex(), one.offset, one.offset + one.size)
-                    for digest, one in zip(digests, held, strict=True)
-                ]
+            held = [(digest, member) for digest in pack.among(rest) if (member := pack.find(digest))]
+            rest = rest.difference(digest for digest, _ in held)
+            rows = [(PREFIX + digest.hex(), one.offset, one.offset + one.size) for digest, one in held]
+            if rows:
+                found[pack.path] = sorted(rows, key=lambda row: row[1])
         return found
+
+    def read_range(self, pack: str, start: int, end: int) -> bytes:
+        """Bytes of a pack, of which `packed` says what they are."""
+        return self._objects.read(pack, start, end)
 
     def flush(self, names: Iterable[str]) -> None:
         """See `pinyon.store.protocol.Blobs.flush`: what was written is as durable as the place makes it."""
@@ -296,6 +302,10 @@ class RemoteBlobs:
     def spare(self, names: Iterable[str]) -> None:
         """See `pinyon.store.protocol.Blobs.spare`."""
         self._marks.remove(map(digest_in, names))
+
+    def marked(self) -> set[str]:
+        """Names of all that are condemned, which is cheaper than since when."""
+        return {PREFIX + digest for digest in self._marks.names()}
 
     def condemned(self) -> dict[str, float]:
         """See `pinyon.store.protocol.Blobs.condemned`."""

@@ -9,7 +9,7 @@ from pinyon.model.actor import Actor
 from pinyon.store.facts import Facts
 from pinyon.store.objects import Objects
 from pinyon.store.protocol import Damage
-from pinyon.store.remote.streams import RemoteStreams, length
+from pinyon.store.remote.streams import RemoteStreams
 from pinyon.store.streams import JOURNALS
 from pinyon.store.writer import FactsWriter
 
@@ -68,7 +68,7 @@ class RemoteJournals(Facts):
 
     def size(self, segment: str) -> int:
         """See `pinyon.store.protocol.Journals.size`."""
-        return length(self._streams.of(JOURNALS + segment))
+        return self._streams.size(JOURNALS + segment)
 
     def _where(self, segment: str) -> str:
         return f"{self._objects.url}/{JOURNALS}{segment}"

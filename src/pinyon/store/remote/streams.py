@@ -82,12 +82,14 @@ class RemoteStreams:
                 offset = part.piece.offset
                 yield self._objects.read(key_of(stream, offset), first - offset, last - offset)
 
+    def size(self, stream: str) -> int:
+        """See `pinyon.store.streams.LocalStreams.size`."""
+        return length(self.of(stream))
+
     def extend(self, stream: str, at: int, data: bytes) -> bool:
-        """See `pinyon.store.streams.LocalStreams.extend`. What is there is never replaced."""
-        if length(self.of(stream)) != at:
-            return False
-        self.add(stream, at, data)
-        return True
+        """Make the piece that goes on at ``at``, of which whoever calls knows that it leaves no gap; False, and nothing
+        changes, where another one begins there."""
+        return made(self._objects, key_of(stream, at), data)
 
     def add(self, stream: str, at: int, data: bytes) -> None:
         """Make a piece.
@@ -95,9 +97,11 @@ class RemoteStreams:
         Raises:
             StoreError: there is another one.
         """
-        if not made(self._objects, key := key_of(stream, at), data):
+        if not self.extend(stream, at, data):
             raise StoreError(
-                f"somebody else has just written '{key}'", where=self._objects.url, next="try again"
+                f"somebody else has just written '{key_of(stream, at)}'",
+                where=self._objects.url,
+                next="try again",
             )
 
     def verify(self, stream: str) -> Iterator[Damage]:
