@@ -17,12 +17,14 @@ from pathlib import Path
 import pytest
 
 from pinyon.errors import StoreError
+from pinyon.store import tree
 from pinyon.store.objects import Objects
 from pinyon.store.protocol import RefVersion
 from pinyon.store.refs import spelled
 from pinyon.store.remote.store import RemoteStore
 from pinyon.store.remote.streams import RemoteStreams, key_of
 from pinyon.store.streams import JOURNALS
+from pinyon.sync.gc import digests
 
 
 class ObjectLayout:
@@ -127,3 +129,19 @@ class MirrorContract:
         (found,) = mirror.streams.verify(stream)
         assert found.file.endswith(key_of(stream, 5))
         assert not found.torn
+
+
+def dangling(store: RemoteStore) -> set[str]:
+    """Names of blobs that a sound record, a ref or a folder of the store tells of, and whose bytes are not there, or are
+    not what the name says."""
+    told = set[str]()
+    for segment in store.journals.segments():
+        for event, _ in store.journals.read(segment):
+            told.update(digests(event.body))
+    for name in store.refs.names():
+        told.update(name for version in store.refs.history(name) for name in digests(version.value))
+    lost = {name for name in told if store.blobs.verify(name) is not None}
+    for folder in [name for name in told - lost if name.endswith("/")]:
+        rows = tree.decode(store.blobs.read(folder))
+        lost.update(row.name for row in rows if store.blobs.verify(row.name) is not None)
+    return lost
