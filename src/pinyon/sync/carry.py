@@ -85,40 +85,37 @@ class _Journey:
         """Copy what a stream has grown by."""
         tell = self.flow.tell(place.partition("/")[0])
         at, grown = start, 0
-        while at < end:
-            if not self._agree(place, at):
-                self._note(self.damaged, f"{place} differs in {self.source.url} and {self.target.url}")
-                break
-            before = max(0, at - _NAMED)  # a name may have been cut where the target's bytes end
-            found = self.source.streams.read(place, before, min(at + _CHUNK, end))
-            stop = self.first_wait(found, at - before)
-            data = found[at - before : stop] if before + stop > at else b""
+        while at < end and (not at or self._agree(place, at)):
+            head = min(at, _NAMED)  # a name may have been cut where the target's bytes end
+            found = self.source.streams.read(place, at - head, min(at + _CHUNK, end))
+            stop = self.first_wait(found, head)
+            data = found[head:stop]
             if data and self.target.streams.extend(place, at, data):
-                self._look_through(place, at, found[:stop], at - before)
+                self._look_through(place, at, found[:stop], head)
                 tell(len(data))
                 at, grown = at + len(data), grown + len(data)
+            elif data and (now := self.target.streams.size(place)) > at:
+                at = now  # somebody else copies it, too
+                continue
             elif data:
-                now = self.target.streams.size(place)  # somebody else copies it, too
-                if now <= at:
-                    self._note(
-                        self.damaged, f"{place} in {self.target.url} has a piece that leads nowhere at {at}"
-                    )
-                    break
-                at = now
+                self._note(self.damaged, f"{place} in {self.target.url} cannot go on at byte {at}")
+                break
             if stop < len(found):
                 self._note(self.held, place)
                 break
-            if len(found) == at - before:
+            if not data:
                 break  # the source has less than it said
         with self._lock:
             self.size += grown
             self.streams += bool(grown)
 
     def _agree(self, place: str, at: int) -> bool:
-        if not at:
+        """Whether both stores have the same bytes before the place where the target's end."""
+        tail = max(0, at - _TAIL)
+        if self.source.streams.read(place, tail, at) == self.target.streams.read(place, tail, at):
             return True
-        both = (store.streams.read(place, max(0, at - _TAIL), at) for store in (self.source, self.target))
-        return next(both) == next(both)
+        self._note(self.damaged, f"{place} differs in {self.source.url} and {self.target.url}")
+        return False
 
     def _look_through(self, place: str, at: int, found: bytes, head: int) -> None:
         """Tell of lines of facts that are not what was written; they are copied as they are, and hide no other."""
