@@ -353,9 +353,11 @@ def test_a_failure_begins_nothing_else(home: LocalStore, tmp_path: Path):
         home.blobs.put(os.urandom(70_000))
     recorded(home, *home.blobs.names())
     place = MemoryObjects(str(tmp_path / "place"), Abilities(parallel=2))
-    mirror = RemoteStore(FaultyObjects(place, Cut(3, frozenset({"write"}))))
+    mirror = RemoteStore(FaultyObjects(place, Cut(3, frozenset({"write"}), always=False)))
     with pytest.raises(StoreError, match="write failed"):
         pushed(home, mirror)
     keys = {key.partition("/")[0] for key, _ in place.list()}
     assert keys == {"format.json", "blobs"}
-    assert pushed(home, RemoteStore(place)).blobs == 18
+    there = sum(key.startswith("blobs/") for key, _ in place.list())
+    assert there < 10
+    assert pushed(home, RemoteStore(place)).blobs == 20 - there

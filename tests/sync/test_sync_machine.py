@@ -216,7 +216,7 @@ class SyncMachine(RuleBasedStateMachine):
 
 
 SyncMachine.TestCase.settings = settings(
-    max_examples=100,
+    max_examples=60,
     stateful_step_count=20,
     deadline=None,
     suppress_health_check=list(HealthCheck),
