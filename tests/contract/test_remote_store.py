@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pinyon.errors import StoreError
+from pinyon.store.backends import open_objects
 from pinyon.store.objects import Abilities
 from pinyon.store.remote.store import RemoteStore
 from pinyon.testing.memory import FolderObjects, MemoryObjects
@@ -26,6 +27,16 @@ class TestRemoteStore(StoreContract):
     def layout(self, store: RemoteStore) -> ObjectLayout:
         """The objects."""
         return ObjectLayout(store.objects)
+
+
+class TestRemoteStoreInADirectory(TestRemoteStore):
+    """The same over the shared directories that people use."""
+
+    def make_store(self, path: Path) -> RemoteStore:
+        """A store in a directory of objects."""
+        store = RemoteStore(open_objects(str(path), {}))
+        store.prepare("contract")
+        return store
 
 
 class TestMirror(MirrorContract):

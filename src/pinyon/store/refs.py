@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pinyon.errors import CorruptError, RefConflictError, StoreError
-from pinyon.store.disk import fsync
+from pinyon.store.disk import fsync, link_new
 from pinyon.store.lines import decode, encode
 from pinyon.store.protocol import Damage, RefVersion
 
@@ -97,14 +97,8 @@ class LocalRefs:
 
     def _link(self, temporary: str, fd: int, directory: Path, made: RefVersion) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        try:
-            os.link(temporary, directory / f"{made.version:06d}")
-        except OSError as error:
-            # Over a network the answer can get lost although the link was made; the link count knows.
-            if os.fstat(fd).st_nlink != 2:
-                if isinstance(error, FileExistsError):
-                    raise conflict(made.name, made.version - 1, made.version) from error
-                raise
+        if not link_new(temporary, fd, directory / f"{made.version:06d}"):
+            raise conflict(made.name, made.version - 1, made.version)
         # The parent too, always: whoever made the directory may not have got as far as syncing it.
         fsync(directory)
         fsync(self._dir)
