@@ -45,6 +45,21 @@ class Moved(NamedTuple):
     held: tuple[str, ...]
     damaged: tuple[str, ...]
 
+    def as_dict(self) -> dict[str, object]:
+        """For ``--json``."""
+        return {"dry_run": False, **self._asdict()}
+
+    def and_then(self, more: Moved) -> Moved:
+        """The same with what was copied after it."""
+        return Moved(
+            self.blobs + more.blobs,
+            self.size + more.size,
+            self.streams + more.streams,
+            self.refs + more.refs,
+            self.held + more.held,
+            self.damaged + more.damaged,
+        )
+
 
 class _Journey:
     """One push or pull."""

@@ -73,7 +73,7 @@ class Plan(NamedTuple):
 def look(store: Copied) -> View:
     """What is there now. What names comes before what is named, so that nothing is seen to name what came later."""
     refs = store.refs.versions()
-    streams = store.streams.sizes()
+    streams = {place: size for place, size in store.streams.sizes().items() if size}
     condemned = frozenset(store.blobs.marked())
     return View(refs, streams, store.blobs.sizes(), condemned)
 
