@@ -71,12 +71,16 @@ def test_a_second_clone_has_everything(home: LocalStore, mirror: RemoteStore, tm
     home.refs.set("best", {"blob": large}, expect=0, actor="jay")
     log = home.root / "logs/x-1/1.log"
     log.parent.mkdir(parents=True)
-    log.write_bytes(b"no line feed")
+    log.write_bytes(b"no line feed, and more of an attempt that runs")
+    writer = home.journals.open_writer()
+    writer.append("ended", {"attempt": "a-1", "log": ["logs/x-1/1.log", 3, 12]})
+    writer.close()
     told: dict[str, int] = {}
     moved = pushed(home, mirror, progress=lambda what, count: told.update({what: told.get(what, 0) + count}))
-    assert (moved.blobs, moved.streams, moved.refs, moved.held, moved.damaged) == (102, 2, 1, (), ())
+    assert (moved.blobs, moved.streams, moved.refs, moved.held, moved.damaged) == (102, 3, 1, (), ())
     assert told["refs"] == 1
-    assert told["journals"] + told["logs"] == sum(home.streams.sizes().values())
+    journals = sum(size for place, size in home.streams.sizes().items() if place.startswith("journals/"))
+    assert (told["journals"], told["logs"]) == (journals, 12)
     assert told["blobs"] >= moved.size - told["journals"] - told["logs"]
     clone = LocalStore(tmp_path / "clone")
     assert pulled(mirror, clone)[:4] == moved[:4]
@@ -84,7 +88,7 @@ def test_a_second_clone_has_everything(home: LocalStore, mirror: RemoteStore, tm
         assert (verify(store).damage, events_of(store)) == ((), events_of(home))
         assert store.refs.history("best") == home.refs.history("best")
         assert store.blobs.missing([*files, large, name]) == set()
-        assert store.streams.read("logs/x-1/1.log", 0, 100) == b"no line feed"
+        assert store.streams.read("logs/x-1/1.log", 0, 100) == b"no line feed"  # secrets are out of it
     assert not any(status(clone, mirror)[2:])
 
 

@@ -143,6 +143,8 @@ class SyncMachine(RuleBasedStateMachine):
         with open(path, "ab") as file:
             file.write(line)
         self.logs[clone] += line
+        end = len(self.logs[clone])
+        self.record(clone, "ended", {"attempt": "a-1", "log": [f"logs/x-{clone}/1.log", 0, end]})
 
     @rule(data=st.binary(max_size=30))
     def promote(self, data: bytes) -> None:

@@ -10,7 +10,7 @@ from pinyon.store.remote.store import RemoteStore
 from pinyon.sync.blobs import send
 from pinyon.sync.carry import Moved, carry, same_home, same_project
 from pinyon.sync.flow import Flow, Progress, silent
-from pinyon.sync.views import Plan, look, plan, with_files
+from pinyon.sync.views import Plan, look, only_ended, plan, with_files
 
 
 def push_plan(source: LocalStore, target: RemoteStore, wanted: Iterable[str] | None = None) -> Plan:
@@ -33,7 +33,7 @@ def push_plan(source: LocalStore, target: RemoteStore, wanted: Iterable[str] | N
         )
     same_project(source, target)
     chosen = None if wanted is None else with_files(source, wanted)
-    return plan(look(source), look(target), chosen)
+    return only_ended(source, plan(look(source), look(target), chosen))
 
 
 def push(

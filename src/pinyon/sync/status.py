@@ -7,7 +7,7 @@ from typing import NamedTuple
 from pinyon.store.local import LocalStore
 from pinyon.store.remote.store import RemoteStore
 from pinyon.sync.carry import same_project
-from pinyon.sync.views import Plan, View, look, plan
+from pinyon.sync.views import Plan, View, look, only_ended, plan
 
 
 class Side(NamedTuple):
@@ -45,7 +45,8 @@ def status(here: LocalStore, there: RemoteStore) -> Status:
     """
     same_project(here, there)
     ours, theirs = look(here), look(there)
-    return Status(_side(ours), _side(theirs), plan(ours, theirs), plan(theirs, ours))
+    to_push = only_ended(here, plan(ours, theirs))
+    return Status(_side(ours), _side(theirs), to_push, plan(theirs, ours))
 
 
 def _side(view: View) -> Side:

@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeAlias
 from pinyon.store import tree
 from pinyon.store.local import LocalStore
 from pinyon.store.remote.store import RemoteStore
+from pinyon.store.streams import LOGS
 
 Copied: TypeAlias = LocalStore | RemoteStore
 
@@ -40,7 +41,7 @@ class Plan(NamedTuple):
         blobs: bytes by name.
         streams: from where to where, in bytes, by place.
         refs: numbers of versions by name, sorted.
-        shared: the newest version of each ref that both have.
+        shared: the newest version that both have, of each ref; of claims where there is a new one.
         lacking: names of blobs that the source has and the target will lack, since they were not asked for.
     """
 
@@ -96,8 +97,31 @@ def plan(source: View, target: View, wanted: Collection[str] | None = None) -> P
     }
     fresh = {name: versions for name, versions in refs.items() if versions}
     both = {name: set(found).intersection(target.refs.get(name, ())) for name, found in source.refs.items()}
-    newest = {name: max(versions) for name, versions in both.items() if versions}
+    # There is a claim for every isolated attempt: only those that grow are worth a question each.
+    newest = {
+        name: max(found)
+        for name, found in both.items()
+        if found and (name in fresh or not name.startswith("claims/"))
+    }
     return Plan(blobs, streams, fresh, newest, frozenset(absent.keys() - blobs.keys()))
+
+
+def only_ended(store: LocalStore, planned: Plan) -> Plan:
+    """Without what logs hold behind the last attempt that has ended: until then a secret may stand in them that is taken
+    out in place, and what was copied is never changed."""
+    if not any(place.startswith(LOGS) for place in planned.streams):
+        return planned
+    ends: dict[str, int] = {}
+    for segment in store.journals.segments():
+        for event, _ in store.journals.read(segment):
+            if event.kind == "ended" and event.body.get("log"):
+                place, _, end = event.body["log"]
+                ends[place] = max(end, ends.get(place, 0))
+    spans = {
+        place: (start, min(end, ends.get(place, 0)) if place.startswith(LOGS) else end)
+        for place, (start, end) in planned.streams.items()
+    }
+    return planned._replace(streams={place: span for place, span in spans.items() if span[0] < span[1]})
 
 
 def with_files(store: Copied, names: Iterable[str]) -> set[str]:
