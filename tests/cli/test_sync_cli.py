@@ -162,3 +162,42 @@ def test_sync_tells_of_rot_and_goes_on(kept: Any) -> None:
     (told,) = json.loads(ended.out)["damaged"]
     assert place.name in told
     assert kept("verify", cwd=clone).code == 0
+
+
+def test_verify_repairs_from_a_replica(kept: Any) -> None:
+    """Blobs that rotted, were cut or are gone come back; a dry run only says so; what was damaged is kept beside."""
+    kept.good("sync", "push", "backup")
+    blobs = sorted((kept.root / ".pinyon/blobs").rglob("*/*"))
+    sound = [path.read_bytes() for path in blobs]
+    names = {name: kept.read(name) for name in ("clean.txt", "model.txt")}
+    for path, bad in zip(blobs, (bytes(reversed(sound[0])) + b"x", b"", None), strict=False):
+        path.chmod(0o644)
+        path.unlink() if bad is None else path.write_bytes(bad)
+    before = kept.snapshot()
+    for arguments in (("--repair",), ("--from", "backup"), ("-n",)):
+        assert kept("verify", *arguments).code == 2
+    ended = kept("verify", "--repair", "--from", "backup", "-n")
+    assert ended.code == 5
+    assert "would be brought back" in ended.out
+    assert kept.snapshot() == before
+    told = kept.good("verify", "--repair", "--from", "backup", "--json").json()
+    assert 2 <= len(told["repaired"]["healed"]) <= 3  # one that no record calls an output is not missed
+    assert (told["damage"], told["repaired"]["left"]) == ([], [])
+    assert [path.read_bytes() for path in blobs[:2]] == sound[:2]
+    assert len(list((kept.root / ".pinyon/damaged").iterdir())) == 2
+    assert kept.stages() == []
+    assert {name: kept.read(name) for name in names} == names
+
+
+def test_verify_repairs_nothing_from_a_replica_that_is_damaged_too(kept: Any) -> None:
+    kept.good("sync", "push", "backup")
+    here = min((kept.root / ".pinyon/blobs").rglob("*/*"))
+    there = kept.root.parent / "mirror" / here.relative_to(kept.root / ".pinyon")
+    for path in (here, there):
+        path.chmod(0o644)
+        path.write_bytes(path.read_bytes() + b"x")
+    before = kept.snapshot()
+    ended = kept("verify", "--repair", "--from", "backup")
+    assert ended.code == 5
+    assert "1 are not sound in the replica either" in ended.out
+    assert kept.snapshot() == before
