@@ -365,3 +365,32 @@ def test_a_failure_begins_nothing_else(home: LocalStore, tmp_path: Path):
     there = sum(key.startswith("blobs/") for key, _ in place.list())
     assert there < 10
     assert pushed(home, RemoteStore(place)).blobs == 20 - there
+
+
+def test_keys_that_others_have_made_lead_nowhere(home: LocalStore, mirror: RemoteStore, tmp_path: Path):
+    """A place may hold anything: it is left alone, and hides nothing."""
+    name = home.blobs.put(b"x")
+    recorded(home, name)
+    pushed(home, mirror)
+    for key in (
+        "logs/../evil.log/000000000000",
+        "logs/../../evil.log/000000000000",
+        "logs/a/../../../evil.log/000000000000",
+        "journals/../evil.facts.0.jsonl/000000000000",
+        "journals/evil.facts.0.jsonl\n/000000000000",
+        "journals/evil/000000000000",
+        "refs/../000001",
+        "refs/%2e%2e/000001",
+        "blobs/../evil",
+        "blobs/ab/evil",
+        "packs/evil",
+        "packs/" + "0" * 64,
+    ):
+        mirror.objects.write(key, b"evil")
+    clone = LocalStore(tmp_path / "deep" / "clone")
+    assert pulled(mirror, clone)[4:] == ((), ())
+    assert (events_of(clone), clone.blobs.read(name)) == (events_of(home), b"x")
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.read_bytes() == b"evil"]
+    assert not push_plan(home, mirror)
+    told = {one.file.removeprefix(f"{mirror.url}/") for one in verify(mirror).damage}
+    assert {"blobs/abevil", "packs/" + "0" * 64} <= told

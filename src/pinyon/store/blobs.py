@@ -13,7 +13,7 @@ from pinyon.store.batch import Batch, Target, read_small
 from pinyon.store.condemned import Marks
 from pinyon.store.copying import clone, copy_bytes, copy_direct, copy_hashed, write_all
 from pinyon.store.disk import fsync
-from pinyon.store.names import PREFIX, digest_in, file_of, hasher, name_of, name_of_file
+from pinyon.store.names import PREFIX, digest_in, file_of, hasher, is_name, name_of, name_of_file
 from pinyon.store.packs import Member, Packs
 from pinyon.store.protocol import Damage, Tell, quiet
 
@@ -296,7 +296,7 @@ class LocalBlobs:
             for folder in os.listdir(self._dir):
                 with os.scandir(f"{self._dir}/{folder}") as entries:
                     found.update((f"{PREFIX}{folder}{one.name}", one.stat().st_size) for one in entries)
-        return found
+        return {name: size for name, size in found.items() if is_name(name)}
 
     def verify(self, name: str) -> Damage | None:
         """See `pinyon.store.protocol.Blobs.verify`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,14 +14,15 @@ from pinyon.store.disk import fsync
 from pinyon.store.facts import POINTS, SEGMENT
 
 JOURNALS, LOGS = "journals/", "logs/"
+_LOG = re.compile(r"logs/[A-Za-z0-9-]+/[A-Za-z0-9-]+\.log")  # no part can lead out of the store
 
 
 def is_stream(place: str) -> bool:
     """Whether this is the place of a segment (``journals/SEGMENT``) or a log (``logs/EXECUTION/LANE.log``)."""
     if place.startswith(JOURNALS):
         name = place[len(JOURNALS) :]
-        return bool(SEGMENT.match(name) or POINTS.match(name))
-    return place.startswith(LOGS) and place.count("/") == 2 and place.endswith(".log")
+        return bool(SEGMENT.fullmatch(name) or POINTS.fullmatch(name))
+    return _LOG.fullmatch(place) is not None
 
 
 class LocalStreams:

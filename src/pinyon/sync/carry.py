@@ -250,5 +250,5 @@ def same_project(source: Copied, target: Copied) -> None:
             f"this store belongs to project '{theirs.get('name')}' ({theirs.get('project')})",
             where=target.url,
             why=f"the store in {source.url} belongs to '{ours.get('name')}' ({ours.get('project')})",
-            next="sync with a store of this project",
+            next="sync with a store of this project; a clone without a store takes the other's at its first pull",
         )

@@ -12,7 +12,7 @@ from pinyon.errors import CorruptError, MissingBlobError, MissingObjectError
 from pinyon.store import packs
 from pinyon.store.batch import Batch, Target, read_small
 from pinyon.store.copying import copy_bytes
-from pinyon.store.names import PREFIX, digest_in, hasher, name_of, name_of_file
+from pinyon.store.names import PREFIX, digest_in, hasher, is_name, name_of, name_of_file
 from pinyon.store.objects import Objects
 from pinyon.store.protocol import Damage, Tell, quiet
 from pinyon.store.remote.marks import RemoteMarks
@@ -130,7 +130,7 @@ class RemoteBlobs:
     def sizes(self) -> dict[str, int]:
         """See `pinyon.store.blobs.LocalBlobs.sizes`."""
         # Packs last: what a gc moves from one pack to another is seen in one of them.
-        alone = {PREFIX + digest: size for digest, size in self._listed()}
+        alone = {PREFIX + digest: size for digest, size in self._listed() if is_name(PREFIX + digest)}
         packed = {
             PREFIX + digest.hex(): size for pack in self._packs.now() for digest, size in pack.members()
         }
@@ -164,8 +164,9 @@ class RemoteBlobs:
         return member.size
 
     def names(self) -> Iterator[str]:
-        """See `pinyon.store.protocol.Blobs.names`; packs that are damaged too, so that `verify` can tell of them."""
-        yield from sorted(self.sizes())
+        """See `pinyon.store.protocol.Blobs.names`; what is no blob, and damaged packs, too, so that `verify` can tell
+        of them."""
+        yield from sorted(self.sizes().keys() | {PREFIX + digest for digest, _ in self._listed()})
         yield from (f"pack {pack.path[len(FOLDER) :]}" for pack in self._packs.now() if not len(pack))
 
     # Reading
