@@ -74,6 +74,7 @@ def test_errors_that_have_a_builtin_are_one():
         "UnknownGoalError": "KeyError",
         "UnknownModelError": "KeyError",
         "MissingBlobError": "FileNotFoundError",
+        "MissingObjectError": "FileNotFoundError",
     }
 
 

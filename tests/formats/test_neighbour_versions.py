@@ -19,7 +19,8 @@ import pytest
 
 from pinyon.model.ids import host_name
 from pinyon.query.index import Index
-from pinyon.store.journal import LocalJournals, chain
+from pinyon.store.facts import chain
+from pinyon.store.journal import LocalJournals
 from pinyon.store.lines import decode, encode
 from pinyon.store.local import LocalStore
 

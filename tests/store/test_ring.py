@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pinyon.model.ids import this_process
-from pinyon.store import points, ringfile, rings
+from pinyon.store import ringfile, rings
 from pinyon.store.local import LocalStore
 from pinyon.store.points import PointsWriter
 from pinyon.store.recover import Recovered, recover, sweep
@@ -138,10 +138,11 @@ def store(tmp_path: Path) -> Iterator[Path]:
 def steps_of(store: Path) -> list[int]:
     """Steps of points that count, by docs/FORMAT.md §5; each segment must verify."""
     from pinyon.query import points as reading
+    from pinyon.store.journal import LocalJournals
 
     found: list[tuple[int, int | None]] = []
     for name in sorted((store / "journals").glob("*.points.*")):
-        assert [one for one in points.verify_points(name) if not one.torn] == []
+        assert [one for one in LocalJournals(store).verify(name.name) if not one.torn] == []
         read = reading.read(name)
         told = dict.fromkeys(zip(read.points.step, read.points.batch, strict=True))
         begun = min((batch for _, batch in told if batch is not None), default=None)

@@ -10,8 +10,11 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from pinyon.store.local import LocalStore
+from pinyon.store.remote.store import RemoteStore
 from pinyon.testing.fakes import FAKES, Fake
 from pinyon.testing.machine import StoreMachine
+from pinyon.testing.memory import MemoryObjects
+from pinyon.testing.remote import ObjectLayout
 
 NOTICED = ("ReadsUnverified", "IgnoresWhatIsExpected", "RestartsItsChain", "CallsTornDamage")
 SETTINGS = settings(
@@ -38,6 +41,22 @@ class Machine(StoreMachine):
 
 
 TestMachine = Machine.TestCase
+
+
+class RemoteMachine(StoreMachine):
+    """The same over objects."""
+
+    def make_store(self, path: Path) -> RemoteStore:
+        store = RemoteStore(MemoryObjects(str(path)))
+        store.prepare("machine")
+        return store
+
+    def layout(self, store: RemoteStore) -> ObjectLayout:
+        return ObjectLayout(store.objects)
+
+
+TestRemoteMachine = RemoteMachine.TestCase
+TestRemoteMachine.settings = settings(SETTINGS, max_examples=50)
 TestMachine.settings = SETTINGS
 
 

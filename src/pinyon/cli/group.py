@@ -33,7 +33,7 @@ _SECTIONS = {
         "logbook",
     ),
     "Models": ("model",),
-    "Data": ("add", "gc", "compact", "import", "export"),
+    "Data": ("add", "sync", "gc", "compact", "import", "export"),
     "Keep": ("note", "tag", "verify", "doctor", "generate", "completion"),
 }
 _MODULES = {"import": "imports", "export": "exports"}  # verbs that no module can be called

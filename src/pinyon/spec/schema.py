@@ -25,6 +25,7 @@ from pinyon.spec.checks import (
     text,
 )
 from pinyon.spec.stage import ANNOTATIONS, AXES, Dialect, labels, paths, stage_of, variables
+from pinyon.spec.stores import store_shape
 
 
 def _columns(value: Any, path: Path) -> None:
@@ -76,7 +77,7 @@ def _top_of(dialect: Dialect) -> Check:
         "meta": anything,
         "experiments": mapping,
         "targets": mapping,
-        "stores": mapping,
+        "stores": map_of(store_shape),
         "rules": list_of(mapping, "a list of rules", "{name: idle, when: gpu_utilization < 5, do: release}"),
         "project": _project,
         "dvc": closed({"lock": flag}),

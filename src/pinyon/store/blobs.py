@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from pinyon.errors import CorruptError, MissingBlobError
 from pinyon.store import packs
+from pinyon.store.batch import Batch, Target, read_small
 from pinyon.store.condemned import Marks
 from pinyon.store.copying import clone, copy_bytes, copy_direct, copy_hashed, write_all
 from pinyon.store.disk import fsync, rename
-from pinyon.store.names import PREFIX, digest_in, file_of, hasher, name_of, name_of_file
+from pinyon.store.names import PREFIX, digest_in, file_of, hasher, is_name, name_of, name_of_file
 from pinyon.store.packs import Member, Packs
 from pinyon.store.protocol import Damage, Tell, quiet
 
@@ -77,9 +78,9 @@ class LocalBlobs:
     def put_many(self, sources: Iterable[str], *, tell: Tell = quiet) -> list[str]:
         """See `pinyon.store.protocol.Blobs.put_many`: what is new and small goes into packs."""
         names: list[str] = []
-        with contextlib.closing(_Batch(self)) as batch:
+        with contextlib.closing(self._batch()) as batch:
             for source in sources:
-                data = _read_small(source)
+                data = read_small(source)
                 if data is not None:
                     names.append(batch.add(data))
                     tell(len(data))
@@ -90,6 +91,35 @@ class LocalBlobs:
                     names.append(self._put_large(source, tell, direct=True))
             batch.finish()
         return names
+
+    def put_small(self, datas: Iterable[bytes]) -> list[str]:
+        """The same for bytes of at most 64 KiB each."""
+        with contextlib.closing(self._batch()) as batch:
+            names = [batch.add(data) for data in datas]
+            batch.finish()
+        return names
+
+    def receive(self, name: str, fill: Callable[[Path], object]) -> None:
+        """Store a blob that ``fill`` writes to the path it is given, a new file on this disk, unless it is here.
+
+        Raises:
+            CorruptError: what was written has another name.
+        """
+        path, fd = self._temporary()
+        os.close(fd)
+        with _removed_on_error(path):
+            os.unlink(path)
+            fill(Path(path))
+            if (found := name_of_file(path)) != name.removesuffix("/"):
+                raise CorruptError(f"the bytes that came are {found}", where=name, next="pinyon sync status")
+            os.chmod(path, 0o444)
+            if self._lacking({digest_in(name): os.stat(path).st_size}):
+                self._publish(path, name)
+            else:
+                os.unlink(path)
+
+    def _batch(self) -> Batch:
+        return Batch(Target(self._lacking, self._temporary, self._publish_pack, self._put_bytes))
 
     def _publish_pack(self, temporary: str, name: str, digests: set[str]) -> None:
         condemned = self._marks.among(digests)
@@ -255,6 +285,19 @@ class LocalBlobs:
                 yield name
         yield from (f"pack {os.path.basename(path)}" for path in self._packs.damaged())
 
+    def sizes(self) -> dict[str, int]:
+        """Bytes of every blob, by name."""
+        found = {
+            PREFIX + digest.hex(): size
+            for members in self._packs.members().values()
+            for digest, size in members
+        }
+        if self._dir.is_dir():
+            for folder in os.listdir(self._dir):
+                with os.scandir(f"{self._dir}/{folder}") as entries:
+                    found.update((f"{PREFIX}{folder}{one.name}", one.stat().st_size) for one in entries)
+        return {name: size for name, size in found.items() if is_name(name)}
+
     def verify(self, name: str) -> Damage | None:
         """See `pinyon.store.protocol.Blobs.verify`."""
         if name.startswith("pack "):
@@ -289,6 +332,10 @@ class LocalBlobs:
     def spare(self, names: Iterable[str]) -> None:
         """See `pinyon.store.protocol.Blobs.spare`."""
         self._marks.remove(map(digest_in, names))
+
+    def marked(self) -> set[str]:
+        """Names of all that are condemned."""
+        return set(self.condemned())
 
     def condemned(self) -> dict[str, float]:
         """See `pinyon.store.protocol.Blobs.condemned`."""
@@ -348,72 +395,6 @@ class LocalBlobs:
         )
 
 
-class _Batch:
-    """Small blobs on their way into a pack, or, if few of them are new, into files of their own."""
-
-    def __init__(self, blobs: LocalBlobs) -> None:
-        self._blobs = blobs
-        self._read: dict[str, bytes] = {}  # which nobody has looked for in the store yet
-        self._fresh: dict[str, bytes] = {}  # which the store lacks
-        self._waiting = 0  # bytes that were read
-        self._packing: packs.Packing | None = None
-        self._temporary, self._fd = "", -1
-
-    def add(self, data: bytes) -> str:
-        """Take some bytes; gives their name."""
-        name = name_of(data)
-        digest = name[len(PREFIX) :]
-        if digest not in self._read:
-            self._read[digest] = data
-            self._waiting += len(data)
-            if self._waiting >= packs.BATCH:
-                self._sift()
-        return name
-
-    def _sift(self) -> None:
-        """Keep of what was read what is new, and write it once that is worth it."""
-        packed = self._packing.digests if self._packing is not None else set()
-        sizes = {digest: len(data) for digest, data in self._read.items() if digest not in packed}
-        lacking = self._blobs._lacking(sizes)
-        self._fresh.update((digest, data) for digest, data in self._read.items() if digest in lacking)
-        self._read, self._waiting = {}, 0
-        if len(self._fresh) >= packs.FEW and sum(map(len, self._fresh.values())) >= packs.BATCH:
-            self._write()
-            if self._packing is not None and self._packing.size >= packs.LARGEST:
-                self._end()
-
-    def _write(self) -> None:
-        if self._packing is None:
-            self._temporary, self._fd = self._blobs._temporary()
-            self._packing = packs.Packing(self._fd)
-        self._packing.add(self._fresh)
-        self._fresh = {}
-
-    def _end(self) -> None:
-        """The pack that is being written is in the store."""
-        assert self._packing is not None
-        self._blobs._publish_pack(self._temporary, self._packing.finish(), self._packing.digests)
-        os.close(self._fd)
-        self._packing, self._fd = None, -1
-
-    def finish(self) -> None:
-        """Everything that was added is in the store."""
-        self._sift()
-        if self._packing is None and len(self._fresh) < packs.FEW:
-            for data in self._fresh.values():
-                self._blobs._put_bytes(data)
-            return
-        self._write()
-        self._end()
-
-    def close(self) -> None:
-        """Leave nothing half-made behind."""
-        if self._packing is not None:
-            os.close(self._fd)
-            with contextlib.suppress(OSError):
-                os.unlink(self._temporary)
-
-
 @contextlib.contextmanager
 def _removed_on_error(temporary: Path | str) -> Iterator[None]:
     """Leave no half-made file behind, whatever stopped us."""
@@ -453,18 +434,6 @@ def _move(source: Path | str, target: Path) -> None:
     except FileNotFoundError:
         target.parent.mkdir(parents=True, exist_ok=True)
         rename(source, target)
-
-
-def _read_small(path: str) -> bytes | None:
-    """All bytes of a file small enough for a pack; None for a larger one."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        data = os.read(fd, packs.SMALL + 1)
-        while data and len(data) <= packs.SMALL and (more := os.read(fd, packs.SMALL + 1)):
-            data += more
-    finally:
-        os.close(fd)
-    return data if len(data) <= packs.SMALL else None
 
 
 def _write_out(data: bytes, target: Path, temporary: Path, executable: bool) -> None:

@@ -1,4 +1,4 @@
-"""What blobs, refs, journals and outs share about disks."""
+"""What blobs, refs, journals, outs and other stores share about disks."""
 
 from __future__ import annotations
 
@@ -34,3 +34,18 @@ def is_at(path: str | os.PathLike[str], file: os.stat_result) -> bool:
         return os.path.samestat(os.lstat(path), file)
     except OSError:
         return False
+
+
+def link_new(source: str, fd: int, target: str | os.PathLike[str]) -> bool:
+    """Give a file that is open as ``fd`` a second name that nobody has; False where somebody has it."""
+    try:
+        os.link(source, target)
+    except OSError as error:
+        # Over a network the answer can get lost although the link was made. The link count would tell, but a client may
+        # believe in an old one for a while.
+        if is_at(target, os.fstat(fd)):
+            return True
+        if isinstance(error, FileExistsError):
+            return False
+        raise
+    return True

@@ -23,10 +23,15 @@ def encode(record: dict[str, Any]) -> bytes:
     return data + b',"crc":"%08x"}' % zlib.crc32(data)
 
 
+def is_sound(line: bytes) -> bool:
+    """Whether the crc of a line is that of its bytes."""
+    match = _CRC.search(line)
+    return match is not None and zlib.crc32(line[:-_CRC_LENGTH]) == int(match[1], 16)
+
+
 def decode(line: bytes) -> dict[str, Any] | None:
     """The object of one line; None when its crc or its JSON is wrong."""
-    match = _CRC.search(line)
-    if match is None or zlib.crc32(line[:-_CRC_LENGTH]) != int(match[1], 16):
+    if not is_sound(line):
         return None
     try:
         value = json.loads(line)

@@ -15,6 +15,7 @@ from pinyon.store.disk import fsync
 from pinyon.store.journal import LocalJournals
 from pinyon.store.place import HOME, STORE, cache_of, home_of, share_with_group
 from pinyon.store.refs import LocalRefs
+from pinyon.store.streams import LocalStreams
 
 FORMAT = 1
 
@@ -33,6 +34,7 @@ class LocalStore:
         self.blobs = LocalBlobs(root)
         self.refs = LocalRefs(root)
         self.journals = LocalJournals(root)
+        self.streams = LocalStreams(root)
 
     @property
     def url(self) -> str:
@@ -49,15 +51,22 @@ class LocalStore:
         """Where disposable files lie; always on a local disk (docs/FORMAT.md §1)."""
         return Path(cache_of(str(self.place)))
 
-    def prepare(self, name: str) -> None:
+    def prepare(self, name: str, *, project: str = "", mirror: bool = False) -> None:
         """Make the store on disk if it is not there, and refuse one of a newer format. Call before writing.
+
+        Args:
+            name: of the project.
+            project: its id; a new one without it.
+            mirror: a store that is made has copies of another store's refs, and sets none.
 
         Raises:
             FormatVersionError: a newer Pinyon wrote it.
         """
         path = self.root / "format.json"
         if not path.exists():
-            self._make(path, {"format": FORMAT, "project": new_id("p"), "name": name})
+            copied: dict[str, object] = {"mirror": True} if mirror else {}
+            described = {"format": FORMAT, "project": project or new_id("p"), "name": name}
+            self._make(path, {**described, **copied})
         found = self.describe()["format"]
         if not isinstance(found, int) or found > FORMAT:
             raise FormatVersionError(

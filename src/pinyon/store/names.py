@@ -55,6 +55,11 @@ def digest_in(name: str) -> str:
     return match[1]
 
 
+def is_name(text: str) -> bool:
+    """Whether this is the name of a blob."""
+    return _NAME.fullmatch(text) is not None
+
+
 def names_in(text: bytes) -> set[str]:
     """Every name of a blob that stands in a file such as a pointer, whatever else may be wrong with it."""
     return set(_ANY.findall(text.decode(errors="replace")))

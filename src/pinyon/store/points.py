@@ -9,7 +9,6 @@ import math
 import os
 import zlib
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from pinyon.store.protocol import Damage
@@ -194,33 +193,38 @@ def _last_in(data: bytes, whole: bool) -> int | None:
     return None
 
 
-def verify_points(path: Path) -> Iterator[Damage]:
-    """What is wrong in one segment: batches that are not what was written, and a harmless end without a flush line."""
-    writer, _, number = path.name.split(".")[:3]
+def check_points(where: str, name: str, lines: Iterator[bytes]) -> Iterator[Damage]:
+    """What is wrong in one segment: batches that are not what was written, and a harmless end without a flush line.
+
+    Args:
+        where: its place, for messages.
+        lines: each with its line feed, the last as it is; what they raise as OSError is told, too.
+    """
+    writer, _, number = name.split(".")[:3]
     offset = start = 0  # of the line, and of its batch
     batch, count, flushes = 0, 0, -1  # crc and lines since the last flush line, and its number
+    torn = 0
     try:
-        with open(path, "rb") as file:
-            for line in file:
-                if not line.endswith(b"\n"):
-                    break
-                end = _record(line)
-                if end is None:
-                    yield Damage(str(path), offset, "this line is no point")
-                elif "flush" in end and end.get("v") == 1:
-                    if what := _fault(end, batch, count, flushes, writer, first=not int(number)):
-                        yield Damage(str(path), start, what)
-                    flushes = end["flush"] if isinstance(end["flush"], int) else flushes + 1
-                    offset += len(line)
-                    start, batch, count = offset, 0, 0
-                    continue
-                batch, count, offset = zlib.crc32(line, batch), count + 1, offset + len(line)
-            left = os.fstat(file.fileno()).st_size - start
+        for line in lines:
+            if not line.endswith(b"\n"):
+                torn = len(line)
+                break
+            end = _record(line)
+            if end is None:
+                yield Damage(where, offset, "this line is no point")
+            elif "flush" in end and end.get("v") == 1:
+                if what := _fault(end, batch, count, flushes, writer, first=not int(number)):
+                    yield Damage(where, start, what)
+                flushes = end["flush"] if isinstance(end["flush"], int) else flushes + 1
+                offset += len(line)
+                start, batch, count = offset, 0, 0
+                continue
+            batch, count, offset = zlib.crc32(line, batch), count + 1, offset + len(line)
     except OSError as error:
-        yield Damage(str(path), offset, f"cannot be read: {error.strerror}")
+        yield Damage(where, offset, f"cannot be read: {error.strerror}")
         return
-    if left:
-        yield Damage(str(path), start, f"{left} bytes of points whose end was never written", torn=True)
+    if left := offset + torn - start:
+        yield Damage(where, start, f"{left} bytes of points whose end was never written", torn=True)
 
 
 def _record(line: bytes) -> dict[str, Any] | None:

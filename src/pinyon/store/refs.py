@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pinyon.errors import CorruptError, RefConflictError, StoreError
-from pinyon.store.disk import fsync, is_at
+from pinyon.store.disk import fsync, link_new
 from pinyon.store.lines import decode, encode
 from pinyon.store.protocol import Damage, RefVersion
 
@@ -39,7 +40,7 @@ def encode_name(name: str) -> str:
     return encoded
 
 
-def _decode_name(entry: str) -> str | None:
+def decode_name(entry: str) -> str | None:
     """The inverse of `encode_name`; None for what it never made."""
     try:
         from urllib.parse import unquote
@@ -70,12 +71,18 @@ class LocalRefs:
 
     def set(self, name: str, value: Any, *, expect: int, actor: str = "") -> RefVersion:
         """See `pinyon.store.protocol.Refs.set`."""
+        if is_mirror(self._dir.parent):
+            raise no_home(str(self._dir.parent))
         directory = self._dir / encode_name(name)
         made = RefVersion(name, expect + 1, value, actor, time.time())
         newest = max(_versions(directory), default=0)
         if newest != expect:
-            raise _conflict(name, expect, newest)
-        data = encode({"v": 1, **made._asdict()})
+            raise conflict(name, expect, newest)
+        self._write(made, spelled(made))
+        return made
+
+    def _write(self, made: RefVersion, data: bytes) -> None:
+        directory = self._dir / encode_name(made.name)
         temporary = f"{self._tmp}/{os.getpid()}-{os.urandom(6).hex()}"
         self._tmp.mkdir(parents=True, exist_ok=True)
         fd = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o444)
@@ -87,19 +94,11 @@ class LocalRefs:
         finally:
             os.close(fd)
             os.unlink(temporary)
-        return made
 
     def _link(self, temporary: str, fd: int, directory: Path, made: RefVersion) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        try:
-            os.link(temporary, directory / f"{made.version:06d}")
-        except OSError as error:
-            # Over a network the answer can get lost although the link was made. The link count would tell, but a client
-            # may believe in an old one for a while.
-            if not is_at(directory / f"{made.version:06d}", os.fstat(fd)):
-                if isinstance(error, FileExistsError):
-                    raise _conflict(made.name, made.version - 1, made.version) from error
-                raise
+        if not link_new(temporary, fd, directory / f"{made.version:06d}"):
+            raise conflict(made.name, made.version - 1, made.version)
         # The parent too, always: whoever made the directory may not have got as far as syncing it.
         fsync(directory)
         fsync(self._dir)
@@ -108,7 +107,7 @@ class LocalRefs:
         """See `pinyon.store.protocol.Refs.names`."""
         if not self._dir.is_dir():
             return []
-        names = (_decode_name(entry) for entry in os.listdir(self._dir))
+        names = (decode_name(entry) for entry in os.listdir(self._dir))
         wanted = (name for name in names if name is not None and name.startswith(prefix))
         # A directory without a version is what a writer left that died, or was refused, before its link.
         return sorted(name for name in wanted if _versions(self._dir / encode_name(name)))
@@ -130,19 +129,28 @@ class LocalRefs:
 
     def _read(self, directory: Path, name: str, version: int) -> RefVersion:
         path = directory / f"{version:06d}"
-        data = decode(path.read_bytes())
-        if data is None or not data.keys() >= set(RefVersion._fields):
-            raise CorruptError(
-                "this ref version is not what was written", where=str(path), next="pinyon verify"
-            )
-        found = RefVersion(*(data[field] for field in RefVersion._fields))
-        if (found.name, found.version) != (name, version):
-            raise CorruptError(
-                f"this file is version {found.version} of '{found.name}'",
-                where=str(path),
-                next="pinyon verify",
-            )
-        return found
+        return version_in(path.read_bytes(), name, version, str(path))
+
+    def raw(self, name: str, version: int) -> bytes:
+        """A version as it is stored."""
+        return (self._dir / encode_name(name) / f"{version:06d}").read_bytes()
+
+    def versions(self) -> dict[str, list[int]]:
+        """Numbers of the versions of every ref, sorted."""
+        return {name: sorted(_versions(self._dir / encode_name(name))) for name in self.names()}
+
+    def adopt(self, name: str, version: int, data: bytes) -> bool:
+        """Store a version of another store as it is there; False, and nothing changes, where this number is taken.
+
+        Raises:
+            CorruptError: these bytes are not that version.
+        """
+        made = version_in(data, name, version, name)
+        try:
+            self._write(made, data)
+        except RefConflictError:
+            return False
+        return True
 
 
 def _versions(directory: Path) -> list[int]:
@@ -152,7 +160,48 @@ def _versions(directory: Path) -> list[int]:
         return []
 
 
-def _conflict(name: str, expected: int, found: int) -> RefConflictError:
+def spelled(made: RefVersion) -> bytes:
+    """A version as it is stored."""
+    return encode({"v": 1, **made._asdict()})
+
+
+def version_in(data: bytes, name: str, version: int, where: str) -> RefVersion:
+    """The version that stored bytes hold.
+
+    Raises:
+        CorruptError: it is not what was written, or another one; the message names ``where``.
+    """
+    record = decode(data)
+    if record is None or not record.keys() >= set(RefVersion._fields):
+        raise CorruptError("this ref version is not what was written", where=where, next="pinyon verify")
+    found = RefVersion(*(record[field] for field in RefVersion._fields))
+    if (found.name, found.version) != (name, version):
+        raise CorruptError(
+            f"this file is version {found.version} of '{found.name}'", where=where, next="pinyon verify"
+        )
+    return found
+
+
+def no_home(where: str) -> StoreError:
+    """Whoever sets a ref of a mirror is told this."""
+    return StoreError(
+        "refs cannot be set in a mirror",
+        where=where,
+        why="its refs are copies of those of the project's home store",
+        next="work where the home store is, then pinyon sync push",
+    )
+
+
+def is_mirror(store: Path) -> bool:
+    """Whether the store in a directory is one (docs/FORMAT.md §15). Its ``format.json`` is written once."""
+    try:
+        return json.loads((store / "format.json").read_bytes()).get("mirror") is True
+    except (OSError, ValueError, AttributeError):
+        return False  # what is wrong with it, `LocalStore.prepare` says
+
+
+def conflict(name: str, expected: int, found: int) -> RefConflictError:
+    """Whoever was not the first is told this."""
     return RefConflictError(
         f"ref '{name}' is at version {found}, not {expected}",
         why="somebody else wrote it first",

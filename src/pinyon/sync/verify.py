@@ -7,12 +7,14 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from pinyon.store import tree
+from pinyon.store.names import is_name
 from pinyon.store.protocol import Damage, Store
 from pinyon.sync.gc import digests
 
 
 class Report(NamedTuple):
-    """What was read, what is damaged, and what a killed writer left half (harmless)."""
+    """What was read, what is damaged, what a killed writer left half (harmless), and the names of blobs that are damaged
+    or missing, which a replica may have."""
 
     records: int
     segments: int
@@ -20,6 +22,7 @@ class Report(NamedTuple):
     refs: int
     damage: tuple[Damage, ...]
     torn: tuple[Damage, ...]
+    broken: tuple[str, ...] = ()
 
 
 def verify(store: Store, tell: Callable[[str, int], None] = lambda _what, _count: None) -> Report:
@@ -43,16 +46,18 @@ def verify(store: Store, tell: Callable[[str, int], None] = lambda _what, _count
                     gone.update(digests(event.body))
     for segment in store.journals.points():
         found += store.journals.verify(segment)
-    blobs = 0
+    blobs, bad = 0, list[str]()
     for blobs, name in enumerate(store.blobs.names(), 1):
         tell("blobs", blobs)
         if (damage := store.blobs.verify(name)) is not None:
             found.append(damage)
+            bad.append(name)
     found += store.refs.verify()
-    found += _missing(store, needed, gone)
+    found += (missing := list(_missing(store, needed, gone)))
+    ask = tuple(name for name in (*bad, *(one.file for one in missing)) if is_name(name))
     broken = tuple(one for one in found if not one.torn)
     torn = tuple(one for one in found if one.torn)
-    return Report(records, len(segments), blobs, len(store.refs.names()), broken, torn)
+    return Report(records, len(segments), blobs, len(store.refs.names()), broken, torn, ask)
 
 
 def _missing(store: Store, names: set[str], gone: set[str]) -> Iterator[Damage]:

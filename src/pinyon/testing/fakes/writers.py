@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from pinyon.model.event import Event
-from pinyon.store.journal import LocalJournalWriter, chain
+from pinyon.store.facts import chain
+from pinyon.store.journal import LocalJournalWriter
 from pinyon.store.lines import encode
 from pinyon.testing.fakes.base import breaks
 
