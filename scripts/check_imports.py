@@ -23,6 +23,7 @@ LIBRARIES = {
     "keras": ["bridges.integrations.keras"],  # this and the like: who imports the module has the library
     "lightning": ["bridges.integrations.lightning"],
     "mlflow": ["bridges.mlflow", "bridges.moving.mlflowsink"],  # the first MLflow loads; the second lazily
+    "obstore": ["store.backends.obstore"],  # behind the extra `cloud`
     "optuna": ["execute.samplers.tpe"],  # behind the extra `search`
     "pytest": ["testing"],
     "rich": ["cli"],

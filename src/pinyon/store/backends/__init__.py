@@ -15,7 +15,10 @@ GROUP = "pinyon.stores"  # entry points of other packages: scheme = "module:func
 Open = Callable[[str, Mapping[str, str]], Objects]
 
 _OURS = {
+    "az": "obstore:open_bucket",
     "file": "directory:open_directory",
+    "gs": "obstore:open_bucket",
+    "s3": "obstore:open_bucket",
 }
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _SECRET = re.compile(r"//[^/@]*:[^/@]*@")

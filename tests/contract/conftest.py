@@ -1,0 +1,14 @@
+"""Servers for whoever asks, one of each for a session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from servers import seaweed
+
+
+@pytest.fixture(scope="session")
+def s3_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    with seaweed(tmp_path_factory.mktemp("seaweed")) as port:
+        yield port

@@ -1,0 +1,94 @@
+"""Servers that stores lie at, started for a session of tests and ended with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+
+KEY, SECRET = "contract-key", "contract-secret"  # of nothing that exists
+_ports = Random(os.getpid())
+
+
+def program(name: str) -> str:
+    """A program that a package brought, or the system's."""
+    beside = Path(sys.executable).with_name(name)
+    found = str(beside) if beside.exists() else shutil.which(name) or shutil.which(name, path="/usr/sbin")
+    assert found, f"{name} is not here: scripts/setup and scripts/setup-services bring it"
+    return found
+
+
+def free_port(above: tuple[int, ...] = (0,)) -> int:
+    """A port that is free on loopback, and those that lie so far above it, too."""
+    while True:
+        port = _ports.randrange(12_000, 30_000)
+        try:
+            for more in above:
+                with socket.socket() as one:
+                    one.bind(("127.0.0.1", port + more))
+        except OSError:
+            continue
+        return port
+
+
+def wait_for(ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
+    """Until it is ready; fails when the process ends before."""
+    until = time.monotonic() + 60
+    while not ready():
+        assert process.poll() is None, log.read_text(errors="replace")[-3000:]
+        assert time.monotonic() < until, f"not ready: {log.read_text(errors='replace')[-3000:]}"
+        time.sleep(0.05)
+
+
+@contextmanager
+def running(command: list[str], log: Path, **more: object) -> Iterator[subprocess.Popen[bytes]]:
+    """A server in the background."""
+    with log.open("wb") as file:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, **more)  # type: ignore[call-overload]
+    try:
+        yield process
+    finally:
+        process.kill()  # what it holds goes with it
+        process.wait()
+
+
+@contextmanager
+def seaweed(folder: Path) -> Iterator[int]:
+    """An S3 server; gives its port. Unsigned requests may do everything, too, so that a proxy may change them."""
+    may = ["Admin", "Read", "Write", "List", "Tagging"]
+    keys = [{"accessKey": KEY, "secretKey": SECRET}]
+    identities = [
+        {"name": "contract", "credentials": keys, "actions": may},
+        {"name": "anonymous", "actions": may},
+    ]
+    config = folder / "s3.json"
+    config.write_text(json.dumps({"identities": identities}))
+    (folder / "data").mkdir()
+    s3, master, volume, filer = (free_port((0, 10_000)) for _ in range(4))
+    command = [
+        program("weed"), "server", f"-dir={folder}/data", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3", "-filer",
+        f"-s3.port={s3}", f"-s3.config={config}", f"-master.port={master}", f"-volume.port={volume}",
+        f"-filer.port={filer}", "-master.volumeSizeLimitMB=256", "-volume.max=100",
+        "-s3.port.iceberg=0", "-s3.port.lance=0",
+    ]  # fmt: skip
+
+    def ready() -> bool:
+        put = urllib.request.Request(f"http://127.0.0.1:{s3}/ready/it", data=b"is", method="PUT")
+        try:
+            return bool(urllib.request.urlopen(put, timeout=5).status == 200)
+        except OSError:  # nobody listens, or not yet in full
+            return False
+
+    log = folder / "weed.log"
+    with running(command, log, cwd=folder) as process:
+        wait_for(ready, process, log)
+        yield s3
