@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
+from typing import NamedTuple
 
 KEY, SECRET = "contract-key", "contract-secret"  # of nothing that exists
 _ports = Random(os.getpid())
@@ -92,3 +93,43 @@ def seaweed(folder: Path) -> Iterator[int]:
     with running(command, log, cwd=folder) as process:
         wait_for(ready, process, log)
         yield s3
+
+
+class Host(NamedTuple):
+    """An sshd of our own: a configuration for ssh in which it is called ``host``, and its process."""
+
+    config: Path
+    process: subprocess.Popen[bytes]
+
+
+@contextmanager
+def sshd(folder: Path) -> Iterator[Host]:
+    """A host on loopback, which one may enter with one key, as oneself."""
+    folder.chmod(0o700)
+    for name in ("host", "mine"):
+        make = [program("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-f", folder / name]
+        subprocess.run(make, check=True)
+    port = free_port()
+    key = " ".join((folder / "host.pub").read_text().split()[:2])
+    (folder / "known").write_text(f"[127.0.0.1]:{port} {key}\n")
+    (folder / "sshd_config").write_text(
+        f"ListenAddress 127.0.0.1:{port}\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/mine.pub\n"
+        f"PidFile none\nStrictModes no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n"
+        f"PermitRootLogin prohibit-password\nMaxStartups 100\nSubsystem sftp internal-sftp\n"
+    )
+    config = folder / "ssh_config"
+    config.write_text(
+        f"Host host\n  HostName 127.0.0.1\n  Port {port}\n  IdentityFile {folder}/mine\n  IdentitiesOnly yes\n"
+        f"  UserKnownHostsFile {folder}/known\n"
+    )
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(exist_ok=True)  # where it locks its unprivileged half in
+
+    def ready() -> bool:
+        with socket.socket() as one:
+            return one.connect_ex(("127.0.0.1", port)) == 0
+
+    log = folder / "sshd.log"
+    with running([program("sshd"), "-D", "-e", "-f", str(folder / "sshd_config")], log) as process:
+        wait_for(ready, process, log)
+        yield Host(config, process)

@@ -19,6 +19,7 @@ _OURS = {
     "file": "directory:open_directory",
     "gs": "obstore:open_bucket",
     "s3": "obstore:open_bucket",
+    "ssh": "ssh:open_ssh",
 }
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _SECRET = re.compile(r"//[^/@]*:[^/@]*@")
