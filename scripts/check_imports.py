@@ -19,6 +19,7 @@ LIBRARIES = {
     "blake3": ["store", "plan", "execute.samplers", "testing"],
     "click": ["cli"],
     "duckdb": ["query.duck"],  # lazily: it is an extra
+    "huggingface_hub": ["store.backends.hub"],  # behind the extra `hub`
     "hypothesis": ["testing"],
     "keras": ["bridges.integrations.keras"],  # this and the like: who imports the module has the library
     "lightning": ["bridges.integrations.lightning"],

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from servers import Host, seaweed, sshd
+from servers import Host, rclone_http, seaweed, sshd
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +19,10 @@ def s3_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 def ssh_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     with sshd(tmp_path_factory.mktemp("sshd")) as host:
         yield host
+
+
+@pytest.fixture(scope="session")
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]:
+    folder = tmp_path_factory.mktemp("web")
+    with rclone_http(folder) as port:
+        yield port, folder

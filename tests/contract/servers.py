@@ -133,3 +133,27 @@ def sshd(folder: Path) -> Iterator[Host]:
     with running([program("sshd"), "-D", "-e", "-f", str(folder / "sshd_config")], log) as process:
         wait_for(ready, process, log)
         yield Host(config, process)
+
+
+@contextmanager
+def rclone_http(folder: Path) -> Iterator[int]:
+    """A web server of the files below a folder; gives its port."""
+    port, config = free_port(), folder.parent / f"{folder.name}.conf"
+    config.touch()
+    command = [
+        program("rclone"),
+        "serve",
+        "http",
+        f"--addr=127.0.0.1:{port}",
+        "--dir-cache-time=0s",
+        "--config",
+    ]
+
+    def ready() -> bool:
+        with socket.socket() as one:
+            return one.connect_ex(("127.0.0.1", port)) == 0
+
+    log = folder.parent / f"{folder.name}.log"
+    with running([*command, str(config), str(folder)], log) as process:
+        wait_for(ready, process, log)
+        yield port

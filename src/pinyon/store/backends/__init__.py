@@ -18,6 +18,10 @@ _OURS = {
     "az": "obstore:open_bucket",
     "file": "directory:open_directory",
     "gs": "obstore:open_bucket",
+    "hf": "hub:open_hub",
+    "http": "http:open_http",
+    "https": "http:open_http",
+    "rclone": "rclone:open_rclone",
     "s3": "obstore:open_bucket",
     "ssh": "ssh:open_ssh",
 }
