@@ -125,7 +125,8 @@ class BucketObjects:
         """See `pinyon.store.objects.Objects.read`."""
         if start == 0 and end is None:
             return self._told(lambda: bytes(self._ob.get(self._store, key).bytes()), key)
-        if end is not None and not 0 <= start < end:
+        azure = self._bucket.scheme == "az"  # which knows no ranges from the end
+        if (end is not None and not 0 <= start < end) or (start < 0 and azure):
             size = self._told(lambda: self._ob.head(self._store, key), key)["size"]
             start, end = cut(start, end, size)
             if start == end:
