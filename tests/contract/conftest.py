@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from servers import Host, rclone_http, seaweed, sshd
+
+from pinyon.testing.servers import Host, rclone_http, seaweed, sshd
 
 
 @pytest.fixture(scope="session")

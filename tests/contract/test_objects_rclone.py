@@ -9,12 +9,12 @@ import time
 from pathlib import Path
 
 import pytest
-from servers import KEY, SECRET, Host
 
 from pinyon.errors import SpecError, StoreError
 from pinyon.store.backends import open_objects
 from pinyon.store.objects import Objects
 from pinyon.testing.objects import ObjectsContract
+from pinyon.testing.servers import KEY, SECRET, Host
 
 
 @pytest.fixture

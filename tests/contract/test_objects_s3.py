@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from servers import KEY, SECRET
 
 from pinyon.errors import MissingObjectError, SpecError, StoreError
 from pinyon.store.backends import open_objects
@@ -19,6 +18,7 @@ from pinyon.store.objects import Objects
 from pinyon.testing.objects import ObjectsContract
 from pinyon.testing.processes import in_threads
 from pinyon.testing.proxy import FaultyProxy, Harm
+from pinyon.testing.servers import KEY, SECRET
 
 SEED = int(os.environ.get("PINYON_SEED", random.randrange(1 << 32)))
 DEEP = os.environ.get("PINYON_FAULTS") == "deep"

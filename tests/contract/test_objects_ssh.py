@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import signal
 import subprocess
@@ -12,13 +13,13 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from servers import Host
 
 from pinyon.errors import SpecError, StoreError
 from pinyon.store.backends import open_objects
 from pinyon.store.objects import Objects
 from pinyon.testing.objects import ObjectsContract
 from pinyon.testing.processes import in_threads
+from pinyon.testing.servers import Host
 
 
 def there(host: Host, path: Path, **options: str) -> Objects:
@@ -170,6 +171,14 @@ def test_a_shell_that_talks_does_no_harm(ssh_host: Host, tmp_path: Path):
     objects = there(ssh_host, tmp_path / "place", python=str(loud))
     objects.write("x", b"1")
     assert objects.read("x") == b"1"
+
+
+def test_what_is_sent_there_is_python_3_7():
+    source = Path(open_objects.__code__.co_filename).parent
+    for file in (source / "folder.py", source / "serving.py", source.parent / "disk.py"):
+        ast.parse(file.read_text(), feature_version=(3, 7))
+    with pytest.raises(SyntaxError):
+        ast.parse("if (x := 1): pass", feature_version=(3, 7))
 
 
 @pytest.mark.parametrize("url", ["ssh://", "ssh://host", "ssh://host/", "ssh:///x", "ssh://host:x/y"])

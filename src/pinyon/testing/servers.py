@@ -1,4 +1,4 @@
-"""Servers that stores lie at, started for a session of tests and ended with it."""
+"""Servers that stores lie at: started on loopback for whoever is inside, and ended with it."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def sshd(folder: Path) -> Iterator[Host]:
     """A host on loopback, which one may enter with one key, as oneself."""
     folder.chmod(0o700)
     for name in ("host", "mine"):
-        make = [program("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-f", folder / name]
+        make = [program("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
         subprocess.run(make, check=True)
     port = free_port()
     key = " ".join((folder / "host.pub").read_text().split()[:2])
