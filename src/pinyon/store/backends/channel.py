@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import IO, Any, cast
@@ -14,6 +16,7 @@ from pinyon.store.backends import serving
 
 _STORE = Path(__file__).parents[1]
 _PROGRAM = ("disk.py", "backends/folder.py", "backends/serving.py")
+_PIPE = 1 << 20  # bytes between us and ssh: the fewer times we wake each other, the faster
 _NOISE = 1 << 16  # bytes that a login may print before our program speaks
 
 
@@ -46,6 +49,9 @@ class Channel:
             start_new_session=True,
         )
         self._to, self._from = cast(IO[bytes], self._process.stdin), cast(IO[bytes], self._process.stdout)
+        for pipe in (self._to, self._from):
+            with suppress(OSError):  # a system with a limit of its own
+                fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE)
         self.is_clean = True
         try:
             self._send([_program(root)])

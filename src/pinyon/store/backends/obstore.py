@@ -132,16 +132,18 @@ class BucketObjects:
             if start == end:
                 return b""
         data = self._part(key, start, end)
-        return b"" if data is None else data[0]
+        return b"" if data is None else bytes(data[0])
 
-    def _part(self, key: str, start: int, end: int | None, tag: str = "") -> tuple[bytes, int, str] | None:
+    def _part(
+        self, key: str, start: int, end: int | None, tag: str = ""
+    ) -> tuple[memoryview, int, str] | None:
         """Some bytes of an object, its size and its tag; None when there is nothing there."""
         span = {"suffix": -start} if start < 0 else {"offset": start} if end is None else (start, end)
         options = {"range": span, **({"if_match": tag} if tag else {})}
 
-        def get() -> tuple[bytes, int, str]:
+        def get() -> tuple[memoryview, int, str]:
             found = self._ob.get(self._store, key, options=options)
-            return bytes(found.bytes()), found.meta["size"], found.meta["e_tag"] or ""
+            return memoryview(found.bytes()), found.meta["size"], found.meta["e_tag"] or ""
 
         try:
             return self._told(get, key)
@@ -237,7 +239,10 @@ class BucketObjects:
                 self._ob.put(self._store, key, data, mode="create", attributes={_MAKER: maker})
             except self._ob.exceptions.AlreadyExistsError:
                 # It may be ours: the client asks again when it hears no answer, and so do we.
-                return bool(self._ob.get(self._store, key).attributes.get(_MAKER) == maker)
+                try:
+                    return bool(self._ob.get(self._store, key).attributes.get(_MAKER) == maker)
+                except FileNotFoundError:  # it was there
+                    return False
             return True
 
         return self._told(put, key)
