@@ -23,7 +23,7 @@ Works = Mapping[str, tuple[Callable[[], object], Callable[[], object]]]
 
 
 def places(settings: Settings) -> Iterator[Row]:
-    """Up and down: a file of 256 KB for each of `size` (at most 256 MB), `size` objects of 4 KB; obstore, ssh, scp do so, too"""
+    """Up and down, beside obstore, ssh and scp: a file of 256 KB for each of `size`, and `size` objects of 4 KB"""
     folder = settings.folder("places")
     large = folder / "large"
     with large.open("wb") as file:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -10,9 +11,11 @@ from urllib.parse import unquote, urlsplit
 
 from pinyon.errors import SpecError, StoreError
 from pinyon.store.backends.folder import Folder
-from pinyon.store.backends.shared import check_options, cut, missing, pieces, receiving, refused
+from pinyon.store.backends.shared import check_options, cut, missing, no_create, pieces, receiving, refused
 from pinyon.store.objects import Abilities, Listed
 from pinyon.store.protocol import Tell, quiet
+
+_LINKLESS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)  # what link(2) says where there are none
 
 
 def open_directory(url: str, options: Mapping[str, str]) -> DirectoryObjects:
@@ -98,6 +101,10 @@ class DirectoryObjects:
         with self._told():
             try:
                 return self._folder.create(key, data, token)
+            except OSError as error:
+                if error.errno in _LINKLESS and error.filename2 is not None:
+                    raise no_create(self.url, "its file system has no hard links") from error
+                raise
             finally:
                 self._folder.forget(token)
 

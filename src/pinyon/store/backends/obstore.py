@@ -7,6 +7,7 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -39,6 +40,7 @@ _PASSING = re.compile(
 )
 
 _NEXT = {
+    "InvalidBucketName": "correct the bucket's name",
     "NoSuchBucket": "make the bucket, or correct its name",
     "ContainerNotFound": "make the container, or correct its name",
     "InvalidAccessKeyId": "correct access_key_id (AWS_ACCESS_KEY_ID)",
@@ -228,7 +230,8 @@ class BucketObjects:
                         raise
                     self._heeds = False
                 finally:
-                    self.delete([key])
+                    with suppress(StoreError):  # it is nobody's, and what came before is what counts
+                        self.delete([key])
             return self._heeds
 
     def _make(self, key: str, data: bytes) -> bool:
