@@ -18,7 +18,7 @@ from pinyon.errors import SpecError, StoreError
 from pinyon.store.backends import open_objects
 from pinyon.store.objects import Objects
 from pinyon.testing.objects import ObjectsContract
-from pinyon.testing.processes import in_threads
+from pinyon.testing.processes import in_processes, in_threads
 from pinyon.testing.servers import Host
 
 
@@ -185,3 +185,18 @@ def test_what_is_sent_there_is_python_3_7():
 def test_urls_that_are_wrong_are_told(url: str):
     with pytest.raises(SpecError, match="names no directory of a host"):
         open_objects(url, {})
+
+
+def test_children_of_a_fork_have_channels_of_their_own(ssh_host: Host, tmp_path: Path):
+    objects = there(ssh_host, tmp_path / "place")
+    objects.write("x", b"0" * 100_000)
+
+    def work(number: int) -> bool:
+        for turn in range(10):
+            objects.write(f"k/{number}", b"%d-%d" % (number, turn))
+            if objects.read(f"k/{number}") != b"%d-%d" % (number, turn):
+                return False
+        return objects.create("race", b"%d" % number)
+
+    assert sum(in_processes([partial(work, number) for number in range(4)])) == 1
+    assert objects.read("x") == b"0" * 100_000

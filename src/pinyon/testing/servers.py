@@ -64,7 +64,8 @@ def running(command: list[str], log: Path, **more: object) -> Iterator[subproces
 
 @contextmanager
 def seaweed(folder: Path) -> Iterator[int]:
-    """An S3 server; gives its port. Unsigned requests may do everything, too, so that a proxy may change them."""
+    """An S3 server with a bucket `contract`; gives its port. Who signs nothing may do everything, too, so that a proxy may
+    change requests."""
     may = ["Admin", "Read", "Write", "List", "Tagging"]
     keys = [{"accessKey": KEY, "secretKey": SECRET}]
     identities = [
@@ -83,7 +84,7 @@ def seaweed(folder: Path) -> Iterator[int]:
     ]  # fmt: skip
 
     def ready() -> bool:
-        put = urllib.request.Request(f"http://127.0.0.1:{s3}/ready/it", data=b"is", method="PUT")
+        put = urllib.request.Request(f"http://127.0.0.1:{s3}/contract/ready", data=b"is", method="PUT")
         try:
             return bool(urllib.request.urlopen(put, timeout=5).status == 200)
         except OSError:  # nobody listens, or not yet in full

@@ -82,9 +82,7 @@ class SshObjects:
 
     def __init__(self, url: str, root: str, command: list[str], python: str) -> None:
         self._url, self._root = url.rstrip("/"), root
-        self._idle: list[Channel] = []
-        self._free = threading.BoundedSemaphore(_CHANNELS)
-        self._opening = threading.Lock()  # the first one makes the connection that the others share
+        self._begin()
         if not shutil.which("ssh"):
             raise StoreError(
                 "stores at ssh:// need the program ssh",
@@ -92,9 +90,19 @@ class SshObjects:
                 why="it is not on the PATH",
                 next="apt-get install openssh-client",
             )
+        self._plain = [*command, _remote(python)]
+        self._connect()
+
+    def _begin(self) -> None:
+        self._idle: list[Channel] = []
+        self._free = threading.BoundedSemaphore(_CHANNELS)
+        self._opening = threading.Lock()  # the first one makes the connection that the others share
+        self._owner = os.getpid()
+
+    def _connect(self) -> None:
         sockets = tempfile.mkdtemp(prefix="pinyon-", dir="/tmp")  # a socket's path may have 104 bytes
         sharing = ["-oControlMaster=auto", "-oControlPersist=no", f"-oControlPath={sockets}/%C"]
-        self._command = [*command[:-2], *sharing, *command[-2:], _remote(python)]
+        self._command = [*self._plain[:-3], *sharing, *self._plain[-3:]]
         self._close = weakref.finalize(self, _close, self._idle, sockets)
 
     @property
@@ -210,8 +218,17 @@ class SshObjects:
         except OSError as error:  # of the local file
             raise refused(self.url, error.errno or 0, str(error.filename or "")) from error
 
+    def _forked(self) -> None:
+        """The child of a fork has its parent's channels, and must not speak on them: it makes its own."""
+        self._close.detach()
+        self._parents = self._idle  # kept, since closing them would end what the parent uses
+        self._begin()
+        self._connect()
+
     @contextmanager
     def _channel(self) -> Iterator[Channel]:
+        if os.getpid() != self._owner:
+            self._forked()
         with self._free:
             channel = self._idle.pop() if self._idle else None
             if channel is None:
