@@ -19,10 +19,12 @@ LIBRARIES = {
     "blake3": ["store", "plan", "execute.samplers", "testing"],
     "click": ["cli"],
     "duckdb": ["query.duck"],  # lazily: it is an extra
+    "huggingface_hub": ["store.backends.hub"],  # behind the extra `hub`
     "hypothesis": ["testing"],
     "keras": ["bridges.integrations.keras"],  # this and the like: who imports the module has the library
     "lightning": ["bridges.integrations.lightning"],
     "mlflow": ["bridges.mlflow", "bridges.moving.mlflowsink"],  # the first MLflow loads; the second lazily
+    "obstore": ["store.backends.obstore"],  # behind the extra `cloud`
     "optuna": ["execute.samplers.tpe"],  # behind the extra `search`
     "pandas": ["session.table"],  # lazily, for who asks for a frame
     "pyarrow": ["session.table"],  # the same

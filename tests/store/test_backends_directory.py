@@ -18,7 +18,7 @@ from pinyon.store.backends.directory import DirectoryObjects
 def test_a_disk_that_is_not_mounted_is_no_empty_store(tmp_path: Path):
     objects = DirectoryObjects(tmp_path / "mnt/share")
     assert list(objects.list()) == []
-    with pytest.raises(StoreError, match=r"not mounted.*mkdir -p"):
+    with pytest.raises(StoreError, match=r"mnt: No such file.*mount the disk"):
         objects.write("a", b"x")
     assert not (tmp_path / "mnt").exists()
 
@@ -62,6 +62,21 @@ def test_a_link_whose_answer_was_lost_counts_if_it_was_made(tmp_path: Path, done
     with broken("link", tmp_path, lost):
         assert objects.create("a", b"x") == done
     assert objects.size("a") == (1 if done else None)
+
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.EOPNOTSUPP])
+def test_a_disk_without_hard_links_is_told(tmp_path: Path, code: int):
+    def refuse(real, source, target):
+        raise OSError(code, os.strerror(code), source, None, target)
+
+    objects = DirectoryObjects(tmp_path)
+    with (
+        broken("link", tmp_path, refuse),
+        pytest.raises(StoreError, match="compare-and-swap; its file system has no"),
+    ):
+        objects.create("a", b"x")
+    assert list(objects.list()) == []
+    assert list(tmp_path.glob("~tmp/*")) == []
 
 
 def test_what_dead_writers_left_is_removed_after_a_day(tmp_path: Path):

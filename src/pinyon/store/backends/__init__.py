@@ -15,7 +15,15 @@ GROUP = "pinyon.stores"  # entry points of other packages: scheme = "module:func
 Open = Callable[[str, Mapping[str, str]], Objects]
 
 _OURS = {
+    "az": "obstore:open_bucket",
     "file": "directory:open_directory",
+    "gs": "obstore:open_bucket",
+    "hf": "hub:open_hub",
+    "http": "http:open_http",
+    "https": "http:open_http",
+    "rclone": "rclone:open_rclone",
+    "s3": "obstore:open_bucket",
+    "ssh": "ssh:open_ssh",
 }
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _SECRET = re.compile(r"//[^/@]*:[^/@]*@")

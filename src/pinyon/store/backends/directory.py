@@ -5,30 +5,17 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from pinyon.errors import SpecError, StoreError
-from pinyon.store.backends.shared import check_options, cut, missing, pieces, receiving
-from pinyon.store.copying import write_all
-from pinyon.store.disk import fsync, link_new
+from pinyon.store.backends.folder import Folder
+from pinyon.store.backends.shared import check_options, cut, missing, no_create, pieces, receiving, refused
 from pinyon.store.objects import Abilities, Listed
 from pinyon.store.protocol import Tell, quiet
 
-_TMP = "~tmp"  # no part of a key has a ~
-_STALE = 86_400  # seconds after which nobody writes to a temporary file any more
-
-_NEXT = {
-    errno.ENOSPC: "free some space there",
-    errno.EDQUOT: "free some of your quota there",
-    errno.EROFS: "mount it writable, or push elsewhere",
-    errno.EACCES: "ask for the right to write there, or set another place",
-    errno.EPERM: "ask for the right to write there, or set another place",
-    errno.ESTALE: "mount it again",
-    errno.EIO: "look at the disk, or at the network to it",
-}
+_LINKLESS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)  # what link(2) says where there are none
 
 
 def open_directory(url: str, options: Mapping[str, str]) -> DirectoryObjects:
@@ -51,21 +38,16 @@ def open_directory(url: str, options: Mapping[str, str]) -> DirectoryObjects:
 
 
 class DirectoryObjects:
-    """Objects under ``root``, which is made at the first write if the directory that it lies in is there.
-
-    Whatever is written is complete and synced before it gets its name, and names are made by rename(2) and link(2) alone,
-    which NFS and cluster file systems do at their server. Hard links must work there for `create`.
-    """
+    """Objects under ``root``, which is made at the first write if the directory that it lies in is there."""
 
     def __init__(self, root: Path) -> None:
-        self._root = str(root)
-        self._durable: set[str] = set()  # directories whose own entry is on disk
-        self._swept = False
+        self._root = root
+        self._folder = Folder(str(root))
 
     @property
     def url(self) -> str:
         """See `pinyon.store.objects.Objects.url`."""
-        return Path(self._root).as_uri()
+        return self._root.as_uri()
 
     @property
     def abilities(self) -> Abilities:
@@ -74,29 +56,14 @@ class DirectoryObjects:
 
     def list(self, prefix: str = "") -> Iterator[Listed]:
         """See `pinyon.store.objects.Objects.list`."""
-        folder, _, start = prefix.rpartition("/")
         with self._told():
-            yield from self._under(folder, start)
-
-    def _under(self, folder: str, start: str = "") -> Iterator[Listed]:
-        try:
-            entries = list(os.scandir(f"{self._root}/{folder}"))
-        except (FileNotFoundError, NotADirectoryError):
-            return
-        for entry in entries:
-            if not entry.name.startswith(start) or entry.name == _TMP:
-                continue
-            key = f"{folder}/{entry.name}" if folder else entry.name
-            if entry.is_dir():
-                yield from self._under(key)
-            else:
-                with contextlib.suppress(FileNotFoundError):  # it may be deleted meanwhile
-                    yield Listed(key, entry.stat().st_size)
+            for key, size in self._folder.list(prefix):
+                yield Listed(key, size)
 
     def size(self, key: str) -> int | None:
         """See `pinyon.store.objects.Objects.size`."""
         with self._told():
-            fd = self._open(key)
+            fd = self._folder.open(key)
             if fd is None:
                 return None
             try:
@@ -125,103 +92,36 @@ class DirectoryObjects:
 
     def write(self, key: str, source: bytes | Path, *, tell: Tell = quiet) -> None:
         """See `pinyon.store.objects.Objects.write`."""
-        with self._told(), self._temporary(source, tell) as (temporary, _):
-            folder = self._folder(key)
-            os.rename(temporary, f"{self._root}/{key}")
-            fsync(folder)
+        with self._told():
+            self._folder.write(key, pieces(source, tell=tell))
 
     def create(self, key: str, data: bytes) -> bool:
         """See `pinyon.store.objects.Objects.create`."""
-        with self._told(), self._temporary(data, quiet) as (temporary, fd):
-            folder = self._folder(key)
-            made = link_new(temporary, fd, f"{self._root}/{key}")
-            fsync(folder)  # of whoever made it: one that lost acts on what it finds
-            return made
+        token = f"{os.getpid()}-{os.urandom(8).hex()}"
+        with self._told():
+            try:
+                return self._folder.create(key, data, token)
+            except OSError as error:
+                if error.errno in _LINKLESS and error.filename2 is not None:
+                    raise no_create(self.url, "its file system has no hard links") from error
+                raise
+            finally:
+                self._folder.forget(token)
 
     def delete(self, keys: Iterable[str]) -> None:
         """See `pinyon.store.objects.Objects.delete`."""
-        folders = set()
         with self._told():
-            for key in keys:
-                with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                    os.unlink(f"{self._root}/{key}")
-                    folders.add(os.path.dirname(f"{self._root}/{key}"))
-            for folder in folders:
-                fsync(folder)
-
-    def _open(self, key: str) -> int | None:
-        """An object's file; None where there is no such object."""
-        path = f"{self._root}/{key}"
-        try:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        if os.path.isdir(path):
-            os.close(fd)
-            return None
-        return fd
+            self._folder.delete(keys)
 
     @contextlib.contextmanager
     def _reading(self, key: str) -> Iterator[int]:
-        fd = self._open(key)
+        fd = self._folder.open(key)
         if fd is None:
             raise missing(self.url, key)
         try:
             yield fd
         finally:
             os.close(fd)
-
-    @contextlib.contextmanager
-    def _temporary(self, source: bytes | Path, tell: Tell) -> Iterator[tuple[str, int]]:
-        """A file with these bytes, on the disk, whose name is gone afterwards."""
-        folder = self._made(f"{self._root}/{_TMP}")
-        self._sweep(folder)
-        path = f"{folder}/{os.getpid()}-{os.urandom(8).hex()}"
-        fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o666)
-        try:
-            for piece in pieces(source):
-                write_all(fd, piece)
-                tell(len(piece))
-            os.fsync(fd)
-            yield path, fd
-        finally:
-            os.close(fd)
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
-
-    def _sweep(self, folder: str) -> None:
-        """Remove what writers left that died, once a client."""
-        if self._swept:
-            return
-        self._swept = True
-        for entry in os.scandir(folder):
-            with contextlib.suppress(OSError):
-                if entry.stat().st_mtime < time.time() - _STALE:
-                    os.unlink(entry.path)
-
-    def _folder(self, key: str) -> str:
-        return self._made(os.path.dirname(f"{self._root}/{key}"))
-
-    def _made(self, folder: str) -> str:
-        """Make a directory of ours, and its entry durable; the one that all lie in must be there."""
-        if folder in self._durable:
-            return folder
-        if folder == self._root:
-            above = os.path.dirname(folder)
-            if not os.path.isdir(above):
-                raise StoreError(
-                    f"there is no directory {above}",
-                    where=self.url,
-                    why="a disk that is not mounted must not be mistaken for an empty one",
-                    next=f"mount it, or mkdir -p {above}",
-                )
-        else:
-            above = self._made(os.path.dirname(folder))
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(folder)
-        fsync(above)  # always: whoever made it may not have got as far as syncing it
-        self._durable.add(folder)
-        return folder
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
@@ -231,9 +131,4 @@ class DirectoryObjects:
         except StoreError:
             raise
         except OSError as error:
-            raise StoreError(
-                f"{error.filename or 'the directory'}: {error.strerror}",
-                where=self.url,
-                why="this disk refuses",
-                next=_NEXT.get(error.errno or 0, "look at this directory, then try again"),
-            ) from error
+            raise refused(self.url, error.errno or 0, os.fspath(error.filename or "")) from error

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 from pinyon.errors import MissingObjectError, SpecError, StoreError
+from pinyon.store.protocol import Tell, quiet
+
+_NEXT = {
+    errno.ENOENT: "mount the disk, or make that directory",
+    errno.ENOTDIR: "use another place: a file is in the way",
+    errno.ENOSPC: "free some space there",
+    errno.EDQUOT: "free some of your quota there",
+    errno.EROFS: "mount it writable, or push elsewhere",
+    errno.EACCES: "ask for the right to write there, or set another place",
+    errno.EPERM: "ask for the right to write there, or set another place",
+    errno.ESTALE: "mount it again",
+    errno.EIO: "look at the disk, or at the network to it",
+}
 
 PIECE = 1 << 20  # bytes that are read or written at a time where nothing else decides
 
@@ -27,6 +41,16 @@ def no_create(url: str, why: str) -> StoreError:
         where=url,
         why=f"{why}, so of two writers both could believe that they were first",
         next="keep the home of refs elsewhere; here they can be mirrored",
+    )
+
+
+def refused(url: str, code: int, file: str) -> StoreError:
+    """The error for one of the operating system's, at whatever end it was."""
+    return StoreError(
+        f"{file}: {os.strerror(code)}" if file else os.strerror(code),
+        where=url,
+        why="the disk there refuses",
+        next=_NEXT.get(code, "look at this file, then try again"),
     )
 
 
@@ -64,14 +88,16 @@ def receiving(target: Path) -> Iterator[BinaryIO]:
             raise
 
 
-def pieces(source: bytes | Path, size: int = PIECE) -> Iterator[bytes]:
-    """The bytes of an object to be, so many at a time."""
+def pieces(source: bytes | Path, size: int = PIECE, tell: Tell = quiet) -> Iterator[bytes]:
+    """The bytes of an object to be, so many at a time; ``tell`` hears of those that were taken."""
     if isinstance(source, bytes):
         yield source
+        tell(len(source))
         return
     with open(source, "rb") as file:
         while piece := file.read(size):
             yield piece
+            tell(len(piece))
 
 
 def size_of(source: bytes | Path) -> int:
