@@ -26,7 +26,8 @@ _PARTIAL = re.compile(r"\.[0-9a-z]{8}\.partial$")  # what rclone calls a file th
 _MISSING = re.compile(r"(?:object|directory) not found$|is a directory|not a directory")
 _PASSING = re.compile(
     r"rate ?limit|too many requests|quota exceeded for|backend ?error|timed? ?out|timeout|reset by peer|connection refused"
-    r"|broken pipe|unexpected EOF|\b(?:429|500|502|503|504)\b",
+    r"|broken pipe|unexpected EOF|\b(?:429|500|502|503|504)\b"
+    r"|mkParentDir failed: .*SSH_FX_FAILURE",  # two made one folder at once
     re.IGNORECASE,
 )
 _PARALLEL = 8
