@@ -116,7 +116,7 @@ def looks(process: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:
 
 
 def test_once_shows_what_runs_as_plain_text(training: Any) -> None:
-    training.wait_for(lambda: "at twenty" in training.good("watch", "--once").out)
+    training.wait_for(lambda: "loss 0.0476" in training.good("watch", "--once").out)
     ended = training.good("watch", "--once")
     assert "\x1b" not in ended.out
     for text in ("train", "1 running", "epoch 0/50", "loss 0.0476", "█", "│ at twenty"):
@@ -225,6 +225,7 @@ def test_a_store_that_goes_away_is_waited_for(training: Any, how: str) -> None:
 def test_the_screen_says_since_when_the_store_is_away(training: Any) -> None:
     terminal = Terminal(training, 30, 100, "--interval", "0.1")
     terminal.read("at twenty")
+    time.sleep(1)  # what the training has told is on disk by now, so that it does not mind
     store, away = training.root / ".pinyon", training.root / "away"
     store.rename(away)
     assert "at twenty" in ESCAPES.sub("", terminal.read("not reachable since") + terminal.read("at twenty"))

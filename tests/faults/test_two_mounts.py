@@ -151,7 +151,7 @@ def test_one_host_trains_while_the_other_does_everything_else(
     print(f"\n{len(steps)} steps, {6 * LOOKS} calls from the other host meanwhile")
     print(f"all seen {slowest:.1f} s after the end; {dict(seen)}")
     assert (said / "ran").read_text().split() == ["prep", "train", "eval"]
-    assert len(steps) >= 50
+    assert len(steps) >= 20
     assert steps == list(range(len(steps)))
     assert {status for stage, status in seen if stage == "train"} <= {"RUNNING", "UNKNOWN"}
     for host in hosts:
