@@ -16,7 +16,7 @@ from pinyon.errors import MissingObjectError, SpecError, StoreError
 from pinyon.store.backends import open_objects
 from pinyon.store.objects import Objects
 from pinyon.testing.objects import ObjectsContract
-from pinyon.testing.processes import in_threads
+from pinyon.testing.processes import Child, in_threads
 from pinyon.testing.proxy import FaultyProxy, Harm
 from pinyon.testing.servers import KEY, SECRET
 
@@ -325,3 +325,17 @@ def test_sixteen_processes_that_create_have_one_winner(server: str, tmp_path: Pa
         winners = [racer for racer in range(16) if made[racer][key]]
         assert len(winners) == 1
         assert objects.read(f"race/{key}") == str(winners[0]).encode()
+
+
+def test_a_forked_child_is_refused_and_does_not_hang(tmp_path: Path, server: str) -> None:
+    objects = bucket(tmp_path / "place", server)
+    objects.write("x", b"1")
+
+    def ask(_: object) -> str:
+        try:
+            return str(bucket(tmp_path / "place", server).size("x"))
+        except StoreError as error:
+            return str(error)
+
+    assert "a forked child cannot use a bucket" in Child(ask).result()
+    assert objects.read("x") == b"1"

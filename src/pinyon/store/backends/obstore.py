@@ -52,6 +52,8 @@ _NEXT = {
     "SlowDown": "wait, or use fewer connections at a time",
 }
 
+_user: dict[str, int] = {}  # the process whose threads serve the client's calls: of the first call
+
 
 def open_bucket(url: str, options: Mapping[str, str]) -> BucketObjects:
     """``s3://``, ``gs://`` or ``az://``, a bucket and a prefix in it.
@@ -269,6 +271,13 @@ class BucketObjects:
 
     def _told(self, call: Callable[[], T], key: str = "") -> T:
         """An error of the client's is one that says what to do; what may pass is tried again before."""
+        if _user.setdefault("pid", os.getpid()) != os.getpid():
+            raise StoreError(
+                "a forked child cannot use a bucket that its parent has used",
+                where=self.url,
+                why="the client's threads are the parent's, and a call would wait for them for ever",
+                next="begin the process with multiprocessing's 'spawn', or as a command",
+            )
         try:
             return again(call, _is_passing, PATIENT)
         except FileNotFoundError as error:
