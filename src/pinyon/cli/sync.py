@@ -76,9 +76,9 @@ def command() -> None:
 @command.command("push", epilog="Example: pinyon sync push backup --rate 10MB")
 @_asking
 def push_command(directory: str, store: str, dry_run: bool, rate: int, as_json: bool, **asked: Any) -> None:
-    """Send what the store there lacks; cut off anywhere, the next push sends the rest.
+    """Send what the store there lacks.
 
-    With --run, --artifact, --experiment or --since only those blobs are sent, and records that name others wait.
+    Cut off anywhere, the next push sends the rest. With --run, --artifact, --experiment or --since only those blobs are sent, and records that name others wait.
     """
     from pinyon.session import open_records
     from pinyon.session.stores import Selection, open_store, selected
@@ -102,9 +102,9 @@ def push_command(directory: str, store: str, dry_run: bool, rate: int, as_json: 
 def pull_command(
     directory: str, store: str, dry_run: bool, rate: int, as_json: bool, home: bool, **asked: Any
 ) -> None:
-    """Fetch what the store here lacks; cut off anywhere, the next pull fetches the rest.
+    """Fetch what the store here lacks.
 
-    With --run, --artifact, --experiment or --since all records come, and only those blobs.
+    Cut off anywhere, the next pull fetches the rest. With --run, --artifact, --experiment or --since all records come, and only those blobs.
     """
     from pinyon.session import open_records
     from pinyon.session.stores import Selection, open_store, selected
