@@ -78,7 +78,8 @@ def command() -> None:
 def push_command(directory: str, store: str, dry_run: bool, rate: int, as_json: bool, **asked: Any) -> None:
     """Send what the store there lacks.
 
-    Cut off anywhere, the next push sends the rest. With --run, --artifact, --experiment or --since only those blobs are sent, and records that name others wait.
+    Cut off anywhere, the next push sends the rest. With --run, --artifact, --experiment or --since only those blobs are
+    sent, and records that name others wait.
     """
     from pinyon.session import open_records
     from pinyon.session.stores import Selection, open_store, selected
@@ -104,7 +105,8 @@ def pull_command(
 ) -> None:
     """Fetch what the store here lacks.
 
-    Cut off anywhere, the next pull fetches the rest. With --run, --artifact, --experiment or --since all records come, and only those blobs.
+    Cut off anywhere, the next pull fetches the rest. With --run, --artifact, --experiment or --since all records come,
+    and only those blobs.
     """
     from pinyon.session import open_records
     from pinyon.session.stores import Selection, open_store, selected
