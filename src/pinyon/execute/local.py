@@ -118,7 +118,9 @@ class LocalTarget:
         """See `pinyon.execute.protocol.Target.poll`."""
         if self._supervisor is None:
             return []
-        if not select.select([self._from], [], [], timeout)[0]:
+        waiting = select.poll()  # select(2) takes no descriptor beyond 1023, and our process may have that many open
+        waiting.register(self._from, select.POLLIN)
+        if not waiting.poll(max(0.0, timeout) * 1000):
             return []
         chunk = os.read(self._from, 1 << 16)
         *lines, self._buffer = (self._buffer + chunk).split(b"\n")
