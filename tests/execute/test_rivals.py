@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -106,3 +108,13 @@ def test_an_end_that_is_read_before_it_is_heard_is_told(
     result = run(project, Goal(isolated=True), jobs=2, tell=told.append)
     assert sorted(one.stage for one in told if one.kind == "ended") == ["one", "three"]
     assert result.counts["succeeded"] == 2
+
+
+def test_a_process_that_has_a_thousand_files_open_runs_stages(project: Path) -> None:
+    """select(2) knows no descriptor beyond 1023."""
+    write(project, s={"cmd": "echo made > out", "outs": ["out"]})
+    with ExitStack() as stack:
+        for _ in range(1_100):
+            stack.enter_context(open(os.devnull))
+        run(project, Goal())
+    assert states(project) == ["SUCCEEDED"]
