@@ -58,6 +58,7 @@ def _figure(value: float) -> str:
 
 def record(folder: Path, cases: dict[str, Case]) -> None:
     """Put these cases in place of older ones, and write the page again."""
+    folder.mkdir(parents=True, exist_ok=True)
     store = folder / "results.json"
     known: dict[str, Case] = json.loads(store.read_text()) if store.exists() else {}
     known |= cases
