@@ -118,7 +118,7 @@ class LocalTarget:
         """See `pinyon.execute.protocol.Target.poll`."""
         if self._supervisor is None:
             return []
-        waiting = select.poll()  # select(2) takes no descriptor beyond 1023, and our process may have that many open
+        waiting = select.poll()  # select(2) takes no descriptor beyond 1023
         waiting.register(self._from, select.POLLIN)
         if not waiting.poll(max(0.0, timeout) * 1000):
             return []
